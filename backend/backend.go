@@ -1,0 +1,68 @@
+package backend
+
+import "context"
+
+// Backend opens the ports by name, and makes and removes what they stand for.
+// Opening makes no call: a name that does not exist shows at the first use, as
+// [KindNotFound].
+type Backend interface {
+	Table(name string) Table
+	Stream(table string) Stream
+	Queue(name string) Queue
+
+	// CreateTable makes a table and returns once it, its index and its stream
+	// can be used. It does not compare: an existing name is KindExists.
+	CreateTable(ctx context.Context, spec TableSpec) error
+	// DescribeTable tells how an existing table is made.
+	DescribeTable(ctx context.Context, name string) (TableSpec, error)
+	// DeleteTable removes a table and all in it. A protected table is KindInvalid.
+	DeleteTable(ctx context.Context, name string) error
+
+	// CreateQueue makes a queue. Its dead-letter queue must exist.
+	CreateQueue(ctx context.Context, spec QueueSpec) error
+	// DescribeQueue tells how an existing queue is made.
+	DescribeQueue(ctx context.Context, name string) (QueueSpec, error)
+	// DeleteQueue removes a queue and all in it.
+	DeleteQueue(ctx context.Context, name string) error
+
+	// Close gives back what the backend holds. Calls after it fail.
+	Close() error
+}
+
+// TableSpec is the shape of a table. Keys and index keys are strings; capacity
+// is on demand.
+type TableSpec struct {
+	Name         string
+	PartitionKey string // attribute, PK in Postroom's tables
+	SortKey      string // attribute, SK in Postroom's tables
+	Index        *IndexSpec
+	// StreamView is what a stream record carries, as DynamoDB names it
+	// ("NEW_IMAGE"); empty: no stream.
+	StreamView string
+	// DeletionProtection makes DeleteTable fail.
+	DeletionProtection bool
+	// PointInTimeRecovery keeps continuous backups where the server can.
+	PointInTimeRecovery bool
+}
+
+// IndexSpec is a global secondary index that holds keys only. Items without its
+// key attributes are not in it.
+type IndexSpec struct {
+	Name         string
+	PartitionKey string // attribute
+	SortKey      string // attribute
+}
+
+// QueueSpec is the shape of a queue. A name that ends in ".fifo" is a FIFO
+// queue in high-throughput mode: deduplication and throughput per message group.
+type QueueSpec struct {
+	Name string
+	// VisibilitySeconds is the queue's default visibility timeout, 0 to 43,200.
+	VisibilitySeconds int
+	// RetentionSeconds is how long a message is kept, 60 to 1,209,600.
+	RetentionSeconds int
+	// DeadLetterQueue names the queue, of the same type, that takes a message at
+	// the receive after MaxReceiveCount; empty: none.
+	DeadLetterQueue string
+	MaxReceiveCount int // 1 to 1,000
+}

@@ -1,0 +1,222 @@
+package backend
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Names of the key attributes.
+const (
+	AttrPK = "PK"
+	AttrSK = "SK"
+)
+
+// KeyOf returns the primary key of an item; parts that are missing or no
+// strings are empty.
+func KeyOf(item Item) Key { return Key{Text(item, AttrPK), Text(item, AttrSK)} }
+
+// Text returns a string attribute, "" where it is missing or of another type.
+func Text(item Item, name string) string {
+	if s, ok := item[name].(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+// Number returns a number attribute as it is stored, "" where it is missing or
+// of another type.
+func Number(item Item, name string) string {
+	if n, ok := item[name].(*types.AttributeValueMemberN); ok {
+		return n.Value
+	}
+	return ""
+}
+
+// ItemBytes is the size of an item as DynamoDB counts it: names and values in
+// UTF-8; a number takes about a byte for two digits and one more, a list or a
+// map three bytes and one for each element, a boolean or a null one.
+// Source: DynamoDB developer guide, item sizes and formats.
+func ItemBytes(item Item) int {
+	n := 0
+	for name, v := range item {
+		n += len(name) + valueBytes(v)
+	}
+	return n
+}
+
+func valueBytes(v types.AttributeValue) int {
+	const collection = 3
+	n := 0
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return len(v.Value)
+	case *types.AttributeValueMemberN:
+		return numberBytes(v.Value)
+	case *types.AttributeValueMemberB:
+		return len(v.Value)
+	case *types.AttributeValueMemberSS:
+		for _, s := range v.Value {
+			n += len(s)
+		}
+	case *types.AttributeValueMemberNS:
+		for _, s := range v.Value {
+			n += numberBytes(s)
+		}
+	case *types.AttributeValueMemberBS:
+		for _, b := range v.Value {
+			n += len(b)
+		}
+	case *types.AttributeValueMemberL:
+		n = collection + len(v.Value)
+		for _, e := range v.Value {
+			n += valueBytes(e)
+		}
+	case *types.AttributeValueMemberM:
+		n = collection + len(v.Value)
+		for name, e := range v.Value {
+			n += len(name) + valueBytes(e)
+		}
+	default: // BOOL, NULL
+		return 1
+	}
+	return n
+}
+
+func numberBytes(s string) int { return (len(s)+1)/2 + 1 }
+
+// valueJSON is an attribute value in DynamoDB's JSON.
+type valueJSON struct {
+	S    *string              `json:"S,omitempty"`
+	N    *string              `json:"N,omitempty"`
+	B    *[]byte              `json:"B,omitempty"`
+	BOOL *bool                `json:"BOOL,omitempty"`
+	NULL *bool                `json:"NULL,omitempty"`
+	SS   []string             `json:"SS,omitempty"`
+	NS   []string             `json:"NS,omitempty"`
+	BS   [][]byte             `json:"BS,omitempty"`
+	L    *[]valueJSON         `json:"L,omitempty"`
+	M    map[string]valueJSON `json:"M,omitzero"`
+}
+
+// EncodeItem writes an item as DynamoDB's JSON ({"PK":{"S":"…"}}), names in
+// order, without HTML escaping.
+func EncodeItem(item Item) ([]byte, error) {
+	m, err := encodeMap(item)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(m); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// DecodeItem reads what EncodeItem wrote.
+func DecodeItem(data []byte) (Item, error) {
+	var m map[string]valueJSON
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("item is no DynamoDB JSON: %w", err)
+	}
+	return decodeMap(m)
+}
+
+func encodeMap(item Item) (map[string]valueJSON, error) {
+	m := make(map[string]valueJSON, len(item))
+	for name, v := range item {
+		j, err := encodeValue(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		m[name] = j
+	}
+	return m, nil
+}
+
+func decodeMap(m map[string]valueJSON) (Item, error) {
+	item := make(Item, len(m))
+	for name, j := range m {
+		v, err := decodeValue(j)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		item[name] = v
+	}
+	return item, nil
+}
+
+func encodeValue(v types.AttributeValue) (valueJSON, error) {
+	switch v := v.(type) {
+	case *types.AttributeValueMemberS:
+		return valueJSON{S: &v.Value}, nil
+	case *types.AttributeValueMemberN:
+		return valueJSON{N: &v.Value}, nil
+	case *types.AttributeValueMemberB:
+		return valueJSON{B: &v.Value}, nil
+	case *types.AttributeValueMemberBOOL:
+		return valueJSON{BOOL: &v.Value}, nil
+	case *types.AttributeValueMemberNULL:
+		return valueJSON{NULL: &v.Value}, nil
+	case *types.AttributeValueMemberSS:
+		return valueJSON{SS: v.Value}, nil
+	case *types.AttributeValueMemberNS:
+		return valueJSON{NS: v.Value}, nil
+	case *types.AttributeValueMemberBS:
+		return valueJSON{BS: v.Value}, nil
+	case *types.AttributeValueMemberL:
+		list := make([]valueJSON, len(v.Value))
+		for i, e := range v.Value {
+			j, err := encodeValue(e)
+			if err != nil {
+				return valueJSON{}, err
+			}
+			list[i] = j
+		}
+		return valueJSON{L: &list}, nil
+	case *types.AttributeValueMemberM:
+		m, err := encodeMap(v.Value)
+		return valueJSON{M: m}, err
+	}
+	return valueJSON{}, fmt.Errorf("attribute value of unknown type %T", v)
+}
+
+func decodeValue(j valueJSON) (types.AttributeValue, error) {
+	switch {
+	case j.S != nil:
+		return &types.AttributeValueMemberS{Value: *j.S}, nil
+	case j.N != nil:
+		return &types.AttributeValueMemberN{Value: *j.N}, nil
+	case j.B != nil:
+		return &types.AttributeValueMemberB{Value: *j.B}, nil
+	case j.BOOL != nil:
+		return &types.AttributeValueMemberBOOL{Value: *j.BOOL}, nil
+	case j.NULL != nil:
+		return &types.AttributeValueMemberNULL{Value: *j.NULL}, nil
+	case j.SS != nil:
+		return &types.AttributeValueMemberSS{Value: j.SS}, nil
+	case j.NS != nil:
+		return &types.AttributeValueMemberNS{Value: j.NS}, nil
+	case j.BS != nil:
+		return &types.AttributeValueMemberBS{Value: j.BS}, nil
+	case j.L != nil:
+		list := make([]types.AttributeValue, len(*j.L))
+		for i, e := range *j.L {
+			v, err := decodeValue(e)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = v
+		}
+		return &types.AttributeValueMemberL{Value: list}, nil
+	case j.M != nil:
+		m, err := decodeMap(j.M)
+		return &types.AttributeValueMemberM{Value: m}, err
+	}
+	return nil, errors.New("attribute value without a type")
+}

@@ -1,0 +1,119 @@
+package postroom
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// NotificationType is the CloudEvents type of every notification.
+const NotificationType = "postroom.message.posted"
+
+// Notification tells one recipient of one message: a CloudEvents 1.0 event in
+// structured JSON, one message of the queue.
+type Notification struct {
+	SpecVersion string `json:"specversion"` // "1.0"
+	// ID stays the same however often the notification is sent: see
+	// [NotificationID]. A receiver that remembers it acts once.
+	ID              string           `json:"id"`
+	Source          string           `json:"source"`  // /postroom/<table>
+	Type            string           `json:"type"`    // NotificationType
+	Subject         string           `json:"subject"` // the recipient
+	Time            string           `json:"time"`    // created_at of the message
+	DataContentType string           `json:"datacontenttype"`
+	Data            NotificationData `json:"data"`
+}
+
+// NotificationData is what a notification says of its message. Notifications of
+// one conversation may arrive out of order after a retry; CreatedAt and
+// MessageUUID let a receiver order them.
+type NotificationData struct {
+	GroupUUID   string `json:"message_group_uuid"`
+	MessageUUID string `json:"message_uuid"`
+	CreatedAt   string `json:"created_at"`
+	UserUUID    string `json:"user_uuid"`
+	DisplayName string `json:"display_name"`
+	Handle      string `json:"handle"`
+	Preview     string `json:"preview"`
+}
+
+// NotificationID is the identity of the notification of m to a recipient: the
+// SHA-256 of "group|created_at|message_uuid|recipient" in hexadecimal.
+func NotificationID(m Message, recipient string) string {
+	sum := sha256.Sum256([]byte(strings.Join(
+		[]string{m.GroupUUID, FormatTime(m.CreatedAt), m.MessageUUID, recipient}, "|")))
+	return hex.EncodeToString(sum[:])
+}
+
+// NewNotification makes the notification of m to a recipient. The table's name
+// goes into the source.
+func NewNotification(table string, m Message, recipient string) Notification {
+	at := FormatTime(m.CreatedAt)
+	return Notification{
+		SpecVersion:     "1.0",
+		ID:              NotificationID(m, recipient),
+		Source:          "/postroom/" + table,
+		Type:            NotificationType,
+		Subject:         recipient,
+		Time:            at,
+		DataContentType: "application/json",
+		Data: NotificationData{
+			GroupUUID:   m.GroupUUID,
+			MessageUUID: m.MessageUUID,
+			CreatedAt:   at,
+			UserUUID:    m.UserUUID,
+			DisplayName: clean(m.DisplayName),
+			Handle:      clean(m.Handle),
+			Preview:     clean(Preview(m.Text)),
+		},
+	}
+}
+
+// Recipients is everybody who is told of a message by sender: all members but
+// the sender, in the order of members.
+func Recipients(members []Member, sender string) []string {
+	recipients := make([]string, 0, len(members))
+	for _, p := range members {
+		if p.UserUUID != sender {
+			recipients = append(recipients, p.UserUUID)
+		}
+	}
+	return recipients
+}
+
+// Encode is the notification as the body of a queue message: JSON without HTML
+// escaping, with nothing in it that SQS refuses.
+func (n Notification) Encode() string {
+	line, _ := marshalLine(n) // strings only: cannot fail
+	return string(line)
+}
+
+// DecodeNotification reads the body of a queue message.
+func DecodeNotification(body string) (Notification, error) {
+	var n Notification
+	if err := json.Unmarshal([]byte(body), &n); err != nil {
+		return Notification{}, fmt.Errorf("notification is not JSON: %w", err)
+	}
+	if n.SpecVersion != "1.0" || n.Type != NotificationType || n.ID == "" || n.Subject == "" {
+		return Notification{}, fmt.Errorf("body is no %s event of CloudEvents 1.0", NotificationType)
+	}
+	return n, nil
+}
+
+// clean replaces what SQS refuses in a body, and the control characters nobody
+// wants in a notification. Allowed are tab, line feed, carriage return and
+// U+0020–U+D7FF, U+E000–U+FFFD, U+10000–U+10FFFF.
+// Source: SQS API reference, SendMessage, MessageBody.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t', r == '\n', r == '\r':
+			return r
+		case r < ' ', r == 0x7f, r == 0xfffe, r == 0xffff:
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}
