@@ -1,0 +1,160 @@
+package backendtest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Harness is one backend under test.
+type Harness struct {
+	Backend backend.Backend
+	// Advance moves the backend's clock ahead; nil where it runs on real time.
+	// Whatever needs minutes or hours to pass is left out then.
+	Advance func(time.Duration)
+	// Capabilities is what the backend can show.
+	Capabilities Capabilities
+}
+
+// Capabilities is what a backend can show beyond what every backend must. The
+// zero value leaves out every test that needs one.
+type Capabilities struct {
+	// Tables.
+
+	ConsumedCapacity    bool // units are reported, and counted by DynamoDB's rules
+	TokenReplay         bool // a transaction repeated with its token changes nothing
+	DeletionProtection  bool // a protected table cannot be deleted
+	PointInTimeRecovery bool // a table's description tells whether it is on
+
+	// Streams.
+
+	ManyShards       bool // a new stream has several open shards
+	Rolls            bool // a shard ends, and has children, within 500 records
+	NoOpWritesSilent bool // a put that changes nothing leaves no record
+	IteratorExpires  bool // an iterator dies after 15 minutes; needs Advance
+	Trims            bool // a record is gone after 24 hours; needs Advance
+	TellsChanges     bool // Changed returns a channel
+
+	// Queues.
+
+	DeduplicationWindow   bool // of five minutes, also after the message was deleted
+	ExpiredReceiptFails   bool // deleting with an expired receipt fails on a FIFO queue
+	GroupReceivedTogether bool // one receive returns several messages of a group, in order
+	DeadLetters           bool // the receive after MaxReceiveCount moves the message
+	Retention             bool // a message is gone after its retention; needs Advance
+	ExactDepth            bool // Depth counts exactly and at once
+	QueueDescription      bool // DescribeQueue tells all that CreateQueue was told
+}
+
+// Run holds a backend to all of it: tables, streams and queues.
+//
+// Open is called once for each subtest, from the test that it serves, and
+// registers its own cleanup. Subtests run in parallel. One server may serve all
+// of them, since every table and queue has a name of its own; a backend with
+// Advance must be a new one each time, with a clock of its own.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	t.Run("Table", func(t *testing.T) { RunTable(t, open) })
+	t.Run("Stream", func(t *testing.T) { RunStream(t, open) })
+	t.Run("Queue", func(t *testing.T) { RunQueue(t, open) })
+}
+
+// test is one sentence that a backend is held to.
+type test struct {
+	name string // the sentence
+	run  func(t *testing.T, h Harness)
+}
+
+// runAll runs the tests in parallel, each with a harness of its own.
+func runAll(t *testing.T, open func(t *testing.T) Harness, tests []test) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
+	}
+}
+
+// lacks reports that the backend cannot show what a test needs, and logs it.
+func lacks(t *testing.T, shows bool, capability string) bool {
+	t.Helper()
+	if !shows {
+		t.Logf("left out: this backend does not show %s", capability)
+	}
+	return !shows
+}
+
+// advance moves the backend's clock; false, with a line in the log, where it
+// runs on real time.
+func (h Harness) advance(t *testing.T, d time.Duration) bool {
+	t.Helper()
+	if lacks(t, h.Advance != nil, "an adjustable clock") {
+		return false
+	}
+	h.Advance(d)
+	return true
+}
+
+// uniqueName makes a name for a table or a queue that no other test uses.
+func uniqueName(prefix string) string {
+	return prefix + "-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
+}
+
+// patience bounds how long a test waits for what comes "soon".
+const patience = 30 * time.Second
+
+// eventually waits for a condition that a backend reaches on its own: an index
+// that follows, a listing that shows a new shard. A clock that can be moved is
+// moved on.
+func (h Harness) eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		if h.Advance != nil {
+			h.Advance(100 * time.Millisecond)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("waited %s in vain for: %s", patience, what)
+		}
+	}
+}
+
+// cleanup runs f at the end of the test, when the test's context is done.
+func cleanup(t *testing.T, what string, f func(context.Context) error) {
+	t.Helper()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := f(ctx); err != nil && backend.KindOf(err) != backend.KindNotFound {
+			t.Errorf("%s: %v", what, err)
+		}
+	})
+}
+
+// must fails the test at an error.
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantKind fails the test unless err is of a kind.
+func wantKind(t *testing.T, err error, want backend.Kind) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want one of kind %q", want)
+	}
+	if got := backend.KindOf(err); got != want {
+		t.Fatalf("error is of kind %q, want %q: %v", got, want, err)
+	}
+}
