@@ -1,0 +1,137 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Record is one record of the stream that waits for its acknowledgement.
+type Record struct {
+	backend.Record
+	Shard string // the shard it was read from
+
+	tracker *tracker
+	acked   bool // guarded by the tracker
+}
+
+// Ack says that everything the record asks for is durably done: the checkpoint
+// of its shard may pass it. It may be called concurrently with anything, in any
+// order, and also after Run has returned, when it has no effect; nor has a
+// second call.
+func (r *Record) Ack() { r.tracker.ack(r) }
+
+// Handler takes over records.
+type Handler interface {
+	// Handle is given records of one shard in their order. Calls for one shard
+	// follow one another, calls for different shards overlap. It may keep the
+	// records and acknowledge them later, in any order; the slice is the
+	// handler's to keep, the records are not to be changed.
+	//
+	// It may block to hold back its shard, until ctx is done; other shards go
+	// on. An error stops the reader: it is for what no retry mends. The records
+	// of a call that fails count as not taken over, and their acknowledgements
+	// have no effect.
+	//
+	// A record may come more than once: after a crash, a take-over, or when the
+	// stream repeats it.
+	Handle(ctx context.Context, records []*Record) error
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, records []*Record) error
+
+// Handle calls the function.
+func (f HandlerFunc) Handle(ctx context.Context, records []*Record) error { return f(ctx, records) }
+
+// Options of a Reader. The zero value of each field means its default.
+type Options struct {
+	// Worker is who reads, as others see it. Default host:pid:random.
+	Worker string
+	// LeaseDuration is how long a worker that shows no sign of life keeps the
+	// stream. It renews three times as often. Default 10 s, at least 100 ms.
+	LeaseDuration time.Duration
+
+	// PollInterval is the pause after a first empty page. Further ones double it
+	// up to MaxIdle, each with jitter; while there are records there is none.
+	// Defaults 200 ms and 1 s.
+	PollInterval time.Duration
+	MaxIdle      time.Duration
+	// DiscoverInterval is the pause between full listings of the shards; at the
+	// end of a shard its children are looked for at once. Default 30 s.
+	DiscoverInterval time.Duration
+
+	// Window is the most records that are delivered and not acknowledged, over
+	// all shards. Default 10,000.
+	Window int
+	// FlushInterval and FlushCount say when a shard's checkpoint is written: so
+	// long after the last writing, or after so many acknowledgements, whichever
+	// comes first. Defaults 1 s and 1,000.
+	FlushInterval time.Duration
+	FlushCount    int
+	// DrainTimeout is how long a stopping reader waits for acknowledgements. The
+	// writing of what is done and the release of the stream take at most
+	// 800 ms more. Default 1 s.
+	DrainTimeout time.Duration
+
+	// Logger hears of incidents, troubles (once when they begin and once when
+	// they are over) and changes of ownership. Default: none.
+	Logger *slog.Logger
+}
+
+// OwnedError says that another worker reads the stream, and lives.
+type OwnedError struct{ Owner string }
+
+func (e *OwnedError) Error() string {
+	return fmt.Sprintf("the stream is read by %s, which is alive: stop it first, or let it go on", e.Owner)
+}
+
+// LostError says that another worker has taken the stream over, since this one
+// had shown no sign of life for the lease duration.
+type LostError struct{ Owner string } // empty: the lease was removed
+
+func (e *LostError) Error() string {
+	if e.Owner == "" {
+		return "the lease of the stream was released or removed by somebody else: start again to take it"
+	}
+	return fmt.Sprintf("the stream was taken over by %s: this worker was not heard of for the lease duration", e.Owner)
+}
+
+// DataLossError says that the stream no longer holds records that were not
+// read. It stands in the lease of the shard too.
+type DataLossError struct {
+	StreamARN string
+	Shard     string    // empty: the whole stream was replaced
+	Reason    string    // what happened
+	After     string    // the last sequence number known to be read; empty: none
+	AfterTime time.Time // when that record was made, about; zero: not known
+	Err       error     // what the backend said
+}
+
+func (e *DataLossError) Error() string {
+	what := "stream " + e.StreamARN
+	if e.Shard != "" {
+		what = "shard " + e.Shard + " of " + what
+	}
+	from := "its beginning"
+	if e.After != "" {
+		from = "sequence number " + e.After
+		if !e.AfterTime.IsZero() {
+			from += " of " + e.AfterTime.UTC().Format(time.RFC3339)
+		}
+	}
+	s := fmt.Sprintf("%s: records after %s are lost to the stream: %s; recover them from the table", what, from, e.Reason)
+	if e.Shard != "" {
+		s += fmt.Sprintf(", then delete the item %q, %q of the control table to read on without them",
+			partition(e.StreamARN), leaseKey(e.StreamARN, e.Shard).SK)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *DataLossError) Unwrap() error { return e.Err }
