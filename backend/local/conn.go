@@ -1,0 +1,212 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// busyTimeout is how long a call waits for another process's write lock.
+const busyTimeout = 5 * time.Second
+
+// conn is one connection with its prepared statements. Whoever holds it is
+// alone with it.
+type conn struct {
+	*sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+// dial opens a pool of connections.
+func (b *Backend) dial(ctx context.Context, size int, pragma string) (chan *conn, error) {
+	db, err := sql.Open("sqlite", dsn(b.path, pragma))
+	if err != nil {
+		return nil, err
+	}
+	b.dbs = append(b.dbs, db)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	conns := make([]*conn, size)
+	for i := range conns {
+		c, err := db.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		conns[i] = &conn{Conn: c, stmts: make(map[string]*sql.Stmt)}
+	}
+	pool := make(chan *conn, size)
+	for _, c := range conns {
+		pool <- c
+	}
+	return pool, nil
+}
+
+func dsn(path, pragma string) string {
+	query := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		fmt.Sprintf("page_size(%d)", pageBytes), // of a new file
+		"journal_mode(WAL)",
+		"synchronous(NORMAL)",
+	}}
+	if pragma != "" {
+		query.Add("_pragma", pragma)
+	}
+	if path == Memory {
+		return "file::memory:?" + query.Encode()
+	}
+	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + query.Encode()
+}
+
+func (c *conn) close() {
+	for _, s := range c.stmts {
+		_ = s.Close() // the connection is closed next, which reports what matters
+	}
+	_ = c.Conn.Close() // back to its sql.DB, which closes it and tells
+}
+
+// prepared returns the statement of a query, prepared once for the connection.
+func (c *conn) prepared(query string) (*sql.Stmt, error) {
+	if s := c.stmts[query]; s != nil {
+		return s, nil
+	}
+	s, err := c.PrepareContext(context.Background(), query)
+	if err != nil {
+		return nil, fmt.Errorf("%w (in %s)", err, query)
+	}
+	c.stmts[query] = s
+	return s, nil
+}
+
+// tx is a transaction. Its statements are short and run to their end; only the
+// wait for the transaction to begin can be cancelled.
+type tx struct {
+	c      *conn
+	now    time.Time // of the whole transaction, to the microsecond
+	topics []string  // to wake after the commit
+}
+
+// exec runs a statement and returns how many rows it changed.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	s, err := t.c.prepared(query)
+	if err != nil {
+		return 0, err
+	}
+	res, err := s.ExecContext(context.Background(), args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// row reads the one row of a query into dest, and reports whether there was one.
+func (t *tx) row(query string, args []any, dest ...any) (bool, error) {
+	s, err := t.c.prepared(query)
+	if err != nil {
+		return false, err
+	}
+	err = s.QueryRowContext(context.Background(), args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// rows runs a query. The same query may not run again before they are closed.
+func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
+	s, err := t.c.prepared(query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(context.Background(), args...)
+}
+
+// wake wakes those who wait for a topic once the transaction is committed.
+func (t *tx) wake(topic string) { t.topics = append(t.topics, topic) }
+
+// write runs f in a transaction of the writing connection, commits it unless f
+// fails, and then wakes its topics. Errors are [backend.Error]s of the op; one
+// that f made itself is passed on as it is.
+func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error {
+	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", f)
+	if err != nil {
+		return b.wrap(op, err)
+	}
+	for _, topic := range topics {
+		b.wake(topic)
+	}
+	return nil
+}
+
+// read runs f in a transaction that sees one state of the file.
+func (b *Backend) read(ctx context.Context, op string, f func(*tx) error) error {
+	_, err := b.transact(ctx, b.readers, "BEGIN", f)
+	return b.wrap(op, err)
+}
+
+func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f func(*tx) error) ([]string, error) {
+	c, err := b.acquire(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { pool <- c }()
+
+	start, err := c.prepared(begin)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := start.ExecContext(ctx); err != nil {
+		c.rollback() // the lock may have come together with the cancellation
+		return nil, err
+	}
+	committed := false
+	defer func() {
+		if !committed { // f failed or panicked
+			c.rollback()
+		}
+	}()
+	t := &tx{c: c, now: b.now()}
+	if err := f(t); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := t.exec("COMMIT"); err != nil {
+		return nil, err
+	}
+	committed = true
+	return t.topics, nil
+}
+
+// acquire takes a connection out of its pool. It must be put back.
+func (b *Backend) acquire(ctx context.Context, pool chan *conn) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case <-b.done:
+		return nil, errClosed
+	default:
+	}
+	select {
+	case c := <-pool:
+		return c, nil
+	case <-b.done:
+		return nil, errClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// rollback ends a transaction if there is one. SQLite ends it by itself after
+// some errors, such as a full disk; then this fails and that is well.
+func (c *conn) rollback() {
+	if s, err := c.prepared("ROLLBACK"); err == nil {
+		_, _ = s.ExecContext(context.Background())
+	}
+}

@@ -1,0 +1,106 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/postroom/postroom/backend"
+)
+
+var (
+	errClosed    = errors.New("the file is closed")
+	errForeign   = errors.New("it is a SQLite database of another program: choose another file")
+	errDirectory = errors.New("it is a folder: name a file in it")
+	errVersion   = errors.New("the file was written by another version of Postroom")
+)
+
+// wrap makes an error of SQLite, of the context or of this package a
+// [backend.Error] of the op.
+func (b *Backend) wrap(op string, err error) error {
+	var known *backend.Error
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	kind, note := b.classify(err)
+	if note != "" {
+		err = fmt.Errorf("%s: %s: %w", b.path, note, err)
+	}
+	return &backend.Error{Op: op, Kind: kind, Err: err}
+}
+
+// classify tells an error's kind and, where it is about the file, what to say.
+func (b *Backend) classify(err error) (backend.Kind, string) {
+	switch {
+	case errors.Is(err, errClosed), errors.Is(err, errForeign), errors.Is(err, errVersion):
+		return backend.KindInvalid, ""
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return backend.KindUnavailable, ""
+	}
+	var s *sqlite.Error
+	if !errors.As(err, &s) {
+		return backend.KindUnknown, ""
+	}
+	switch s.Code() & 0xff { // the low byte: extended codes refine it
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return backend.KindThrottled, "another process holds the file's lock"
+	case sqlite3.SQLITE_FULL:
+		return backend.KindUnavailable, "the disk is full"
+	case sqlite3.SQLITE_IOERR:
+		return backend.KindUnavailable, "the disk failed or is full"
+	case sqlite3.SQLITE_NOTADB:
+		return backend.KindInvalid, "it is no SQLite database: choose another file"
+	case sqlite3.SQLITE_CORRUPT:
+		return backend.KindInvalid, "the file is damaged: restore a copy"
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return backend.KindDenied, "no permission to write the file or its folder"
+	case sqlite3.SQLITE_CANTOPEN:
+		return backend.KindDenied, "cannot be opened: check permissions of the file and its folder"
+	}
+	return backend.KindUnknown, ""
+}
+
+// checkPath finds what is plainly wrong with a path, in clearer words than
+// SQLite's.
+func checkPath(path string) error {
+	if path == Memory {
+		return nil
+	}
+	info, err := os.Stat(path)
+	switch {
+	case path == "":
+		return errors.New("the path is empty")
+	case err == nil && info.IsDir():
+		return errDirectory
+	case err == nil && !info.Mode().IsRegular():
+		return errors.New("it is no regular file")
+	case err == nil:
+		return nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	dir := filepath.Dir(path)
+	if info, err = os.Stat(dir); err != nil {
+		return fmt.Errorf("its folder: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s is no folder", dir)
+	}
+	return nil
+}
+
+func pathKind(err error) backend.Kind {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return backend.KindDenied
+	case errors.Is(err, fs.ErrNotExist):
+		return backend.KindNotFound
+	}
+	return backend.KindInvalid
+}

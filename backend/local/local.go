@@ -1,0 +1,162 @@
+package local
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Memory is the path of a private database in memory, gone when it is closed.
+const Memory = ":memory:"
+
+// Options of [Open]. The zero value is ready for use.
+type Options struct {
+	// Now is the wall clock; default time.Now. Times are kept to the
+	// microsecond.
+	Now func() time.Time
+
+	// The settings below live in the file. They are taken when it is created
+	// and ignored when it exists.
+
+	// Shards is how many shards of a stream may be open at once; default 4, at
+	// most 1,000. A stream starts with one and splits as it grows.
+	Shards int
+	// RollSize is how many records a shard takes before it is closed; default
+	// 1,000.
+	RollSize int
+	// IndexLag is how far an index is behind its table; default 0. Entries
+	// appear after IndexLag and disappear after half of it, so that a moved item
+	// may be missing for a moment, as it may on DynamoDB.
+	IndexLag time.Duration
+}
+
+// Backend is an open file. It implements [backend.Backend].
+type Backend struct {
+	path     string
+	clock    func() time.Time
+	settings settings
+
+	writer  chan *conn // holds the one writing connection while nobody uses it
+	readers chan *conn // the same channel as writer for Memory
+	dbs     []*sql.DB
+
+	notifier  notifier
+	done      chan struct{} // closed when Close begins
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ backend.Backend = (*Backend)(nil)
+
+const (
+	readConnections = 4
+
+	defaultShards   = 4
+	maxShards       = 1000
+	defaultRollSize = 1000
+)
+
+// Open opens the file at path, and creates it where there is none; its folder
+// must exist. The errors are [backend.Error]s that name the file.
+func Open(path string, opts Options) (*Backend, error) {
+	op := "open " + path
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	fresh, err := opts.settings()
+	if err != nil {
+		return nil, &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
+	}
+	if err := checkPath(path); err != nil {
+		return nil, &backend.Error{Op: op, Kind: pathKind(err), Err: err}
+	}
+	b := &Backend{path: path, clock: opts.Now, done: make(chan struct{})}
+	if err := b.connect(fresh); err != nil {
+		return nil, b.wrap(op, errors.Join(err, b.Close()))
+	}
+	return b, nil
+}
+
+// settings are the options that a new file takes.
+func (o Options) settings() (settings, error) {
+	s := settings{Shards: o.Shards, RollSize: o.RollSize, IndexLag: o.IndexLag}
+	if s.Shards == 0 {
+		s.Shards = defaultShards
+	}
+	if s.RollSize == 0 {
+		s.RollSize = defaultRollSize
+	}
+	switch {
+	case s.Shards < 1 || s.Shards > maxShards:
+		return s, fmt.Errorf("Options.Shards is %d, want 1 to %d", o.Shards, maxShards)
+	case s.RollSize < 1:
+		return s, fmt.Errorf("Options.RollSize is %d, want at least 1", o.RollSize)
+	case s.IndexLag < 0:
+		return s, fmt.Errorf("Options.IndexLag is %v, want at least 0", o.IndexLag)
+	}
+	return s, nil
+}
+
+// connect opens the connections, and makes the schema where the file is new.
+func (b *Backend) connect(fresh settings) error {
+	ctx := context.Background()
+	writer, err := b.dial(ctx, 1, "")
+	if err != nil {
+		return err
+	}
+	b.writer = writer
+	if err := b.prepareFile(ctx, fresh); err != nil {
+		return err
+	}
+	b.readers = writer
+	if b.path == Memory {
+		return nil
+	}
+	b.readers, err = b.dial(ctx, readConnections, "query_only(1)")
+	if err != nil {
+		return err
+	}
+	b.notifier.watch = b.watch
+	b.notifier.version, err = b.dataVersion()
+	return err
+}
+
+// Table returns the table of a name.
+func (b *Backend) Table(name string) backend.Table { return &table{b: b, name: name} }
+
+// Stream returns the stream of a table.
+func (b *Backend) Stream(table string) backend.Stream { return &stream{b: b, table: table} }
+
+// now is the wall clock, to the microsecond.
+func (b *Backend) now() time.Time { return b.clock().UTC().Truncate(time.Microsecond) }
+
+// Close waits for running calls, ends waiting ones and closes the file. Calls
+// after it fail. It may be called again and returns the same error.
+func (b *Backend) Close() error {
+	b.closeOnce.Do(func() {
+		close(b.done)
+		b.notifier.close()
+		b.drain(b.writer)
+		if b.readers != b.writer {
+			b.drain(b.readers)
+		}
+		var errs []error
+		for _, db := range b.dbs {
+			errs = append(errs, db.Close())
+		}
+		b.closeErr = b.wrap("close "+b.path, errors.Join(errs...))
+	})
+	return b.closeErr
+}
+
+// drain takes all connections out of a pool and closes them.
+func (b *Backend) drain(pool chan *conn) {
+	for range cap(pool) {
+		(<-pool).close()
+	}
+}

@@ -1,0 +1,4 @@
+package local
+
+// queueSchema makes the tables of the queues.
+const queueSchema = ``

@@ -1,0 +1,50 @@
+package local
+
+// tableSchema makes the tables and their items. Items are stored in DynamoDB's
+// JSON, so that the sqlite3 shell shows them.
+const tableSchema = `
+CREATE TABLE tables (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  name        TEXT NOT NULL UNIQUE,
+  pk_name     TEXT NOT NULL,
+  sk_name     TEXT NOT NULL,
+  index_name  TEXT NOT NULL, -- '': no index
+  index_pk    TEXT NOT NULL,
+  index_sk    TEXT NOT NULL,
+  stream_view TEXT NOT NULL, -- '': no stream
+  stream_arn  TEXT NOT NULL,
+  protected   INTEGER NOT NULL,
+  recovery    INTEGER NOT NULL
+);
+
+-- hash is of the partition key: a scan goes through it, its segments are ranges.
+CREATE TABLE items (
+  tbl  INTEGER NOT NULL,
+  hash INTEGER NOT NULL,
+  pk   TEXT NOT NULL,
+  sk   TEXT NOT NULL,
+  size INTEGER NOT NULL, -- bytes, as DynamoDB counts
+  item TEXT NOT NULL,
+  PRIMARY KEY (tbl, hash, pk, sk)
+) WITHOUT ROWID;
+
+-- Times are microseconds since 1970. An entry is there from from_at until
+-- until_at; one that was never removed has none.
+CREATE TABLE index_entries (
+  tbl      INTEGER NOT NULL,
+  index_pk TEXT NOT NULL,
+  index_sk TEXT NOT NULL,
+  pk       TEXT NOT NULL,
+  sk       TEXT NOT NULL,
+  from_at  INTEGER NOT NULL,
+  until_at INTEGER,
+  PRIMARY KEY (tbl, index_pk, index_sk, pk, sk, from_at)
+) WITHOUT ROWID;
+CREATE INDEX index_removed ON index_entries (tbl, until_at) WHERE until_at IS NOT NULL;
+
+CREATE TABLE tokens (
+  token   TEXT PRIMARY KEY,
+  digest  BLOB NOT NULL,
+  ends_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tokens_ended ON tokens (ends_at);`
