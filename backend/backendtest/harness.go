@@ -26,10 +26,12 @@ type Harness struct {
 type Capabilities struct {
 	// Tables.
 
-	ConsumedCapacity    bool // units are reported, and counted by DynamoDB's rules
-	TokenReplay         bool // a transaction repeated with its token changes nothing
-	DeletionProtection  bool // a protected table cannot be deleted
-	PointInTimeRecovery bool // a table's description tells whether it is on
+	ConsumedCapacity     bool // units are reported, and counted by DynamoDB's rules
+	FailedConditionUnits bool // also those of a put whose condition failed
+	TokenReplay          bool // a transaction repeated with its token changes nothing
+	DeletionProtection   bool // a protected table cannot be deleted
+	PointInTimeRecovery  bool // a table's description tells whether it is on
+	Closes               bool // no other test uses this backend: Close may be called
 
 	// Streams.
 
