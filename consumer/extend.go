@@ -1,0 +1,111 @@
+package consumer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// A message is extended between three and four eighths of its visibility: the
+// extender looks every eighth.
+func extendAfter(visibility time.Duration) time.Duration  { return visibility * 3 / 8 }
+func extendPeriod(visibility time.Duration) time.Duration { return visibility / 8 }
+
+// extend keeps everything in hand out of sight until ctx is done.
+func (w *Worker) extend(ctx context.Context) {
+	ticker := time.NewTicker(extendPeriod(w.opts.Visibility))
+	defer ticker.Stop()
+	trouble := trouble{log: w.log, what: "extending visibility"}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for batch := range slices.Chunk(w.hand.due(), backend.MaxQueueBatch) {
+			w.extendBatch(ctx, batch, &trouble)
+		}
+	}
+}
+
+// extension is one message to extend.
+type extension struct {
+	*held
+
+	change backend.VisibilityChange
+}
+
+// due marks and returns what has to be extended now.
+func (h *hand) due() []extension {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	var due []extension
+	for _, m := range h.messages {
+		if m.settling || m.unextended || now.Before(m.extendAt) {
+			continue
+		}
+		left := (backend.MaxVisibility - now.Sub(m.receivedAt)).Truncate(time.Second)
+		if left <= 0 {
+			m.unextended = true
+			continue
+		}
+		m.extending = true
+		due = append(due, extension{m, backend.VisibilityChange{
+			Receipt: m.Receipt, Timeout: min(h.visibility, left),
+		}})
+	}
+	return due
+}
+
+// extendBatch extends a batch. After a failed call it is due again at the next
+// look.
+func (w *Worker) extendBatch(ctx context.Context, batch []extension, trouble *trouble) {
+	changes := make([]backend.VisibilityChange, len(batch))
+	for i, e := range batch {
+		changes[i] = e.change
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.opts.Visibility/4)
+	defer cancel()
+	failed, err := w.queue.ChangeVisibility(ctx, changes)
+	if err == nil {
+		trouble.over()
+	} else if ctx.Err() == nil {
+		trouble.failed(err)
+	}
+	for _, e := range failed {
+		w.log.Warn("a message's visibility cannot be extended; it may come again",
+			"message", batch[e.Index].MessageID, "error", e)
+	}
+	w.hand.extended(batch, failed, err == nil)
+}
+
+// extended takes note of what became of extensions, and lets go on what waited
+// for them to end.
+func (h *hand) extended(batch []extension, failed []backend.EntryError, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	refused := make(map[int]bool, len(failed))
+	for _, e := range failed {
+		refused[e.Index] = e.SenderFault
+	}
+	now := time.Now()
+	for i, e := range batch {
+		sender, bad := refused[i]
+		switch {
+		case e.Receipt != e.change.Receipt: // received again meanwhile
+		case ok && !bad:
+			h.stats.Extended++
+			e.extendAt = now.Add(extendAfter(h.visibility))
+		case sender:
+			e.unextended = true
+		}
+		e.extending = false
+		if e.deferred != nil {
+			h.submit(*e.deferred)
+			e.deferred = nil
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// receiveGrace is what a receive may take longer than it waits for messages.
+const receiveGrace = 10 * time.Second
+
+var errNoAnswer = errors.New("the queue did not answer in time")
+
+// receive takes messages in hand until ctx is done, never more than there is
+// room for.
+func (w *Worker) receive(ctx context.Context, receiver int) {
+	trouble := trouble{log: w.log, what: "receiving messages"}
+	for {
+		n := w.hand.reserve(ctx, backend.MaxQueueBatch)
+		if n == 0 {
+			return
+		}
+		got, err := w.receiveOnce(ctx, n)
+		if err == nil || len(got) > 0 {
+			w.hand.admit(receiver, n, got)
+			trouble.over()
+			continue
+		}
+		w.hand.unreserve(n)
+		if ctx.Err() != nil {
+			return
+		}
+		trouble.failed(err)
+		if !trouble.pause(ctx) {
+			return
+		}
+	}
+}
+
+func (w *Worker) receiveOnce(ctx context.Context, n int) ([]backend.Delivery, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.Wait+receiveGrace, errNoAnswer)
+	defer cancel()
+	return w.queue.Receive(ctx, n, w.opts.Wait, w.opts.Visibility)
+}
+
+// unreserve gives room back that a failed receive did not use.
+func (h *hand) unreserve(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reserved -= n
+	h.room.Signal()
+}
