@@ -1,0 +1,51 @@
+package projector
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/stream"
+)
+
+// entry is one message on its way through the projector. It is acknowledged
+// once it is projected and everybody who is to be told of it is.
+type entry struct {
+	message postroom.Message
+	record  *stream.Record // nil for one that comes back from being set aside
+	arrived time.Time
+	settle  func() // acknowledges
+
+	announced bool         // handed to the notifier; of the lane
+	parts     atomic.Int32 // left of projecting and telling
+	untold    atomic.Int32 // recipients left
+}
+
+func newEntry(m postroom.Message, r *stream.Record, settle func()) *entry {
+	e := &entry{message: m, record: r, arrived: time.Now(), settle: settle}
+	e.parts.Store(2)
+	return e
+}
+
+// finish ends one of the two parts.
+func (e *entry) finish() {
+	if e.parts.Add(-1) == 0 {
+		e.settle()
+	}
+}
+
+// told ends the telling of one recipient.
+func (e *entry) told() {
+	if e.untold.Add(-1) == 0 {
+		e.finish()
+	}
+}
+
+// newest is the fold: of all messages of a conversation only the last one by
+// time and uuid decides where its rows are to be. There must be one.
+func newest(entries []*entry) postroom.Message {
+	return slices.MaxFunc(entries, func(a, b *entry) int {
+		return a.message.Position().Compare(b.message.Position())
+	}).message
+}

@@ -1,0 +1,99 @@
+package projector
+
+import (
+	"sync"
+	"time"
+)
+
+// lanes hold the messages of each conversation until they are projected. A
+// conversation is worked on by one worker at a time; what arrives meanwhile is
+// folded into its next move.
+type lanes struct {
+	ready *ready[*lane]
+
+	mu      sync.Mutex
+	byGroup map[string]*lane
+}
+
+// lane is one conversation with messages that are not projected yet.
+type lane struct {
+	group string
+
+	// Of lanes, under its lock.
+	arrived []*entry
+	timer   *time.Timer // runs while the lane rests
+	early   bool        // a new message ends the rest
+
+	// Of the worker whose turn it is.
+	held     []*entry // arrived and not projected
+	failures int      // turns that failed, in a row
+	alone    int      // messages to be projected one by one, to find the one that fails
+}
+
+func newLanes() *lanes {
+	return &lanes{ready: newReady[*lane](), byGroup: map[string]*lane{}}
+}
+
+// add takes in messages, all at once so that a page is folded as a whole.
+func (ls *lanes) add(entries []*entry) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	var woken []*lane
+	for _, e := range entries {
+		l, ok := ls.byGroup[e.message.GroupUUID]
+		if !ok {
+			l = &lane{group: e.message.GroupUUID}
+			ls.byGroup[l.group] = l
+			woken = append(woken, l)
+		}
+		l.arrived = append(l.arrived, e)
+		if l.timer != nil && l.early && l.timer.Stop() {
+			l.timer = nil
+			woken = append(woken, l)
+		}
+	}
+	ls.ready.push(woken...)
+}
+
+// take begins a worker's turn on a lane.
+func (ls *lanes) take(l *lane) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.held = append(l.held, l.arrived...)
+	l.arrived = nil
+}
+
+// rest ends a turn: the lane's next one comes after a pause, sooner if early
+// and a new message arrives, and never if nothing is left to do.
+func (ls *lanes) rest(l *lane, wait time.Duration, early bool) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	switch {
+	case len(l.arrived)+len(l.held) == 0:
+		delete(ls.byGroup, l.group)
+	case wait <= 0 || (early && len(l.arrived) > 0):
+		ls.ready.push(l)
+	default:
+		l.early = early
+		l.timer = time.AfterFunc(wait, func() { ls.wake(l) })
+	}
+}
+
+func (ls *lanes) wake(l *lane) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.timer = nil
+	ls.ready.push(l)
+}
+
+// close ends all turns to come.
+func (ls *lanes) close() {
+	ls.ready.close()
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.byGroup {
+		if l.timer != nil {
+			l.timer.Stop()
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package projector
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// maxUntold is how many notifications may wait to be sent before the reader is
+// held back; a page more may come on top.
+const maxUntold = 64 << 10
+
+// notifier sends a notification for every message and recipient. Those of one
+// recipient follow one another: a batch holds at most one of them, and the next
+// waits until the last was accepted, since one that failed and was sent again
+// would otherwise come after its successor.
+//
+// A notification takes under 3 KB (names of 64 characters, a preview of 256
+// bytes), so ten never reach the limit of a request.
+type notifier struct {
+	queue  backend.Queue
+	table  string
+	refuse func(context.Context, *entry, error) error // sets aside
+	log    *trouble
+	ready  *ready[*recipient]
+	sent   atomic.Int64
+
+	mu     sync.Mutex
+	room   sync.Cond
+	byUser map[string]*recipient
+	untold int
+	closed bool
+}
+
+// recipient is somebody who is to be told of something.
+type recipient struct {
+	user     string
+	messages []*entry // the first one is being sent
+}
+
+func newNotifier(queue backend.Queue, table string, log *trouble) *notifier {
+	n := &notifier{
+		queue: queue, table: table, log: log,
+		ready: newReady[*recipient](), byUser: map[string]*recipient{},
+	}
+	n.room.L = &n.mu
+	return n
+}
+
+// admit waits while too many notifications wait.
+func (n *notifier) admit(ctx context.Context) error {
+	defer context.AfterFunc(ctx, n.wakeAll)()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.untold >= maxUntold && !n.closed && ctx.Err() == nil {
+		n.room.Wait()
+	}
+	return ctx.Err()
+}
+
+func (n *notifier) wakeAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.room.Broadcast()
+}
+
+// announce has the members of a conversation told of messages, each but its
+// sender. It does not wait for it.
+func (n *notifier) announce(members []postroom.Member, entries []*entry) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var woken []*recipient
+	for _, e := range entries {
+		users := postroom.Recipients(members, e.message.UserUUID)
+		e.announced = true
+		e.untold.Store(int32(len(users)))
+		if len(users) == 0 {
+			e.finish()
+		}
+		n.untold += len(users)
+		for _, user := range users {
+			r, ok := n.byUser[user]
+			if !ok {
+				r = &recipient{user: user}
+				n.byUser[user] = r
+				woken = append(woken, r)
+			}
+			r.messages = append(r.messages, e)
+		}
+	}
+	n.ready.push(woken...)
+}
+
+// run sends until the notifier is closed.
+func (n *notifier) run(ctx context.Context) {
+	for failures := 0; ; {
+		batch := n.ready.pop(backend.MaxQueueBatch)
+		if len(batch) == 0 {
+			return
+		}
+		if n.send(ctx, batch) {
+			if failures > 0 {
+				n.log.over(ctx)
+			}
+			failures = 0
+			continue
+		}
+		if pause(ctx, backoff(failures)) != nil {
+			return
+		}
+		failures++
+	}
+}
+
+// send sends the first message of each recipient and reports whether every one
+// had an end.
+func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
+	entries := make([]backend.SendEntry, len(batch))
+	for i, r := range batch {
+		event := postroom.NewNotification(n.table, r.messages[0].message, r.user)
+		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user, DeduplicationID: event.ID}
+	}
+	failed, err := n.queue.Send(ctx, entries)
+	if err != nil {
+		n.log.report(ctx, err)
+		n.ready.push(batch...)
+		return false
+	}
+	again := map[int]bool{}
+	for _, f := range failed {
+		n.log.report(ctx, f)
+		again[f.Index] = !f.SenderFault || n.refuse(ctx, batch[f.Index].messages[0], f) != nil
+	}
+	n.sent.Add(int64(len(batch) - len(failed)))
+	n.settle(batch, again)
+	return len(failed) == 0
+}
+
+// settle takes what had its end from the recipients and queues those that have
+// more.
+func (n *notifier) settle(batch []*recipient, again map[int]bool) {
+	var told []*entry
+	n.mu.Lock()
+	for i, r := range batch {
+		if !again[i] {
+			told = append(told, r.messages[0])
+			r.messages[0] = nil
+			r.messages = r.messages[1:]
+			n.untold--
+		}
+		if len(r.messages) == 0 {
+			delete(n.byUser, r.user)
+			continue
+		}
+		n.ready.push(r)
+	}
+	n.room.Broadcast()
+	n.mu.Unlock()
+	for _, e := range told {
+		e.told()
+	}
+}
+
+func (n *notifier) close() {
+	n.ready.close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.closed = true
+	n.room.Broadcast()
+}

@@ -1,0 +1,210 @@
+package projector
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream"
+)
+
+// Config is what a projector works on. All of it is required.
+type Config struct {
+	Table   backend.Table // of the messages, and of the rows
+	Control backend.Table // of leases, checkpoints and records set aside
+	Stream  backend.Stream
+	Queue   backend.Queue
+	// TableName is the table as notifications name their source.
+	TableName string
+	// Index says that the table has the index of the group rows. All entries of
+	// a conversation meet on one of its keys, which bounds how often it moves.
+	Index bool
+}
+
+// Options tune a projector. The zero value of each field means its default.
+type Options struct {
+	Worker        string        // see stream.Options
+	LeaseDuration time.Duration // see stream.Options
+	// Movers is how many conversations are worked on at once. Default 32.
+	Movers int
+	// Senders is how many batches of notifications are sent at once. Default 8.
+	Senders int
+	// MemberWait is how long a message waits for the one that names the members
+	// of its conversation before it is set aside. Default 30 s.
+	MemberWait time.Duration
+	Logger     *slog.Logger // Default: none.
+}
+
+// Stats counts what a projector did since it was made.
+type Stats struct {
+	Projected         int64 // messages whose conversation is at them or further
+	Moves             int64 // of conversations; fewer where messages were folded
+	NotificationsSent int64 // accepted by the queue
+	SetAside          int64 // records
+	Foreign           int64 // messages changed or removed in the table by others
+}
+
+// Projector is the daemon. Run may be called once; the other methods at any
+// time, concurrently.
+type Projector struct {
+	opts    Options
+	index   bool
+	log     *slog.Logger
+	mover   mover
+	aside   aside
+	known   *known
+	lanes   *lanes
+	notify  *notifier
+	reader  *stream.Reader
+	trouble *trouble
+
+	projected, moves, setAside, foreign atomic.Int64
+}
+
+// New makes a projector. It makes no call.
+func New(c Config, o Options) *Projector {
+	o.Movers = orDefault(o.Movers, 32)
+	o.Senders = orDefault(o.Senders, 8)
+	o.MemberWait = orDefault(o.MemberWait, 30*time.Second)
+	o.Logger = orDefault(o.Logger, slog.New(slog.DiscardHandler))
+	p := &Projector{
+		opts:    o,
+		index:   c.Index,
+		log:     o.Logger,
+		mover:   mover{table: c.Table},
+		aside:   aside{control: c.Control},
+		known:   newKnown(),
+		lanes:   newLanes(),
+		trouble: &trouble{logger: o.Logger, what: "projecting"},
+	}
+	p.notify = newNotifier(c.Queue, c.TableName, &trouble{logger: o.Logger, what: "sending notifications"})
+	p.notify.refuse = p.refuse
+	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
+		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Logger: o.Logger,
+	})
+	return p
+}
+
+func orDefault[T comparable](v, byDefault T) T {
+	var zero T
+	if v == zero {
+		return byDefault
+	}
+	return v
+}
+
+// Run projects until ctx is done, finishes what is in hand within a second and
+// returns nil. It returns an error when another projector works on the stream
+// (*stream.OwnedError) or has taken it over (*stream.LostError), when records
+// are lost to the stream (*stream.DataLossError), or when something fails that
+// no retry mends.
+func (p *Projector) Run(ctx context.Context) error {
+	// Work outlives ctx: the reader waits for what it has handed over.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var workers sync.WaitGroup
+	for range p.opts.Movers {
+		workers.Go(func() { p.takeTurns(work) })
+	}
+	for range p.opts.Senders {
+		workers.Go(func() { p.notify.run(work) })
+	}
+	err := p.reader.Run(ctx)
+	stop()
+	p.lanes.close()
+	p.notify.close()
+	workers.Wait()
+	return err
+}
+
+// IdleSince says since when everything there is to read is read, projected and
+// told; false while that is not so.
+func (p *Projector) IdleSince() (time.Time, bool) { return p.reader.IdleSince() }
+
+// Stats returns the counts so far.
+func (p *Projector) Stats() Stats {
+	return Stats{
+		Projected:         p.projected.Load(),
+		Moves:             p.moves.Load(),
+		NotificationsSent: p.notify.sent.Load(),
+		SetAside:          p.setAside.Load(),
+		Foreign:           p.foreign.Load(),
+	}
+}
+
+// Handle takes over records of the stream; it is the reader's to call. Only new
+// messages ask for anything: the projector's own writes come back in the same
+// stream and are skipped by their keys.
+func (p *Projector) Handle(ctx context.Context, records []*stream.Record) error {
+	if err := p.notify.admit(ctx); err != nil {
+		return err
+	}
+	var entries []*entry
+	for _, r := range records {
+		switch {
+		case !strings.HasPrefix(r.Key.SK, postroom.MessagePrefix):
+			r.Ack()
+		case r.Event != backend.Insert:
+			p.foreign.Add(1)
+			p.log.Warn("a message was changed or removed in the table; nothing follows from it",
+				"event", r.Event, "message_group_uuid", r.Key.PK, "key", r.Key.SK)
+			r.Ack()
+		default:
+			m, err := decodeMessage(r)
+			if err == nil {
+				entries = append(entries, newEntry(m, r, r.Ack))
+				continue
+			}
+			if err := p.insist(ctx, r, err); err != nil {
+				return err
+			}
+		}
+	}
+	p.lanes.add(entries)
+	return nil
+}
+
+func decodeMessage(r *stream.Record) (postroom.Message, error) {
+	item, err := r.NewImage()
+	if err != nil {
+		return postroom.Message{}, err
+	}
+	return postroom.MessageFromItem(item)
+}
+
+// insist sets a record aside and acknowledges it, however long that takes.
+func (p *Projector) insist(ctx context.Context, r *stream.Record, reason error) error {
+	for n := 0; ; n++ {
+		err := p.keepAside(ctx, r, reason, 1)
+		if err == nil {
+			r.Ack()
+			return nil
+		}
+		p.trouble.report(ctx, err)
+		if err := pause(ctx, backoff(n)); err != nil {
+			return err
+		}
+	}
+}
+
+// refuse sets aside a message of which a notification was refused for good.
+func (p *Projector) refuse(ctx context.Context, e *entry, reason error) error {
+	if e.record == nil {
+		return nil // it lies there already
+	}
+	return p.keepAside(ctx, e.record, reason, 1)
+}
+
+func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int) error {
+	if err := p.aside.put(ctx, r, reason, attempts); err != nil {
+		return err
+	}
+	p.setAside.Add(1)
+	p.log.Error("a record was set aside", "reason", reason, "message_group_uuid", r.Key.PK,
+		"key", r.Key.SK, "shard", r.Shard, "sequence", r.Sequence, "event_id", r.EventID)
+	return nil
+}

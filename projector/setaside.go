@@ -1,0 +1,216 @@
+package projector
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream"
+)
+
+// A record that is set aside lies in the control table under ASIDE# and its
+// conversation, sorted by time and event, its image compressed and split into
+// parts. The first part is written last: once it is there, the record is whole.
+const (
+	asidePrefix    = "ASIDE#"
+	asideElsewhere = asidePrefix + "-" // for partition keys that are no uuid
+	asidePartBytes = 300 << 10
+
+	attrReason   = "reason"
+	attrWaiting  = "waiting" // for the message that names the members
+	attrShard    = "shard"
+	attrSequence = "sequence"
+	attrEventID  = "event_id"
+	attrRecordPK = "record_pk"
+	attrRecordSK = "record_sk"
+	attrAttempts = "attempts"
+	attrParts    = "parts"
+	attrImage    = "image"
+)
+
+// aside keeps records that cannot be processed, whole: a pointer into the
+// stream would be dead after 24 hours.
+type aside struct{ control backend.Table }
+
+// put sets a record aside. The same record set aside again replaces itself.
+func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts int) error {
+	image, err := compressImage(r)
+	if err != nil {
+		reason = fmt.Errorf("%w (and its image could not be kept: %w)", reason, err)
+	}
+	first := backend.Item{
+		attrReason:   text(reason.Error()),
+		attrWaiting:  &types.AttributeValueMemberBOOL{Value: errors.Is(reason, errNoMembers)},
+		attrShard:    text(r.Shard),
+		attrSequence: text(r.Sequence),
+		attrEventID:  text(r.EventID),
+		attrRecordPK: text(r.Key.PK),
+		attrRecordSK: text(r.Key.SK),
+		attrAttempts: &types.AttributeValueMemberN{Value: strconv.Itoa(attempts)},
+	}
+	parts := slices.Collect(slices.Chunk(image, asidePartBytes))
+	first[attrParts] = &types.AttributeValueMemberN{Value: strconv.Itoa(len(parts))}
+	for i := len(parts) - 1; i >= 0; i-- {
+		item := backend.Item{}
+		if i == 0 {
+			item = first
+		}
+		item[attrImage] = &types.AttributeValueMemberB{Value: parts[i]}
+		if err := a.putPart(ctx, r, i, item); err != nil {
+			return err
+		}
+	}
+	if len(parts) == 0 {
+		return a.putPart(ctx, r, 0, first)
+	}
+	return nil
+}
+
+func (a aside) putPart(ctx context.Context, r *stream.Record, part int, item backend.Item) error {
+	item[backend.AttrPK] = text(asideKey(r.Key.PK))
+	item[backend.AttrSK] = text(fmt.Sprintf("%s#%s#%03d", postroom.FormatTime(r.CreatedAt), r.EventID, part))
+	return retry(ctx, func() error {
+		_, err := a.control.Put(ctx, item, backend.Condition{})
+		return err
+	})
+}
+
+func asideKey(pk string) string {
+	if postroom.CheckUUID(pk) != nil {
+		return asideElsewhere
+	}
+	return asidePrefix + pk
+}
+
+func compressImage(r *stream.Record) ([]byte, error) {
+	if r.NewImage == nil {
+		return nil, nil
+	}
+	item, err := r.NewImage()
+	if err != nil || item == nil {
+		return nil, err
+	}
+	data, err := backend.EncodeItem(item)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err = w.Write(data)
+	return b.Bytes(), errors.Join(err, w.Close())
+}
+
+// waiting is a message that was set aside for want of members.
+type waiting struct {
+	message postroom.Message
+	keys    []backend.Key // of its parts
+}
+
+// waitingOf returns what was set aside of a conversation until somebody would
+// name its members.
+func (a aside) waitingOf(ctx context.Context, group string) ([]waiting, error) {
+	var found []waiting
+	var record []backend.Item // the parts of one record, the first one first
+	flush := func() {
+		if w, ok := decodeWaiting(record); ok {
+			found = append(found, w)
+		}
+		record = nil
+	}
+	q := backend.Query{PK: asideKey(group), Consistent: true}
+	for {
+		var page backend.Page
+		err := retry(ctx, func() (e error) {
+			page, e = a.control.Query(ctx, q)
+			return e
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			if isFirstPart(backend.KeyOf(item)) {
+				flush()
+			}
+			record = append(record, item)
+		}
+		if page.Last == nil {
+			flush()
+			return found, nil
+		}
+		q.After = *page.Last
+	}
+}
+
+// decodeWaiting reads one record from its parts; false for one that is not
+// whole or waits for nothing.
+func decodeWaiting(parts []backend.Item) (waiting, bool) {
+	var w waiting
+	var image []byte
+	for _, item := range parts {
+		b, _ := item[attrImage].(*types.AttributeValueMemberB)
+		if b == nil {
+			return w, false
+		}
+		image = append(image, b.Value...)
+		w.keys = append(w.keys, backend.KeyOf(item))
+	}
+	if len(parts) == 0 || !isFirstPart(w.keys[0]) {
+		return w, false
+	}
+	waits, _ := parts[0][attrWaiting].(*types.AttributeValueMemberBOOL)
+	if waits == nil || !waits.Value {
+		return w, false
+	}
+	var err error
+	w.message, err = decompressMessage(image)
+	return w, err == nil
+}
+
+func isFirstPart(key backend.Key) bool { return strings.HasSuffix(key.SK, "#000") }
+
+func decompressMessage(image []byte) (postroom.Message, error) {
+	r, err := gzip.NewReader(bytes.NewReader(image))
+	if err != nil {
+		return postroom.Message{}, err
+	}
+	data, err := io.ReadAll(r)
+	if err != nil {
+		return postroom.Message{}, err
+	}
+	item, err := backend.DecodeItem(data)
+	if err != nil {
+		return postroom.Message{}, err
+	}
+	return postroom.MessageFromItem(item)
+}
+
+// CountSetAside counts the records that are set aside in a control table.
+func CountSetAside(ctx context.Context, control backend.Table) (int, error) {
+	n := 0
+	s := backend.Scan{Consistent: true}
+	for {
+		page, err := control.Scan(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		for _, item := range page.Items {
+			if key := backend.KeyOf(item); strings.HasPrefix(key.PK, asidePrefix) && isFirstPart(key) {
+				n++
+			}
+		}
+		if page.Last == nil {
+			return n, nil
+		}
+		s.After = *page.Last
+	}
+}

@@ -1,0 +1,223 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+const (
+	// movesPerMember is how many moves a second a conversation of one member
+	// could make, so one of N moves that often divided by N. A move writes two
+	// index entries for each member, all under one key of the index, which takes
+	// 1,000 write units a second; half of them are left for a replay beside it.
+	// Source: DynamoDB developer guide, throughput of a partition.
+	movesPerMember = 250
+
+	// hopeless is how many turns in a row may fail for a reason that no rule
+	// knows before the messages are taken one by one and set aside.
+	hopeless = 10
+
+	memberPoll = 500 * time.Millisecond
+)
+
+// takeTurns works on lanes until they are closed.
+func (p *Projector) takeTurns(ctx context.Context) {
+	for {
+		next := p.lanes.ready.pop(1)
+		if len(next) == 0 {
+			return
+		}
+		l := next[0]
+		p.lanes.take(l)
+		wait, early := p.turn(ctx, l)
+		p.lanes.rest(l, wait, early)
+	}
+}
+
+// turn brings a conversation as far as its messages go and says when to come
+// back for what is still held.
+func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, early bool) {
+	wait, err := p.advance(ctx, l)
+	if err == nil {
+		if l.failures > 0 {
+			p.trouble.over(ctx)
+		}
+		l.failures = 0
+		return wait, true
+	}
+	p.known.forget(l.group)
+	if ctx.Err() != nil {
+		return memberPoll, false // stopping
+	}
+	l.failures++
+	var d *damaged
+	switch kind := backend.KindOf(err); {
+	case errors.Is(err, errNoMembers):
+		l.failures = 0
+		late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
+		err := p.expel(ctx, l, late, err)
+		p.report(ctx, err)
+		return memberPoll, true
+	case kind == backend.KindConditionFailed:
+		// Somebody else moved it: look again, at once unless that goes on.
+		if l.failures < 3 {
+			return 0, false
+		}
+	case errors.As(err, &d):
+		p.report(ctx, p.expel(ctx, l, func(*entry) bool { return true }, err))
+	case kind == backend.KindInvalid, kind == backend.KindUnknown && l.failures >= hopeless:
+		p.single(ctx, l, err)
+		return 0, false
+	default:
+		p.report(ctx, err)
+	}
+	return backoff(l.failures), false
+}
+
+func (p *Projector) report(ctx context.Context, err error) {
+	if err != nil {
+		p.trouble.report(ctx, err)
+	}
+}
+
+// single narrows a failure down: the messages of a batch that fails are taken
+// one by one, and the one that fails alone is set aside.
+func (p *Projector) single(ctx context.Context, l *lane, reason error) {
+	if l.alone == 0 && len(l.held) > 1 {
+		l.alone = len(l.held)
+		slices.SortFunc(l.held, func(a, b *entry) int {
+			return a.message.Position().Compare(b.message.Position())
+		})
+		return
+	}
+	if len(l.held) == 0 {
+		return
+	}
+	first := l.held[0]
+	p.report(ctx, p.expel(ctx, l, func(e *entry) bool { return e == first }, reason))
+}
+
+// advance announces the messages of a lane and moves its conversation to the
+// newest of them.
+func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, err error) {
+	c, err := p.conversation(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	stranger := func(e *entry) bool { return !c.has(e.message.UserUUID) }
+	if err := p.expel(ctx, l, stranger, errStranger); err != nil {
+		return 0, err
+	}
+	if len(l.held) == 0 {
+		return 0, nil
+	}
+	p.notify.announce(c.members, slices.DeleteFunc(slices.Clone(l.held), func(e *entry) bool { return e.announced }))
+	if err := p.mover.settle(ctx, c); err != nil {
+		return 0, err
+	}
+	batch := l.held
+	if l.alone > 0 {
+		batch = batch[:1]
+	}
+	if last := newest(batch); !c.at(last.Position()) {
+		if wait := p.pace(c); wait > 0 {
+			return wait, nil
+		}
+		if err := p.mover.move(ctx, c, last, time.Now()); err != nil {
+			return 0, err
+		}
+		p.moves.Add(1)
+	}
+	p.known.put(c)
+	l.held = slices.Clone(l.held[len(batch):])
+	l.alone = max(0, l.alone-1)
+	p.projected.Add(int64(len(batch)))
+	for _, e := range batch {
+		e.finish()
+	}
+	return 0, nil
+}
+
+// errStranger: the log holds a message of somebody who is not in the
+// conversation.
+var errStranger = errors.New("the sender is not a member of the conversation")
+
+// pace is how long c must rest before its next move.
+func (p *Projector) pace(c *conversation) time.Duration {
+	if !p.index || c.moved.IsZero() {
+		return 0
+	}
+	gap := time.Duration(len(c.members)) * time.Second / movesPerMember
+	return gap - time.Since(c.moved)
+}
+
+// conversation returns what is known of the lane's conversation. The first look
+// at one that has no head, or a new one, brings back what was set aside for
+// want of its members.
+func (p *Projector) conversation(ctx context.Context, l *lane) (*conversation, error) {
+	if c, ok := p.known.get(l.group); ok {
+		return c, nil
+	}
+	c, err := p.mover.look(ctx, l.group)
+	if err != nil {
+		return nil, err
+	}
+	if c.head == nil || c.head.old == "" {
+		if err := p.bringBack(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (p *Projector) bringBack(ctx context.Context, l *lane) error {
+	found, err := p.aside.waitingOf(ctx, l.group)
+	if err != nil {
+		return err
+	}
+	for _, w := range found {
+		held := func(e *entry) bool { return e.message.Position() == w.message.Position() }
+		if slices.ContainsFunc(l.held, held) {
+			continue
+		}
+		l.held = append(l.held, newEntry(w.message, nil, func() {
+			control := mover{table: p.aside.control}
+			p.report(ctx, control.delete(ctx, w.keys))
+		}))
+	}
+	return nil
+}
+
+// expel sets aside those messages of a lane that are out, and acknowledges them.
+func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, reason error) error {
+	var kept []*entry
+	var failed error
+	for _, e := range l.held {
+		if failed != nil || !out(e) {
+			kept = append(kept, e)
+			continue
+		}
+		if e.record == nil {
+			continue // it came from there, and stays
+		}
+		if failed = p.keepAside(ctx, e.record, reason, max(1, l.failures)); failed != nil {
+			failed = fmt.Errorf("setting a record aside: %w", failed)
+			kept = append(kept, e)
+			continue
+		}
+		l.alone = max(0, l.alone-1)
+		if e.announced {
+			e.finish()
+		} else {
+			e.settle()
+		}
+	}
+	l.held = kept
+	return failed
+}
+
