@@ -1,0 +1,119 @@
+package aws
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// redrivePolicy is the attribute RedrivePolicy.
+type redrivePolicy struct {
+	DeadLetterTargetARN string      `json:"deadLetterTargetArn"`
+	MaxReceiveCount     json.Number `json:"maxReceiveCount"` // some servers answer with a string
+}
+
+// CreateQueue implements backend.Backend. The queue is encrypted with keys that
+// SQS manages. A queue with the same name and attributes is no error, as SQS
+// has it; with others it is KindExists.
+func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
+	q, op := b.queue(spec.Name), "CreateQueue "+spec.Name
+	attributes := map[string]string{
+		"VisibilityTimeout":      strconv.Itoa(spec.VisibilitySeconds),
+		"MessageRetentionPeriod": strconv.Itoa(spec.RetentionSeconds),
+		"SqsManagedSseEnabled":   "true",
+	}
+	if q.fifo() {
+		attributes["FifoQueue"] = "true"
+		attributes["DeduplicationScope"] = "messageGroup"
+		attributes["FifoThroughputLimit"] = "perMessageGroupId"
+	}
+	if spec.DeadLetterQueue != "" {
+		policy, err := b.redrive(ctx, op, spec)
+		if err != nil {
+			return err
+		}
+		attributes["RedrivePolicy"] = policy
+	}
+	out, err := call(ctx, b.onSQS, op, func(ctx context.Context) (*sqs.CreateQueueOutput, error) {
+		return b.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &spec.Name, Attributes: attributes})
+	})
+	if err != nil {
+		return err
+	}
+	// For about a second SQS may not know a new queue yet.
+	return poll(ctx, op, func() (bool, error) {
+		q.setURL(awssdk.ToString(out.QueueUrl))
+		_, err := q.attributes(ctx, op, types.QueueAttributeNameQueueArn)
+		if backend.KindOf(err) == backend.KindNotFound {
+			return false, nil
+		}
+		return true, err
+	})
+}
+
+func (b *Backend) redrive(ctx context.Context, op string, spec backend.QueueSpec) (string, error) {
+	attributes, err := b.queue(spec.DeadLetterQueue).attributes(ctx, op, types.QueueAttributeNameQueueArn)
+	if err != nil {
+		return "", fmt.Errorf("dead-letter queue %s: %w", spec.DeadLetterQueue, err)
+	}
+	policy, err := json.Marshal(map[string]any{
+		"deadLetterTargetArn": attributes["QueueArn"],
+		"maxReceiveCount":     spec.MaxReceiveCount,
+	})
+	return string(policy), err
+}
+
+// DescribeQueue implements backend.Backend.
+func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.QueueSpec, error) {
+	op := "DescribeQueue " + name
+	attributes, err := b.queue(name).attributes(ctx, op, types.QueueAttributeNameAll)
+	if err != nil {
+		return backend.QueueSpec{}, err
+	}
+	spec := backend.QueueSpec{Name: name}
+	if spec.VisibilitySeconds, err = strconv.Atoi(attributes["VisibilityTimeout"]); err != nil {
+		return spec, unreadable(op, "VisibilityTimeout", attributes)
+	}
+	if spec.RetentionSeconds, err = strconv.Atoi(attributes["MessageRetentionPeriod"]); err != nil {
+		return spec, unreadable(op, "MessageRetentionPeriod", attributes)
+	}
+	if attributes["RedrivePolicy"] == "" {
+		return spec, nil
+	}
+	var policy redrivePolicy
+	if err := json.Unmarshal([]byte(attributes["RedrivePolicy"]), &policy); err != nil {
+		return spec, unreadable(op, "RedrivePolicy", attributes)
+	}
+	n, err := strconv.Atoi(policy.MaxReceiveCount.String())
+	if err != nil {
+		return spec, unreadable(op, "RedrivePolicy", attributes)
+	}
+	spec.MaxReceiveCount = n
+	spec.DeadLetterQueue = policy.DeadLetterTargetARN[strings.LastIndex(policy.DeadLetterTargetARN, ":")+1:]
+	return spec, nil
+}
+
+func unreadable(op, attribute string, attributes map[string]string) error {
+	return &backend.Error{Op: op, Err: fmt.Errorf("SQS answers with the %s %q", attribute, attributes[attribute])}
+}
+
+// DeleteQueue implements backend.Backend. SQS takes up to a minute to forget
+// the queue, and refuses its name for as long.
+func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
+	q := b.queue(name)
+	_, err := onQueue(ctx, q, "DeleteQueue "+name, 0, func(ctx context.Context, url *string) (*sqs.DeleteQueueOutput, error) {
+		return b.sqs.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url})
+	})
+	if err == nil {
+		q.setURL("")
+	}
+	return err
+}

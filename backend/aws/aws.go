@@ -1,0 +1,186 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Options say where AWS is. The zero value takes everything from the
+// environment and the shared configuration files.
+type Options struct {
+	// Region, such as "eu-west-1". Default: AWS_REGION, or the profile's.
+	Region string
+	// EndpointURL is where all three services are, such as
+	// "http://localhost:4566". Default: as the environment or the profile says,
+	// else AWS itself.
+	EndpointURL string
+	// Profile of the shared configuration files. Default: AWS_PROFILE.
+	Profile string
+	// Timeout bounds one call, its retries included. A Receive may take as long
+	// as it waits in addition. Default: 5 s.
+	Timeout time.Duration
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	dialTimeout    = 2 * time.Second
+	// idleConns is how many connections to one host are kept: about what a busy
+	// projector uses at once. A connection more costs a TLS handshake.
+	idleConns = 256
+)
+
+// Backend is a backend.Backend on AWS. It is safe for concurrent use.
+type Backend struct {
+	db      *dynamodb.Client
+	streams *dynamodbstreams.Client
+	sqs     *sqs.Client
+	pool    *http.Transport
+	closed  *atomic.Bool
+
+	onDB, onStreams, onSQS *service
+
+	mu     sync.Mutex
+	tables map[string]*table
+	feeds  map[string]*stream
+	queues map[string]*queue
+}
+
+var _ backend.Backend = (*Backend)(nil)
+
+// Open prepares the clients of the three services. It makes sure that there is
+// a region and that there are credentials, which may take a call to the
+// machine's role; the services themselves are not called.
+func Open(ctx context.Context, o Options) (*Backend, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithRegion(o.Region),
+		config.WithSharedConfigProfile(o.Profile),
+		config.WithHTTPClient(newHTTPClient()),
+		config.WithRetryer(newRetryer),
+	)
+	if err != nil {
+		return nil, invalid("open AWS", fmt.Errorf("configuration: %w", err))
+	}
+	if cfg.Region == "" {
+		return nil, invalid("open AWS", errors.New("no region: set AWS_REGION, or name a profile that has one"))
+	}
+	if cfg.Credentials == nil {
+		cfg.Credentials = awssdk.AnonymousCredentials{}
+	}
+	cfg.Credentials = credentials{cfg.Credentials}
+	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+		return nil, &backend.Error{Op: "open AWS", Kind: backend.KindDenied, Err: err}
+	}
+	return newBackend(cfg, o), nil
+}
+
+func newBackend(cfg awssdk.Config, o Options) *Backend {
+	// The client came back with what the configuration adds to it, such as
+	// AWS_CA_BUNDLE. Left as it is, each service would make a pool of its own.
+	pool := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
+	cfg.HTTPClient = &http.Client{Transport: pool, CheckRedirect: noRedirect}
+	var endpoint *string
+	if o.EndpointURL != "" {
+		endpoint = &o.EndpointURL
+	}
+	b := &Backend{
+		db: dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
+			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+		}),
+		streams: dynamodbstreams.NewFromConfig(cfg, func(c *dynamodbstreams.Options) {
+			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+		}),
+		sqs: sqs.NewFromConfig(cfg, func(c *sqs.Options) {
+			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+			// One wrong checksum would fail a whole batch after the server has
+			// carried it out; TLS guards what is on the wire.
+			c.DisableMessageChecksumValidation = true
+		}),
+		pool:   pool,
+		closed: new(atomic.Bool),
+		tables: map[string]*table{},
+		feeds:  map[string]*stream{},
+		queues: map[string]*queue{},
+	}
+	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region, o.Timeout)
+	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region, o.Timeout)
+	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region, o.Timeout)
+	return b
+}
+
+func or(a, b *string) *string {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// newHTTPClient is one pool for all three services. It has no timeout of its
+// own: every call has a context with one.
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = 2 * idleConns
+			t.MaxIdleConnsPerHost = idleConns
+		})
+}
+
+// Table opens a table.
+func (b *Backend) Table(name string) backend.Table { return b.table(name) }
+
+func (b *Backend) table(name string) *table {
+	return cached(b, b.tables, name, func() *table { return &table{name: name, b: b} })
+}
+
+// Stream opens the stream of a table.
+func (b *Backend) Stream(name string) backend.Stream {
+	return cached(b, b.feeds, name, func() *stream { return &stream{table: name, b: b} })
+}
+
+// Queue opens a queue.
+func (b *Backend) Queue(name string) backend.Queue { return b.queue(name) }
+
+func (b *Backend) queue(name string) *queue {
+	return cached(b, b.queues, name, func() *queue { return &queue{name: name, b: b} })
+}
+
+// cached returns the one port of a name: it remembers what it looked up.
+func cached[P any](b *Backend, ports map[string]P, name string, open func() P) P {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, ok := ports[name]
+	if !ok {
+		p = open()
+		ports[name] = p
+	}
+	return p
+}
+
+// Close drops the idle connections. Calls after it fail, calls under way end.
+func (b *Backend) Close() error {
+	b.closed.Store(true)
+	b.pool.CloseIdleConnections()
+	return nil
+}

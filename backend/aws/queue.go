@@ -1,0 +1,166 @@
+package aws
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/google/uuid"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// queue is one queue.
+type queue struct {
+	name string
+	b    *Backend
+
+	mu  sync.Mutex
+	url string // looked up at the first use
+}
+
+func (q *queue) fifo() bool { return strings.HasSuffix(q.name, ".fifo") }
+
+// Receive implements backend.Queue. On a FIFO queue the call has an id of its
+// own, so that a repetition after a lost answer gets the same messages, which
+// would otherwise block their groups until their visibility ends.
+//
+// A wait of zero is the queue's own default, and so is a visibility of zero:
+// SQS cannot tell a zero from nothing. Queues made by CreateQueue do not wait.
+func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
+	op := "Receive " + q.name
+	if visibility < time.Second || visibility > backend.MaxVisibility {
+		return nil, invalid(op, fmt.Errorf("visibility is %s, it must be 1s to %s", visibility, backend.MaxVisibility))
+	}
+	in := &sqs.ReceiveMessageInput{
+		MaxNumberOfMessages: int32(max),
+		WaitTimeSeconds:     seconds(wait),
+		VisibilityTimeout:   seconds(visibility),
+		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
+			types.MessageSystemAttributeNameApproximateReceiveCount,
+			types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,
+			types.MessageSystemAttributeNameSentTimestamp,
+			types.MessageSystemAttributeNameMessageGroupId,
+			types.MessageSystemAttributeNameMessageDeduplicationId,
+		},
+	}
+	if q.fifo() {
+		in.ReceiveRequestAttemptId = awssdk.String(uuid.NewString())
+	}
+	out, err := onQueue(ctx, q, op, wait, func(ctx context.Context, url *string) (*sqs.ReceiveMessageOutput, error) {
+		in.QueueUrl = url
+		return q.b.sqs.ReceiveMessage(ctx, in)
+	})
+	if err != nil {
+		return nil, err
+	}
+	deliveries := make([]backend.Delivery, len(out.Messages))
+	for i, m := range out.Messages {
+		deliveries[i] = delivery(m)
+	}
+	return deliveries, nil
+}
+
+func delivery(m types.Message) backend.Delivery {
+	count, _ := strconv.Atoi(m.Attributes["ApproximateReceiveCount"])
+	return backend.Delivery{
+		MessageID:       awssdk.ToString(m.MessageId),
+		Receipt:         awssdk.ToString(m.ReceiptHandle),
+		Body:            awssdk.ToString(m.Body),
+		GroupID:         m.Attributes["MessageGroupId"],
+		DeduplicationID: m.Attributes["MessageDeduplicationId"],
+		ReceiveCount:    count,
+		SentAt:          epochMillis(m.Attributes["SentTimestamp"]),
+		FirstReceivedAt: epochMillis(m.Attributes["ApproximateFirstReceiveTimestamp"]),
+	}
+}
+
+func epochMillis(s string) time.Time {
+	ms, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// seconds rounds up: a shorter visibility than asked for would be a surprise.
+func seconds(d time.Duration) int32 {
+	return int32((d + time.Second - 1) / time.Second)
+}
+
+// Depth implements backend.Queue. The counts of AWS are approximate, and settle
+// about a minute after the last change.
+func (q *queue) Depth(ctx context.Context) (backend.Depth, error) {
+	attributes, err := q.attributes(ctx, "Depth "+q.name,
+		types.QueueAttributeNameApproximateNumberOfMessages,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed)
+	if err != nil {
+		return backend.Depth{}, err
+	}
+	count := func(name types.QueueAttributeName) int {
+		n, _ := strconv.Atoi(attributes[string(name)])
+		return n
+	}
+	return backend.Depth{
+		Visible:  count(types.QueueAttributeNameApproximateNumberOfMessages),
+		InFlight: count(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible),
+		Delayed:  count(types.QueueAttributeNameApproximateNumberOfMessagesDelayed),
+	}, nil
+}
+
+func (q *queue) attributes(ctx context.Context, op string, names ...types.QueueAttributeName) (map[string]string, error) {
+	out, err := onQueue(ctx, q, op, 0, func(ctx context.Context, url *string) (*sqs.GetQueueAttributesOutput, error) {
+		return q.b.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: names})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Attributes, nil
+}
+
+// onQueue makes a call on the queue's URL. A queue that is gone is looked up
+// again at the next call, since another may have been made under its name.
+func onQueue[T any](
+	ctx context.Context, q *queue, op string, longer time.Duration, f func(context.Context, *string) (T, error),
+) (T, error) {
+	url, err := q.findURL(ctx, op)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	out, err := callLong(ctx, q.b.onSQS, op, longer, func(ctx context.Context) (T, error) { return f(ctx, &url) })
+	if backend.KindOf(err) == backend.KindNotFound {
+		q.setURL("")
+	}
+	return out, err
+}
+
+func (q *queue) findURL(ctx context.Context, op string) (string, error) {
+	q.mu.Lock()
+	url := q.url
+	q.mu.Unlock()
+	if url != "" {
+		return url, nil
+	}
+	out, err := call(ctx, q.b.onSQS, op, func(ctx context.Context) (*sqs.GetQueueUrlOutput, error) {
+		return q.b.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &q.name})
+	})
+	if err != nil {
+		return "", err
+	}
+	q.setURL(awssdk.ToString(out.QueueUrl))
+	return awssdk.ToString(out.QueueUrl), nil
+}
+
+func (q *queue) setURL(url string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.url = url
+}

@@ -1,0 +1,57 @@
+package aws
+
+import (
+	"math/rand/v2"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"github.com/postroom/postroom/backend"
+)
+
+const (
+	maxAttempts = 3
+	backoffBase = 50 * time.Millisecond
+	backoffMax  = time.Second
+)
+
+// newRetryer is what every client repeats its calls with. An attempt that timed
+// out is not repeated: it has used up the time of the call.
+func newRetryer() awssdk.Retryer {
+	return retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.MaxBackoff = backoffMax
+		o.Backoff = retry.BackoffDelayerFunc(backoff)
+		o.RateLimiter = ratelimit.None
+	})
+}
+
+// backoff is the pause before the attempt after attempt, counted from one: it
+// doubles each time, and half of it is chance.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	d := min(backoffBase<<(attempt-1), backoffMax)
+	return d/2 + rand.N(d/2), nil
+}
+
+// recorder is a retryer for one call that remembers whether an attempt that is
+// repeated may have been carried out.
+type recorder struct {
+	awssdk.RetryerV2
+
+	uncertain bool
+}
+
+func newRecorder() *recorder {
+	return &recorder{RetryerV2: newRetryer().(awssdk.RetryerV2)}
+}
+
+// IsErrorRetryable implements aws.Retryer.
+func (r *recorder) IsErrorRetryable(err error) bool {
+	again := r.RetryerV2.IsErrorRetryable(err)
+	if again && kindOf(err) == backend.KindUnavailable {
+		r.uncertain = true
+	}
+	return again
+}

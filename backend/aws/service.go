@@ -1,0 +1,142 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// service is one of the three, as errors speak of it.
+type service struct {
+	place    string // "DynamoDB at http://localhost:8000"
+	variable string // that sets its endpoint
+	timeout  time.Duration
+	closed   *atomic.Bool
+}
+
+func (b *Backend) service(name, variable string, endpoint *string, region string, timeout time.Duration) *service {
+	place := name + " in " + region
+	if endpoint != nil {
+		place = name + " at " + *endpoint
+	}
+	return &service{place, variable, timeout, b.closed}
+}
+
+var errClosed = errors.New("the backend is closed")
+
+// call makes one call within the service's timeout and classifies its error.
+func call[T any](ctx context.Context, s *service, op string, f func(context.Context) (T, error)) (T, error) {
+	return callLong(ctx, s, op, 0, f)
+}
+
+// callLong is a call whose answer may take a while longer.
+func callLong[T any](
+	ctx context.Context, s *service, op string, longer time.Duration, f func(context.Context) (T, error),
+) (T, error) {
+	if s.closed.Load() {
+		var none T
+		return none, invalid(op, errClosed)
+	}
+	bounded, cancel := context.WithTimeout(ctx, s.timeout+longer)
+	defer cancel()
+	out, err := f(bounded)
+	if err == nil {
+		return out, nil
+	}
+	return out, s.fail(ctx, op, s.timeout+longer, err)
+}
+
+// fail makes the error of a port from what the SDK returned.
+func (s *service) fail(caller context.Context, op string, allowed time.Duration, err error) *backend.Error {
+	kind := kindOf(err)
+	told := &callError{err: err}
+	code, denied := codeOf(err), (*credentialsError)(nil)
+	switch {
+	case code != "":
+		told.text = s.answered(kind, code, err)
+	case errors.As(err, &denied):
+		told.text = denied.Error()
+	case caller.Err() != nil:
+		told.text = fmt.Sprintf("%s: %v", s.place, context.Cause(caller))
+	case errors.Is(err, context.DeadlineExceeded):
+		told.text = fmt.Sprintf("%s did not answer within %s; %s", s.place, allowed, s.checkEndpoint())
+	case kind == backend.KindUnavailable:
+		told.text = fmt.Sprintf("%s does not answer as it should: %v; %s", s.place, cause(err), s.checkEndpoint())
+	default:
+		told.text = fmt.Sprintf("%s: %v", s.place, err)
+	}
+	return &backend.Error{Op: op, Kind: kind, Err: told}
+}
+
+// answered tells what the server said.
+func (s *service) answered(kind backend.Kind, code string, err error) string {
+	text := code
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorMessage() != "" {
+		text += ": " + api.ErrorMessage()
+	}
+	text += " (" + s.place
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) && response.ServiceRequestID() != "" {
+		text += ", request " + response.ServiceRequestID()
+	}
+	text += ")"
+	if kind == backend.KindDenied {
+		text += "; " + checkCredentials
+	}
+	return text
+}
+
+func (s *service) checkEndpoint() string {
+	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL, %s), the region and the network", s.variable)
+}
+
+// cause is the part of a failure to reach a server that says why.
+func cause(err error) error {
+	var address *url.Error
+	if errors.As(err, &address) {
+		return address.Err
+	}
+	return err
+}
+
+// callError is what the SDK returned, in words for an operator.
+type callError struct {
+	text string
+	err  error
+}
+
+func (e *callError) Error() string { return e.text }
+func (e *callError) Unwrap() error { return e.err }
+
+const checkCredentials = "check the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and what they may do"
+
+// credentials marks the errors of a provider, so that missing credentials are
+// not taken for a server that does not answer.
+type credentials struct{ awssdk.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (c credentials) Retrieve(ctx context.Context) (awssdk.Credentials, error) {
+	creds, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return creds, &credentialsError{err}
+	}
+	return creds, nil
+}
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string {
+	return fmt.Sprintf("no usable credentials; %s: %v", checkCredentials, e.err)
+}
+
+func (e *credentialsError) Unwrap() error { return e.err }

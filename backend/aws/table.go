@@ -1,0 +1,91 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// table is one table.
+type table struct {
+	name string
+	b    *Backend
+
+	mu      sync.Mutex
+	indexes map[string]backend.IndexSpec // looked up at the first query of each
+}
+
+// Get implements backend.Table.
+func (t *table) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {
+	out, err := call(ctx, t.b.onDB, "Get "+t.name, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
+		return t.b.db.GetItem(ctx, &dynamodb.GetItemInput{
+			TableName:              &t.name,
+			Key:                    keyItem(key),
+			ConsistentRead:         awssdk.Bool(true),
+			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+		})
+	})
+	if err != nil {
+		return nil, backend.Units{}, err
+	}
+	return out.Item, readUnits(out.ConsumedCapacity), nil
+}
+
+// Put implements backend.Table.
+func (t *table) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
+	var e expression
+	in := &dynamodb.PutItemInput{
+		TableName:                           &t.name,
+		Item:                                item,
+		ConditionExpression:                 e.condition(condition),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
+	attempts := newRecorder()
+	out, err := call(ctx, t.b.onDB, "Put "+t.name, func(ctx context.Context) (*dynamodb.PutItemOutput, error) {
+		return t.b.db.PutItem(ctx, in, func(o *dynamodb.Options) { o.Retryer = attempts })
+	})
+	if err != nil {
+		return backend.Units{}, putError(err, item, attempts.uncertain)
+	}
+	return writeUnits(out.ConsumedCapacity), nil
+}
+
+// putError adds what was under the key to the error of a failed condition. It
+// is nil where that is what an earlier attempt of the same call has put there:
+// see the package's documentation.
+func putError(err error, item backend.Item, uncertain bool) error {
+	var failed *types.ConditionalCheckFailedException
+	var e *backend.Error
+	if !errors.As(err, &failed) || !errors.As(err, &e) {
+		return err
+	}
+	if len(failed.Item) > 0 {
+		e.Item = failed.Item
+	}
+	if uncertain && equalItems(item, e.Item) {
+		return nil
+	}
+	return err
+}
+
+func readUnits(c *types.ConsumedCapacity) backend.Units {
+	if c == nil {
+		return backend.Units{}
+	}
+	return backend.Units{Read: awssdk.ToFloat64(c.CapacityUnits)}
+}
+
+func writeUnits(c *types.ConsumedCapacity) backend.Units {
+	if c == nil {
+		return backend.Units{}
+	}
+	return backend.Units{Write: awssdk.ToFloat64(c.CapacityUnits)}
+}

@@ -1,0 +1,99 @@
+package aws
+
+import (
+	"context"
+	"errors"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Transact implements backend.Table.
+func (t *table) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
+	op := "Transact " + t.name
+	if token == "" { // the SDK would make one up, another one at each call
+		return backend.Units{}, invalid(op, errors.New("the token is empty"))
+	}
+	in := &dynamodb.TransactWriteItemsInput{
+		ClientRequestToken:     &token,
+		TransactItems:          make([]types.TransactWriteItem, len(actions)),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	}
+	for i, a := range actions {
+		in.TransactItems[i] = t.action(a)
+	}
+	out, err := call(ctx, t.b.onDB, op, func(ctx context.Context) (*dynamodb.TransactWriteItemsOutput, error) {
+		return t.b.db.TransactWriteItems(ctx, in)
+	})
+	if err != nil {
+		return backend.Units{}, transactError(err, len(actions))
+	}
+	var units backend.Units
+	for _, c := range out.ConsumedCapacity {
+		units = units.Add(transactUnits(c))
+	}
+	return units, nil
+}
+
+func (t *table) action(a backend.Action) types.TransactWriteItem {
+	var e expression
+	condition := e.condition(a.Condition)
+	if a.Put != nil {
+		return types.TransactWriteItem{Put: &types.Put{
+			TableName:                 &t.name,
+			Item:                      a.Put,
+			ConditionExpression:       condition,
+			ExpressionAttributeNames:  e.names,
+			ExpressionAttributeValues: e.values,
+		}}
+	}
+	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
+		TableName:                 &t.name,
+		Key:                       keyItem(a.Check),
+		ConditionExpression:       condition,
+		ExpressionAttributeNames:  e.names,
+		ExpressionAttributeValues: e.values,
+	}}
+}
+
+// transactUnits reads what a transaction consumed: write units, or read units
+// where it was a repetition that changed nothing.
+func transactUnits(c types.ConsumedCapacity) backend.Units {
+	if c.ReadCapacityUnits == nil && c.WriteCapacityUnits == nil {
+		return writeUnits(&c)
+	}
+	return backend.Units{Read: awssdk.ToFloat64(c.ReadCapacityUnits), Write: awssdk.ToFloat64(c.WriteCapacityUnits)}
+}
+
+// reasonKinds are the codes of cancellation reasons.
+// Source: DynamoDB API reference, TransactWriteItems.
+var reasonKinds = map[string]backend.Kind{
+	"ConditionalCheckFailed":          backend.KindConditionFailed,
+	"TransactionConflict":             backend.KindConflict,
+	"ProvisionedThroughputExceeded":   backend.KindThrottled,
+	"ThrottlingError":                 backend.KindThrottled,
+	"ValidationError":                 backend.KindInvalid,
+	"ItemCollectionSizeLimitExceeded": backend.KindInvalid,
+	"AccessDenied":                    backend.KindDenied,
+}
+
+// transactError reads the reasons of a refused transaction one by one.
+func transactError(err error, actions int) error {
+	var cancelled *types.TransactionCanceledException
+	var e *backend.Error
+	if !errors.As(err, &cancelled) || !errors.As(err, &e) {
+		return err
+	}
+	e.Reasons = make([]*backend.Reason, actions)
+	for i, r := range cancelled.CancellationReasons {
+		code := awssdk.ToString(r.Code)
+		if i < actions && code != "" && code != "None" {
+			e.Reasons[i] = &backend.Reason{Kind: reasonKinds[code], Code: code, Message: awssdk.ToString(r.Message)}
+		}
+	}
+	e.Kind = backend.KindOfReasons(e.Reasons)
+	return err
+}
