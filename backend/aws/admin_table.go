@@ -228,7 +228,7 @@ const (
 	lastLook  = time.Second
 )
 
-// poll calls f with growing pauses until it is done.
+// poll calls f with growing pauses until it is done, for the operation op.
 func poll(ctx context.Context, op string, f func() (done bool, err error)) error {
 	for pause := firstLook; ; pause = min(2*pause, lastLook) {
 		done, err := f()
