@@ -1,0 +1,154 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"iter"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// BatchOptions of [Producer.PostAll].
+type BatchOptions struct {
+	// Concurrency is how many puts are under way at once. Default 32.
+	Concurrency int
+	// Report is told of each line that has been dealt with, as they finish, one
+	// call at a time. It should return soon. Default: nobody is told.
+	Report func(Outcome)
+}
+
+// laneBuffer is how many messages wait for one lane, so that a lane that pauses
+// before a retry does not hold up the others at once.
+const laneBuffer = 8
+
+// Outcome is what became of one line.
+type Outcome struct {
+	Line int         // its number
+	Key  backend.Key // of its message; zero where the line is none
+	Result
+	// Err is nil where the message is in the log now, a
+	// [postroom.LineError] for a line that is no message, a [RefusedError] for a
+	// message that was refused.
+	Err error
+}
+
+// Summary counts the lines that were dealt with.
+type Summary struct {
+	Stored       int
+	AlreadyThere int
+	Refused      int // lines that are no message included
+	Units        backend.Units
+}
+
+// PostAll posts messages as they are read: those of one conversation in their
+// order, conversations concurrently. A line that is no message, and a message
+// that is refused, is reported and the rest goes on. It holds a bounded number
+// of messages at any time.
+//
+// The error is of ctx, of the source of messages, or of the backend, and ends
+// the batch: it says at which line, and the summary how far it came. Posting
+// the same messages again is safe and completes it. A source that blocks should
+// heed ctx itself.
+func (p *Producer) PostAll(
+	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], opts BatchOptions,
+) (Summary, error) {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = 32
+	}
+	b := batch{producer: p, report: opts.Report}
+	group, groupCtx := errgroup.WithContext(ctx)
+	lanes := make([]chan postroom.NumberedMessage, opts.Concurrency)
+	for i := range lanes {
+		lanes[i] = make(chan postroom.NumberedMessage, laneBuffer)
+		group.Go(func() error { return b.work(groupCtx, lanes[i]) })
+	}
+	readErr := b.spread(groupCtx, messages, lanes)
+	for _, lane := range lanes {
+		close(lane)
+	}
+	err := group.Wait()
+	if err == nil {
+		err = readErr
+	}
+	if err != nil {
+		err = fmt.Errorf("stopped with %d messages stored, %d already there, %d refused: %w",
+			b.Stored, b.AlreadyThere, b.Refused, err)
+	}
+	return b.Summary, err
+}
+
+// batch is one call of PostAll.
+type batch struct {
+	producer *Producer
+	report   func(Outcome)
+
+	mu sync.Mutex // of the summary, and around report
+	Summary
+}
+
+// spread hands each message to its conversation's lane.
+func (b *batch) spread(
+	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], lanes []chan postroom.NumberedMessage,
+) error {
+	seed := maphash.MakeSeed()
+	for m, err := range messages {
+		var broken *postroom.LineError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &broken):
+			b.done(Outcome{Line: broken.Line, Err: err})
+			continue
+		case err != nil:
+			return err
+		}
+		lane := lanes[maphash.String(seed, m.GroupUUID)%uint64(len(lanes))]
+		select {
+		case lane <- m:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// work posts the messages of a lane, one after the other, until the lane is
+// closed or a put fails through no fault of its message.
+func (b *batch) work(ctx context.Context, lane <-chan postroom.NumberedMessage) error {
+	for m := range lane {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		result, err := b.producer.Post(ctx, m.Message)
+		var refused *RefusedError
+		if err != nil && !errors.As(err, &refused) {
+			return fmt.Errorf("line %d: %w", m.Line, err)
+		}
+		b.done(Outcome{Line: m.Line, Key: backend.Key{PK: m.GroupUUID, SK: m.Key()}, Result: result, Err: err})
+	}
+	return nil
+}
+
+// done counts and reports a line.
+func (b *batch) done(o Outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.Units = b.Units.Add(o.Units)
+	switch {
+	case o.Err != nil:
+		b.Refused++
+	case o.AlreadyThere:
+		b.AlreadyThere++
+	default:
+		b.Stored++
+	}
+	if b.report != nil {
+		b.report(o)
+	}
+}

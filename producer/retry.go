@@ -1,0 +1,72 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+const (
+	firstPause = 25 * time.Millisecond
+	maxPause   = 2 * time.Second
+)
+
+// retry calls f until it succeeds, fails for good, or has been called
+// maxAttempts times.
+func (p *Producer) retry(ctx context.Context, f func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := f()
+		switch {
+		case err == nil:
+			return nil
+		case !retryable(err):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case attempt == p.maxAttempts:
+			return fmt.Errorf("given up after %d attempts: %w", attempt, err)
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return err
+		}
+	}
+}
+
+// retryable: a conditional put is safe to make again, whatever became of it, so
+// that an error nobody knows is worth it too.
+func retryable(err error) bool {
+	var refused *RefusedError
+	return !errors.As(err, &refused) && (backend.Retryable(err) || backend.KindOf(err) == backend.KindUnknown)
+}
+
+// mayHaveWritten reports whether a put that failed so may have happened.
+func mayHaveWritten(err error) bool {
+	kind := backend.KindOf(err)
+	return kind == backend.KindUnavailable || kind == backend.KindUnknown
+}
+
+// pause waits before the next attempt, for anything up to a bound that doubles:
+// whoever was throttled together does not come back together.
+func pause(ctx context.Context, attempt int) error {
+	bound := min(firstPause<<(attempt-1), maxPause)
+	timer := time.NewTimer(rand.N(bound) + 1)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func unitsOf(err error) backend.Units {
+	var e *backend.Error
+	if errors.As(err, &e) {
+		return e.Units
+	}
+	return backend.Units{}
+}
