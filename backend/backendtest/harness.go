@@ -35,7 +35,7 @@ type Capabilities struct {
 
 	// Streams.
 
-	ManyShards       bool // a new stream has several open shards
+	ManyShards       bool // a stream has several open shards within 500 records
 	Rolls            bool // a shard ends, and has children, within 500 records
 	NoOpWritesSilent bool // a put that changes nothing leaves no record
 	IteratorExpires  bool // an iterator dies after 15 minutes; needs Advance

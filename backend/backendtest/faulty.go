@@ -1,0 +1,171 @@
+package backendtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Call is a call of a port that is about to be made.
+type Call struct {
+	Op   string // the method: "Put", "Records", …
+	Name string // of the table, the stream's table or the queue
+	// Entries is how many keys, writes, actions, messages or receipts it has.
+	Entries int
+}
+
+// Fault is what goes wrong with a call. The zero Fault is nothing.
+type Fault struct {
+	// Kind is the error of a call that is not made: KindConflict, KindThrottled,
+	// KindExpired, KindTrimmed, …. A transaction gives the reason for its first
+	// action.
+	Kind backend.Kind
+	// LoseAnswer makes the call and reports KindUnavailable, whatever came of it.
+	LoseAnswer bool
+	// Leave is how many entries of a batch, the last ones, are left undone: they
+	// come back unprocessed, or as failed.
+	Leave int
+}
+
+// Faulty is a backend that goes wrong where decide says so, and otherwise does
+// what b does. Decide is asked before each call of a table, a stream or a
+// queue, concurrently where the calls are; it may block, and should heed ctx.
+// What makes and removes tables and queues is never asked about.
+func Faulty(b backend.Backend, decide func(ctx context.Context, call Call) Fault) backend.Backend {
+	return &faulty{b, decide}
+}
+
+type faulty struct {
+	backend.Backend
+
+	decide func(context.Context, Call) Fault
+}
+
+func (f *faulty) Table(name string) backend.Table {
+	return &faultyTable{f.Backend.Table(name), faults{name, f.decide}}
+}
+
+func (f *faulty) Stream(table string) backend.Stream {
+	return &faultyStream{f.Backend.Stream(table), faults{table, f.decide}}
+}
+
+func (f *faulty) Queue(name string) backend.Queue {
+	return &faultyQueue{f.Backend.Queue(name), faults{name, f.decide}}
+}
+
+// faults is the faults of one table, stream or queue.
+type faults struct {
+	name   string
+	decide func(context.Context, Call) Fault
+}
+
+// do makes a call of so many entries, or as many as the fault lets through, and
+// returns its answer, or none.
+func do[T any](
+	ctx context.Context, f faults, op string, entries int, run func(entries int) (T, error),
+) (answer T, err error) {
+	fault := f.decide(ctx, Call{Op: op, Name: f.name, Entries: entries})
+	if fault.Kind != backend.KindUnknown {
+		return answer, &backend.Error{
+			Op: op + " " + f.name, Kind: fault.Kind, Reasons: reasons(op, fault.Kind, entries),
+			Err: errors.New("injected fault"),
+		}
+	}
+	got, err := run(entries - min(fault.Leave, entries))
+	if fault.LoseAnswer {
+		return answer, &backend.Error{
+			Op: op + " " + f.name, Kind: backend.KindUnavailable,
+			Err: fmt.Errorf("injected fault: the answer is lost (error %v)", err), //nolint:errorlint // not to be looked into
+		}
+	}
+	return got, err
+}
+
+func reasons(op string, kind backend.Kind, actions int) []*backend.Reason {
+	code := map[backend.Kind]string{
+		backend.KindConflict:        "TransactionConflict",
+		backend.KindThrottled:       "ThrottlingError",
+		backend.KindConditionFailed: "ConditionalCheckFailed",
+	}[kind]
+	if op != "Transact" || code == "" || actions == 0 {
+		return nil
+	}
+	all := make([]*backend.Reason, actions)
+	all[0] = &backend.Reason{Kind: kind, Code: code}
+	return all
+}
+
+type faultyStream struct {
+	backend.Stream
+
+	faults faults
+}
+
+func (s *faultyStream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
+	return do(ctx, s.faults, "Shards", 1, func(int) (backend.ShardPage, error) {
+		return s.Stream.Shards(ctx, after)
+	})
+}
+
+func (s *faultyStream) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
+	return do(ctx, s.faults, "Iterator", 1, func(int) (string, error) {
+		return s.Stream.Iterator(ctx, arn, shard, at)
+	})
+}
+
+func (s *faultyStream) Records(ctx context.Context, iterator string, limit int) (backend.RecordPage, error) {
+	return do(ctx, s.faults, "Records", 1, func(int) (backend.RecordPage, error) {
+		return s.Stream.Records(ctx, iterator, limit)
+	})
+}
+
+type faultyQueue struct {
+	backend.Queue
+
+	faults faults
+}
+
+func (q *faultyQueue) Send(ctx context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
+	return doEntries(ctx, q.faults, "Send", entries, q.Queue.Send)
+}
+
+func (q *faultyQueue) Delete(ctx context.Context, receipts []string) ([]backend.EntryError, error) {
+	return doEntries(ctx, q.faults, "Delete", receipts, q.Queue.Delete)
+}
+
+func (q *faultyQueue) ChangeVisibility(
+	ctx context.Context, changes []backend.VisibilityChange,
+) ([]backend.EntryError, error) {
+	return doEntries(ctx, q.faults, "ChangeVisibility", changes, q.Queue.ChangeVisibility)
+}
+
+func (q *faultyQueue) Receive(
+	ctx context.Context, limit int, wait, visibility time.Duration,
+) ([]backend.Delivery, error) {
+	return do(ctx, q.faults, "Receive", 1, func(int) ([]backend.Delivery, error) {
+		return q.Queue.Receive(ctx, limit, wait, visibility)
+	})
+}
+
+func (q *faultyQueue) Depth(ctx context.Context) (backend.Depth, error) {
+	return do(ctx, q.faults, "Depth", 1, func(int) (backend.Depth, error) { return q.Queue.Depth(ctx) })
+}
+
+// doEntries makes a batch call of a queue; the entries left undone have failed.
+func doEntries[T any](
+	ctx context.Context, f faults, op string, entries []T,
+	run func(context.Context, []T) ([]backend.EntryError, error),
+) ([]backend.EntryError, error) {
+	return do(ctx, f, op, len(entries), func(n int) (failed []backend.EntryError, err error) {
+		if n > 0 {
+			failed, err = run(ctx, entries[:n])
+		}
+		for i := n; i < len(entries); i++ {
+			failed = append(failed, backend.EntryError{Index: i, Code: "InternalError", Message: "injected fault"})
+		}
+		return failed, err
+	})
+}
