@@ -1,0 +1,21 @@
+// Package emulator runs servers for tests that speak the protocols of DynamoDB,
+// DynamoDB Streams (both dynoxide) and SQS (fauxqs), on free ports of the
+// loopback interface and with nothing but what the tests put into them.
+//
+// They are installed by install.sh in this directory, or `make emulators`.
+// Where they are not, a test that asks for them is skipped and says so; with
+// POSTROOM_EMULATORS=required in the environment it fails.
+//
+// A package's tests share one set:
+//
+//	var emulators emulator.Set
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(emulators.Main(m)) }
+//
+//	func TestSomething(t *testing.T) {
+//		emulators.Start(t)
+//		b, err := aws.Open(t.Context(), aws.Options{})
+//
+// They stop with the tests, however these end: each runs under a shell that
+// ends it when its own standard input closes.
+package emulator

@@ -1,0 +1,196 @@
+package emulator
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Endpoints is where the servers listen: URLs without a path.
+type Endpoints struct {
+	DynamoDB string // and its Streams
+	SQS      string
+}
+
+// Environ is the environment, as "NAME=value", that leads every AWS client to
+// the servers, with a region and credentials that they accept.
+func (e Endpoints) Environ() []string {
+	return append(account(),
+		"AWS_ENDPOINT_URL_DYNAMODB="+e.DynamoDB,
+		"AWS_ENDPOINT_URL_DYNAMODB_STREAMS="+e.DynamoDB,
+		"AWS_ENDPOINT_URL_SQS="+e.SQS,
+	)
+}
+
+// account leaves nothing of the machine's own AWS configuration.
+func account() []string {
+	return []string{
+		"AWS_REGION=eu-west-1",
+		"AWS_ACCESS_KEY_ID=emulator",
+		"AWS_SECRET_ACCESS_KEY=emulator",
+		"AWS_SESSION_TOKEN=",
+		"AWS_PROFILE=",
+		"AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
+		"AWS_EC2_METADATA_DISABLED=true",
+		"AWS_ENDPOINT_URL=",
+	}
+}
+
+// Set is the servers that the tests of one package share. The zero Set is ready
+// to use; the servers start when the first test asks for them.
+type Set struct {
+	once      sync.Once
+	endpoints Endpoints
+	err       error
+	processes []*process
+}
+
+// Main returns what runs the tests of a package, in an environment that knows
+// of no AWS account, and stops the servers after the last.
+func (s *Set) Main(m *testing.M) *Main { return &Main{s, m} }
+
+// Main runs the tests of a package. It is what goleak.VerifyTestMain takes.
+type Main struct {
+	set *Set
+	m   *testing.M
+}
+
+// Run runs the tests and returns their exit code.
+func (m *Main) Run() int {
+	setenv(account())
+	code := m.m.Run()
+	if err := m.set.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop emulators:", err)
+		return 1
+	}
+	return code
+}
+
+// Start starts the servers, unless they run already, and leads the process's
+// AWS clients to them. Where the servers are not installed the test is skipped,
+// or fails: see the package's documentation.
+func (s *Set) Start(t testing.TB) Endpoints {
+	t.Helper()
+	s.once.Do(s.start)
+	if errors.Is(s.err, errNotInstalled) && os.Getenv("POSTROOM_EMULATORS") != "required" {
+		t.Skip(s.err)
+	}
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.log(t)
+		}
+	})
+	return s.endpoints
+}
+
+var errNotInstalled = errors.New("the emulators are not installed: run internal/emulator/install.sh")
+
+//go:embed fauxqs.mjs
+var fauxqs string
+
+func (s *Set) start() {
+	modules, err := installed()
+	if err != nil {
+		s.err = err
+		return
+	}
+	db, err := startDynoxide(filepath.Join(modules, "@dynoxide", "linux-x64", "dynoxide"))
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.processes = append(s.processes, db)
+	queues, err := start("node", "--input-type=module", "--eval", fauxqs, modules)
+	if err != nil {
+		s.err = err
+		return
+	}
+	s.processes = append(s.processes, queues)
+	s.endpoints = Endpoints{DynamoDB: db.url, SQS: queues.url}
+	setenv(s.endpoints.Environ())
+}
+
+// startDynoxide finds a free port first, since dynoxide cannot tell which one
+// it was given. Somebody else may take it meanwhile: then once again.
+func startDynoxide(program string) (*process, error) {
+	var errs []error
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		p, err := start(program, "serve", "--host", "127.0.0.1", "--port", strconv.Itoa(port))
+		if err == nil {
+			return p, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, errors.Join(errs...)
+}
+
+// installed returns the directory that the emulators are installed in, looking
+// upwards from where the tests run.
+func installed() (string, error) {
+	directory, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
+			break
+		}
+		parent := filepath.Dir(directory)
+		if parent == directory {
+			return "", errNotInstalled
+		}
+		directory = parent
+	}
+	modules := filepath.Join(directory, ".emulators", "node_modules")
+	for _, file := range []string{"@dynoxide/linux-x64/dynoxide", "fauxqs/dist/app.js"} {
+		if _, err := os.Stat(filepath.Join(modules, file)); err != nil {
+			return "", errNotInstalled
+		}
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		return "", fmt.Errorf("%w; Node.js 20 or later must be there, too", errNotInstalled)
+	}
+	return modules, nil
+}
+
+func (s *Set) stop() error {
+	var errs []error
+	for _, p := range s.processes {
+		errs = append(errs, p.stop())
+	}
+	return errors.Join(errs...)
+}
+
+// log shows the end of what the servers said.
+func (s *Set) log(t testing.TB) {
+	const most = 4 << 10
+	for _, p := range s.processes {
+		text := p.output.String()
+		t.Logf("%s said: %s", p.url, text[max(0, len(text)-most):])
+	}
+}
+
+func setenv(environ []string) {
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		os.Setenv(name, value)
+	}
+}

@@ -1,0 +1,97 @@
+package emulator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"regexp"
+	"sync"
+	"time"
+)
+
+const (
+	startTimeout = 20 * time.Second
+	stopTimeout  = 5 * time.Second
+)
+
+// underShell runs a program until standard input ends, so that it never
+// outlives the tests, also where these are killed.
+const underShell = `"$@" & program=$!; read -r _; kill "$program"; wait "$program"`
+
+// process is one server under way.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  io.Closer
+	output *output
+	url    string
+}
+
+// start runs a server and returns once it has said where it listens.
+func start(name string, arguments ...string) (*process, error) {
+	p := &process{
+		cmd:    exec.Command("/bin/sh", append([]string{"-c", underShell, "sh", name}, arguments...)...),
+		output: &output{found: make(chan string, 1)},
+	}
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	p.cmd.WaitDelay = stopTimeout
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	timeout := time.NewTimer(startTimeout)
+	defer timeout.Stop()
+	select {
+	case p.url = <-p.output.found:
+		return p, nil
+	case <-timeout.C:
+		err := fmt.Errorf("%s did not say within %s where it listens; it said: %s", name, startTimeout, p.output)
+		return nil, errors.Join(err, p.stop())
+	}
+}
+
+// stop ends the server and waits for it.
+func (p *process) stop() error {
+	p.stdin.Close()
+	timer := time.AfterFunc(stopTimeout, func() { p.cmd.Process.Kill() })
+	defer timer.Stop()
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) { // by the signal that the shell sent
+		return nil
+	}
+	return err
+}
+
+// output collects what a server says, and finds the address in it.
+type output struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	found chan string
+}
+
+var listening = regexp.MustCompile(`(?i)listening on (http://[0-9.]+:[0-9]+)\s`)
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text.Write(b)
+	if m := listening.FindSubmatch(o.text.Bytes()); m != nil {
+		select {
+		case o.found <- string(m[1]):
+		default: // told already
+		}
+	}
+	return len(b), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
