@@ -15,24 +15,38 @@ type entry struct {
 	message postroom.Message
 	record  *stream.Record // nil for one that comes back from being set aside
 	arrived time.Time
-	settle  func() // acknowledges
+	ack     func()
+	cleanup func() // before the acknowledgement of one that got through; may be nil
 
 	announced bool         // handed to the notifier; of the lane
-	parts     atomic.Int32 // left of projecting and telling
+	parts     atomic.Int32 // left of projecting, telling, and others it waits for
 	untold    atomic.Int32 // recipients left
 }
 
-func newEntry(m postroom.Message, r *stream.Record, settle func()) *entry {
-	e := &entry{message: m, record: r, arrived: time.Now(), settle: settle}
+func newEntry(m postroom.Message, r *stream.Record, ack func()) *entry {
+	e := &entry{message: m, record: r, arrived: time.Now(), ack: ack}
 	e.parts.Store(2)
 	return e
 }
 
-// finish ends one of the two parts.
+// finish ends one of the parts.
 func (e *entry) finish() {
-	if e.parts.Add(-1) == 0 {
-		e.settle()
+	if e.parts.Add(-1) > 0 {
+		return
 	}
+	if e.cleanup != nil {
+		e.cleanup()
+	}
+	e.ack()
+}
+
+// drop ends what the lane had to do for one that does not get through.
+func (e *entry) drop() {
+	e.cleanup = nil
+	if !e.announced {
+		e.finish()
+	}
+	e.finish()
 }
 
 // told ends the telling of one recipient.

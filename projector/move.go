@@ -18,9 +18,7 @@ const chunkRows = backend.MaxTransact - 1
 // mover moves the rows of conversations. See the package comment for the
 // protocol and why each step is where it is. It is safe for concurrent use on
 // distinct conversations.
-type mover struct {
-	table backend.Table
-}
+type mover struct{ retrying }
 
 // plan is one move, made of values alone.
 type plan struct {

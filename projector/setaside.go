@@ -40,7 +40,7 @@ const (
 
 // aside keeps records that cannot be processed, whole: a pointer into the
 // stream would be dead after 24 hours.
-type aside struct{ control backend.Table }
+type aside struct{ retrying }
 
 // put sets a record aside. The same record set aside again replaces itself.
 func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts int) error {
@@ -80,7 +80,7 @@ func (a aside) putPart(ctx context.Context, r *stream.Record, part int, item bac
 	item[backend.AttrPK] = text(asideKey(r.Key.PK))
 	item[backend.AttrSK] = text(fmt.Sprintf("%s#%s#%03d", postroom.FormatTime(r.CreatedAt), r.EventID, part))
 	return retry(ctx, func() error {
-		_, err := a.control.Put(ctx, item, backend.Condition{})
+		_, err := a.table.Put(ctx, item, backend.Condition{})
 		return err
 	})
 }
@@ -129,11 +129,7 @@ func (a aside) waitingOf(ctx context.Context, group string) ([]waiting, error) {
 	}
 	q := backend.Query{PK: asideKey(group), Consistent: true}
 	for {
-		var page backend.Page
-		err := retry(ctx, func() (e error) {
-			page, e = a.control.Query(ctx, q)
-			return e
-		})
+		page, err := a.query(ctx, q)
 		if err != nil {
 			return nil, err
 		}

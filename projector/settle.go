@@ -3,6 +3,8 @@ package projector
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -24,11 +26,11 @@ func (m *mover) settle(ctx context.Context, c *conversation) error {
 	if c.head.old != "" {
 		// A row under a key that was left never comes back: puts are fenced.
 		// Reading first costs a fifth of deleting what is usually gone.
-		behind, err := m.existing(ctx, rowKeys(c.members, c.head.old))
+		behind, err := m.getAll(ctx, rowKeys(c.members, c.head.old))
 		if err != nil {
 			return err
 		}
-		if err := m.delete(ctx, behind); err != nil {
+		if err := m.delete(ctx, slices.SortedFunc(maps.Keys(behind), compareKeys)); err != nil {
 			return err
 		}
 	}

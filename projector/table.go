@@ -7,20 +7,21 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// The table's calls as a move needs them: retried while that may help, batches
-// split and followed until nothing is left unprocessed.
+// retrying is a table whose calls are made again while that may help, whose
+// batches are split and followed until nothing is left unprocessed.
+type retrying struct{ table backend.Table }
 
-func (m *mover) get(ctx context.Context, key backend.Key) (item backend.Item, err error) {
+func (t retrying) get(ctx context.Context, key backend.Key) (item backend.Item, err error) {
 	err = retry(ctx, func() (e error) {
-		item, _, e = m.table.Get(ctx, key)
+		item, _, e = t.table.Get(ctx, key)
 		return e
 	})
 	return item, err
 }
 
-func (m *mover) query(ctx context.Context, q backend.Query) (page backend.Page, err error) {
+func (t retrying) query(ctx context.Context, q backend.Query) (page backend.Page, err error) {
 	err = retry(ctx, func() (e error) {
-		page, e = m.table.Query(ctx, q)
+		page, e = t.table.Query(ctx, q)
 		return e
 	})
 	return page, err
@@ -28,22 +29,22 @@ func (m *mover) query(ctx context.Context, q backend.Query) (page backend.Page, 
 
 // transact retries with one token, so that an attempt whose answer was lost is
 // not made twice.
-func (m *mover) transact(ctx context.Context, token string, actions []backend.Action) error {
+func (t retrying) transact(ctx context.Context, token string, actions []backend.Action) error {
 	return retry(ctx, func() error {
-		_, err := m.table.Transact(ctx, token, actions)
+		_, err := t.table.Transact(ctx, token, actions)
 		return err
 	})
 }
 
-// existing returns those of the keys that there is an item under.
-func (m *mover) existing(ctx context.Context, keys []backend.Key) ([]backend.Key, error) {
-	var found []backend.Key
+// getAll returns what there is under the keys.
+func (t retrying) getAll(ctx context.Context, keys []backend.Key) (map[backend.Key]backend.Item, error) {
+	found := make(map[backend.Key]backend.Item, len(keys))
 	for chunk := range slices.Chunk(keys, backend.MaxBatchGet) {
 		for n := 0; len(chunk) > 0; n++ {
 			var items []backend.Item
 			err := retry(ctx, func() (e error) {
 				var left []backend.Key
-				if items, left, _, e = m.table.BatchGet(ctx, chunk); e == nil {
+				if items, left, _, e = t.table.BatchGet(ctx, chunk); e == nil {
 					chunk = left
 				}
 				return e
@@ -52,7 +53,7 @@ func (m *mover) existing(ctx context.Context, keys []backend.Key) ([]backend.Key
 				return nil, err
 			}
 			for _, item := range items {
-				found = append(found, backend.KeyOf(item))
+				found[backend.KeyOf(item)] = item
 			}
 			if err := followUp(ctx, len(chunk), n); err != nil {
 				return nil, err
@@ -62,7 +63,7 @@ func (m *mover) existing(ctx context.Context, keys []backend.Key) ([]backend.Key
 	return found, nil
 }
 
-func (m *mover) delete(ctx context.Context, keys []backend.Key) error {
+func (t retrying) delete(ctx context.Context, keys []backend.Key) error {
 	for chunk := range slices.Chunk(keys, backend.MaxBatchWrite) {
 		writes := make([]backend.Write, len(chunk))
 		for i, key := range chunk {
@@ -71,7 +72,7 @@ func (m *mover) delete(ctx context.Context, keys []backend.Key) error {
 		for n := 0; len(writes) > 0; n++ {
 			err := retry(ctx, func() (e error) {
 				var left []backend.Write
-				if left, _, e = m.table.BatchWrite(ctx, writes); e == nil {
+				if left, _, e = t.table.BatchWrite(ctx, writes); e == nil {
 					writes = left
 				}
 				return e

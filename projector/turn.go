@@ -59,9 +59,7 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 	switch kind := backend.KindOf(err); {
 	case errors.Is(err, errNoMembers):
 		l.failures = 0
-		late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
-		err := p.expel(ctx, l, late, err)
-		p.report(ctx, err)
+		p.report(ctx, p.giveUp(ctx, l))
 		return memberPoll, true
 	case kind == backend.KindConditionFailed:
 		// Somebody else moved it: look again, at once unless that goes on.
@@ -85,6 +83,34 @@ func (p *Projector) report(ctx context.Context, err error) {
 	}
 }
 
+// giveUp sets aside the messages of a conversation that have waited long enough
+// for somebody to name its members. Whoever does so then brings them back; and
+// if that happened just now, nobody has seen them there, so look once more
+// before they are acknowledged.
+func (p *Projector) giveUp(ctx context.Context, l *lane) error {
+	late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
+	for _, e := range l.held {
+		if late(e) && e.record != nil {
+			if err := p.keepAside(ctx, e.record, errNoMembers, 1); err != nil {
+				return err
+			}
+		}
+	}
+	if !slices.ContainsFunc(l.held, late) {
+		return nil
+	}
+	if _, err := p.mover.look(ctx, l.group); !errors.Is(err, errNoMembers) {
+		return err // the next turn brings them back
+	}
+	l.held = slices.DeleteFunc(l.held, func(e *entry) bool {
+		if late(e) {
+			e.drop()
+		}
+		return late(e)
+	})
+	return nil
+}
+
 // single narrows a failure down: the messages of a batch that fails are taken
 // one by one, and the one that fails alone is set aside.
 func (p *Projector) single(ctx context.Context, l *lane, reason error) {
@@ -105,6 +131,9 @@ func (p *Projector) single(ctx context.Context, l *lane, reason error) {
 // advance announces the messages of a lane and moves its conversation to the
 // newest of them.
 func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, err error) {
+	if len(l.held) == 0 {
+		return 0, nil
+	}
 	c, err := p.conversation(ctx, l)
 	if err != nil {
 		return 0, err
@@ -156,9 +185,8 @@ func (p *Projector) pace(c *conversation) time.Duration {
 	return gap - time.Since(c.moved)
 }
 
-// conversation returns what is known of the lane's conversation. The first look
-// at one that has no head, or a new one, brings back what was set aside for
-// want of its members.
+// conversation returns what is known of the lane's conversation. A look that
+// found its members also brings back what was set aside for want of them.
 func (p *Projector) conversation(ctx context.Context, l *lane) (*conversation, error) {
 	if c, ok := p.known.get(l.group); ok {
 		return c, nil
@@ -167,28 +195,29 @@ func (p *Projector) conversation(ctx context.Context, l *lane) (*conversation, e
 	if err != nil {
 		return nil, err
 	}
-	if c.head == nil || c.head.old == "" {
-		if err := p.bringBack(ctx, l); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
+	return c, p.bringBack(ctx, l)
 }
 
+// bringBack takes up what was set aside of a conversation for want of members.
+// It is removed there once it is done, and until then the message that led here
+// is not acknowledged: after a crash it leads here again.
 func (p *Projector) bringBack(ctx context.Context, l *lane) error {
 	found, err := p.aside.waitingOf(ctx, l.group)
 	if err != nil {
 		return err
 	}
+	leader := l.held[0]
 	for _, w := range found {
-		held := func(e *entry) bool { return e.message.Position() == w.message.Position() }
-		if slices.ContainsFunc(l.held, held) {
+		remove := func() { p.report(ctx, p.aside.delete(ctx, w.keys)) }
+		i := slices.IndexFunc(l.held, func(e *entry) bool { return e.message.Position() == w.message.Position() })
+		if i >= 0 {
+			l.held[i].cleanup = remove
 			continue
 		}
-		l.held = append(l.held, newEntry(w.message, nil, func() {
-			control := mover{table: p.aside.control}
-			p.report(ctx, control.delete(ctx, w.keys))
-		}))
+		leader.parts.Add(1)
+		e := newEntry(w.message, nil, leader.finish)
+		e.cleanup = remove
+		l.held = append(l.held, e)
 	}
 	return nil
 }
@@ -203,7 +232,8 @@ func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, r
 			continue
 		}
 		if e.record == nil {
-			continue // it came from there, and stays
+			e.drop() // it came from there, and stays
+			continue
 		}
 		if failed = p.keepAside(ctx, e.record, reason, max(1, l.failures)); failed != nil {
 			failed = fmt.Errorf("setting a record aside: %w", failed)
@@ -211,13 +241,8 @@ func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, r
 			continue
 		}
 		l.alone = max(0, l.alone-1)
-		if e.announced {
-			e.finish()
-		} else {
-			e.settle()
-		}
+		e.drop()
 	}
 	l.held = kept
 	return failed
 }
-

@@ -1,0 +1,32 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// queueView takes messages and keeps them: the simulation looks at what was
+// sent, nobody receives.
+type queueView struct {
+	backend.Queue // no other call is made
+
+	s    *Store
+	name string
+}
+
+func (v *queueView) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
+	if len(entries) == 0 || len(entries) > backend.MaxQueueBatch {
+		return nil, fail("Send: number of entries", backend.KindInvalid)
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	v.s.sent[v.name] = append(v.s.sent[v.name], entries...)
+	return nil, nil
+}
+
+func (v *queueView) Receive(context.Context, int, time.Duration, time.Duration) ([]backend.Delivery, error) {
+	return nil, errors.New("nobody receives in the simulation")
+}

@@ -1,0 +1,90 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/postroom/postroom/backend"
+)
+
+type streamView struct {
+	s    *Store
+	name string
+}
+
+func (v *streamView) Shards(_ context.Context, after string) (backend.ShardPage, error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	page := backend.ShardPage{StreamARN: "arn:sim:" + v.name}
+	shards := v.s.table(v.name).shards
+	if after != "" {
+		i := slices.IndexFunc(shards, func(sh *shard) bool { return sh.id == after })
+		shards = shards[i+1:]
+	}
+	for _, sh := range shards {
+		listed := backend.Shard{ID: sh.id, Parent: sh.parent}
+		if sh.closed || sh.shows {
+			listed.Ending = "999999999999999999999"
+		}
+		page.Shards = append(page.Shards, listed)
+		if len(page.Shards) == 2 && v.s.rng.IntN(2) == 0 {
+			page.Last = sh.id
+			break
+		}
+	}
+	return page, nil
+}
+
+func (v *streamView) Iterator(_ context.Context, _, id string, at backend.Position) (string, error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	sh := v.find(id)
+	if sh == nil {
+		return "", fail("Iterator "+id, backend.KindNotFound)
+	}
+	n := 0
+	switch at.Type {
+	case backend.Latest:
+		n = len(sh.records)
+	case backend.AtSequence, backend.AfterSequence:
+		for n < len(sh.records) && backend.CompareSequence(sh.records[n].Sequence, at.Sequence) < 0 {
+			n++
+		}
+		if at.Type == backend.AfterSequence && n < len(sh.records) && sh.records[n].Sequence == at.Sequence {
+			n++
+		}
+	}
+	return fmt.Sprintf("%s %d", id, n), nil
+}
+
+func (v *streamView) find(id string) *shard {
+	for _, sh := range v.s.table(v.name).shards {
+		if sh.id == id {
+			return sh
+		}
+	}
+	return nil
+}
+
+func (v *streamView) Records(_ context.Context, iterator string, limit int) (backend.RecordPage, error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	var id string
+	var from int
+	if _, err := fmt.Sscanf(iterator, "%s %d", &id, &from); err != nil {
+		return backend.RecordPage{}, fail("Records "+iterator, backend.KindInvalid)
+	}
+	sh := v.find(id)
+	to := min(len(sh.records), from+min(limit, 1+v.s.rng.IntN(20)))
+	if v.s.rng.IntN(8) == 0 {
+		to = from // an empty page is not the end
+	}
+	page := backend.RecordPage{Records: slices.Clone(sh.records[from:to])}
+	if !sh.closed || to < len(sh.records) {
+		page.Next = fmt.Sprintf("%s %d", id, to)
+	}
+	return page, nil
+}
+
+func (v *streamView) Changed() <-chan struct{} { return nil }

@@ -1,0 +1,265 @@
+package projector
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// Difference is one place where the projection is not what the log says.
+type Difference struct {
+	Kind      DifferenceKind `json:"kind"`
+	GroupUUID string         `json:"message_group_uuid"`
+	UserUUID  string         `json:"user_uuid,omitempty"` // whose row it is about
+	Detail    string         `json:"detail"`
+}
+
+// DifferenceKind says what is wrong.
+type DifferenceKind string
+
+// The kinds of differences.
+const (
+	HeadMissing DifferenceKind = "head_missing" // messages, and nothing projected
+	HeadWrong   DifferenceKind = "head_wrong"   // the head is not at the newest message
+	RowMissing  DifferenceKind = "row_missing"  // a member has no row where the head is
+	RowWrong    DifferenceKind = "row_wrong"    // a row does not show the newest message
+	RowStray    DifferenceKind = "row_stray"    // a row where none should be
+	UUIDTwice   DifferenceKind = "uuid_twice"   // one message uuid under two keys
+	IndexWrong  DifferenceKind = "index_wrong"  // the index does not list the rows
+	Unreadable  DifferenceKind = "unreadable"   // an item that is neither
+)
+
+// VerifyOptions tune a verification. The zero value of each field means its
+// default.
+type VerifyOptions struct {
+	Index bool // the table has the index, which is compared too
+	// SecondLook is the pause before whatever differs is looked at again. Beside
+	// a live projector only what is still there then counts. Default 2 s.
+	SecondLook time.Duration
+	// Found is told of every difference, one call after the other. Default: none.
+	Found func(Difference)
+	// Progress is told how many items were read so far, now and then, from
+	// several goroutines. Default: none.
+	Progress func(items int64)
+}
+
+// Report counts what a verification read and found. Skipped are messages that
+// the projection leaves out by its rules: unreadable ones, those of strangers
+// and of conversations whose members nobody named. They are set aside.
+type Report struct {
+	Messages      int64 `json:"messages"`
+	Conversations int64 `json:"conversations"`
+	GroupItems    int64 `json:"group_items"`
+	Skipped       int64 `json:"skipped"`
+	Differences   int64 `json:"differences"`
+}
+
+// Verify compares the whole projection with the log: every conversation is
+// folded anew and held against its head, its rows and, if there is one, the
+// index; every row must be one of these. It reads the table about twice and
+// writes nothing. Memory is bounded but for what differs.
+func Verify(ctx context.Context, table backend.Table, o VerifyOptions) (Report, error) {
+	o.SecondLook = orDefault(o.SecondLook, 2*time.Second)
+	v := &verifier{
+		audit:         audit{retrying: retrying{table}, index: o.Index},
+		opts:          o,
+		known:         newKnown(),
+		conversations: map[string]bool{},
+		rows:          map[backend.Key]bool{},
+	}
+	const segments = 4
+	g, gctx := errgroup.WithContext(ctx)
+	for i := range segments {
+		g.Go(func() error { return v.scan(gctx, i, segments) })
+	}
+	if err := g.Wait(); err != nil {
+		return v.report, err
+	}
+	return v.report, v.lookAgain(ctx)
+}
+
+// verifier goes through a table and collects what to look at twice.
+type verifier struct {
+	audit
+
+	opts  VerifyOptions
+	known *known // conversations that were audited
+
+	mu            sync.Mutex
+	report        Report
+	conversations map[string]bool      // that differ
+	rows          map[backend.Key]bool // that are where none should be
+}
+
+func (v *verifier) scan(ctx context.Context, segment, segments int) error {
+	s := backend.Scan{Segment: segment, Segments: segments, Consistent: true}
+	for {
+		var page backend.Page
+		err := retry(ctx, func() (e error) {
+			page, e = v.table.Scan(ctx, s)
+			return e
+		})
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := v.item(ctx, item); err != nil {
+				return err
+			}
+		}
+		v.progress()
+		if page.Last == nil {
+			return nil
+		}
+		s.After = *page.Last
+	}
+}
+
+func (v *verifier) progress() {
+	if v.opts.Progress == nil {
+		return
+	}
+	v.mu.Lock()
+	n := v.report.Messages + v.report.Conversations + v.report.GroupItems
+	v.mu.Unlock()
+	v.opts.Progress(n)
+}
+
+// item counts one item and audits the conversation it belongs to.
+func (v *verifier) item(ctx context.Context, item backend.Item) error {
+	key := backend.KeyOf(item)
+	if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
+		v.count(&v.report.GroupItems)
+		_, group, err := postroom.ParseRowKey(key.SK)
+		if err != nil {
+			v.found(Difference{Unreadable, "", user, err.Error()})
+			return nil
+		}
+		c, err := v.conversation(ctx, group)
+		if err != nil {
+			return err
+		}
+		if !c.owns(key) {
+			v.suspectRow(key)
+		}
+		return nil
+	}
+	switch {
+	case key.SK == postroom.HeadKey:
+		v.count(&v.report.Conversations)
+	case strings.HasPrefix(key.SK, postroom.MessagePrefix):
+		v.count(&v.report.Messages)
+	default:
+		return nil // somebody else's item
+	}
+	_, err := v.conversation(ctx, key.PK)
+	return err
+}
+
+func (v *verifier) count(n *int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	*n++
+}
+
+func (v *verifier) suspectRow(key backend.Key) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.rows[key] = true
+}
+
+// owns reports whether a row is where the head says.
+func (c *conversation) owns(key backend.Key) bool {
+	user := strings.TrimPrefix(key.PK, postroom.InboxPrefix)
+	return c.head != nil && key.SK == c.head.row(c.group) && c.has(user)
+}
+
+// conversation audits a conversation, once as long as it is remembered.
+func (v *verifier) conversation(ctx context.Context, group string) (*conversation, error) {
+	if c, ok := v.known.get(group); ok {
+		return c, nil
+	}
+	a, err := v.inspect(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	v.known.put(a.conversation)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Skipped += a.skipped
+	if a.conversation.head == nil {
+		v.report.Conversations++ // it has no item that would be counted
+	}
+	if len(a.differences) > 0 {
+		v.conversations[group] = true
+	}
+	return a.conversation, nil
+}
+
+// lookAgain reports what differs still.
+func (v *verifier) lookAgain(ctx context.Context) error {
+	if len(v.conversations)+len(v.rows) == 0 {
+		return nil
+	}
+	if err := pause(ctx, v.opts.SecondLook); err != nil {
+		return err
+	}
+	for _, group := range slices.Sorted(maps.Keys(v.conversations)) {
+		a, err := v.inspect(ctx, group)
+		if err != nil {
+			return err
+		}
+		for _, d := range a.differences {
+			v.found(d)
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(v.rows), compareKeys) {
+		if err := v.rowAgain(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareKeys(a, b backend.Key) int {
+	return cmp.Or(strings.Compare(a.PK, b.PK), strings.Compare(a.SK, b.SK))
+}
+
+func (v *verifier) rowAgain(ctx context.Context, key backend.Key) error {
+	_, group, err := postroom.ParseRowKey(key.SK)
+	if err != nil {
+		return err
+	}
+	// The row first: a move puts before it deletes.
+	item, err := v.get(ctx, key)
+	if err != nil || item == nil {
+		return err
+	}
+	a, err := v.inspect(ctx, group)
+	if err != nil || a.conversation.owns(key) {
+		return err
+	}
+	v.found(Difference{
+		RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
+		"a row at " + key.SK + ", where the conversation is not",
+	})
+	return nil
+}
+
+func (v *verifier) found(d Difference) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Differences++
+	if v.opts.Found != nil {
+		v.opts.Found(d)
+	}
+}
