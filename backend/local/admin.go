@@ -2,20 +2,174 @@ package local
 
 import (
 	"context"
-	"errors"
+	"fmt"
 
 	"github.com/postroom/postroom/backend"
 )
 
-// CreateTable makes a table.
+// tableDef is a table as the file has it.
+type tableDef struct {
+	id   int64
+	arn  string // of its stream; empty: none
+	spec backend.TableSpec
+}
+
+const selectTable = `SELECT id, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery
+FROM tables WHERE name = ?`
+
+// table reads how a table is made.
+func (t *tx) table(name string) (*tableDef, error) {
+	d := &tableDef{spec: backend.TableSpec{Name: name}}
+	var index backend.IndexSpec
+	found, err := t.row(selectTable, []any{name}, &d.id, &d.arn, &d.spec.PartitionKey, &d.spec.SortKey,
+		&index.Name, &index.PartitionKey, &index.SortKey,
+		&d.spec.StreamView, &d.spec.DeletionProtection, &d.spec.PointInTimeRecovery)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fail(backend.KindNotFound, "there is no table %q", name)
+	}
+	if index.Name != "" {
+		d.spec.Index = &index
+	}
+	return d, nil
+}
+
+// CreateTable makes a table, with its stream from the first record on.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
-	return errors.ErrUnsupported
+	op := "CreateTable " + spec.Name
+	if err := checkSpec(spec); err != nil {
+		return b.wrap(op, err)
+	}
+	var index backend.IndexSpec
+	if spec.Index != nil {
+		index = *spec.Index
+	}
+	return b.write(ctx, op, func(t *tx) error {
+		var id int64
+		found, err := t.row("SELECT id FROM tables WHERE name = ?", []any{spec.Name}, &id)
+		if err != nil {
+			return err
+		}
+		if found {
+			return fail(backend.KindExists, "there is a table %q", spec.Name)
+		}
+		_, err = t.row(`INSERT INTO tables (name, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+			[]any{spec.Name, spec.PartitionKey, spec.SortKey, index.Name, index.PartitionKey, index.SortKey,
+				spec.StreamView, spec.DeletionProtection, spec.PointInTimeRecovery}, &id)
+		if err != nil || spec.StreamView == "" {
+			return err
+		}
+		return t.createStream(id, spec.Name)
+	})
 }
 
-// DescribeTable tells how an existing table is made.
+// createStream names a table's stream and opens its first shard.
+func (t *tx) createStream(id int64, name string) error {
+	// The label is a time to the millisecond on AWS. The table's number makes it
+	// unique where a table is made twice within one.
+	label := t.now.Format("2006-01-02T15:04:05.000")
+	arn := fmt.Sprintf("arn:aws:dynamodb:local:000000000000:table/%s/stream/%s-%d", name, label, id)
+	if _, err := t.exec("UPDATE tables SET stream_arn = ? WHERE id = ?", arn, id); err != nil {
+		return err
+	}
+	t.wake(tableTopic(name))
+	return t.openShard(id, "", 0, maxHash, 1)
+}
+
+// DescribeTable tells how a table is made.
 func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
-	return backend.TableSpec{}, errors.ErrUnsupported
+	var spec backend.TableSpec
+	err := b.read(ctx, "DescribeTable "+name, func(t *tx) error {
+		d, err := t.table(name)
+		if err != nil {
+			return err
+		}
+		spec = d.spec
+		return nil
+	})
+	return spec, err
 }
 
-// DeleteTable removes a table and all in it.
-func (b *Backend) DeleteTable(ctx context.Context, name string) error { return errors.ErrUnsupported }
+// DeleteTable removes a table, all in it, and its stream.
+func (b *Backend) DeleteTable(ctx context.Context, name string) error {
+	return b.write(ctx, "DeleteTable "+name, func(t *tx) error {
+		d, err := t.table(name)
+		if err != nil {
+			return err
+		}
+		if d.spec.DeletionProtection {
+			return invalid("table %q is protected against deletion", name)
+		}
+		for _, statement := range []string{
+			"DELETE FROM items WHERE tbl = ?",
+			"DELETE FROM index_entries WHERE tbl = ?",
+			"DELETE FROM records WHERE shard IN (SELECT num FROM shards WHERE tbl = ?)",
+			"DELETE FROM shards WHERE tbl = ?",
+			"DELETE FROM tables WHERE id = ?",
+		} {
+			if _, err := t.exec(statement, d.id); err != nil {
+				return err
+			}
+		}
+		t.wake(tableTopic(name))
+		return nil
+	})
+}
+
+// Bounds of names. Source: DynamoDB API reference, CreateTable.
+const (
+	minNameBytes      = 3
+	maxNameBytes      = 255
+	maxAttributeBytes = 255
+)
+
+func checkSpec(spec backend.TableSpec) error {
+	if err := checkName("table", spec.Name); err != nil {
+		return err
+	}
+	keys := map[string]string{"partition key": spec.PartitionKey, "sort key": spec.SortKey}
+	if spec.Index != nil {
+		if err := checkName("index", spec.Index.Name); err != nil {
+			return err
+		}
+		keys["index partition key"], keys["index sort key"] = spec.Index.PartitionKey, spec.Index.SortKey
+		if spec.Index.PartitionKey == spec.Index.SortKey {
+			return invalid("both index keys are the attribute %q", spec.Index.SortKey)
+		}
+	}
+	for role, name := range keys {
+		if name == "" || len(name) > maxAttributeBytes {
+			return invalid("the %s has a name of %d bytes, want 1 to %d", role, len(name), maxAttributeBytes)
+		}
+	}
+	if spec.PartitionKey == spec.SortKey {
+		return invalid("both keys are the attribute %q", spec.SortKey)
+	}
+	switch spec.StreamView {
+	case "", streamView:
+		return nil
+	case "KEYS_ONLY", "OLD_IMAGE", "NEW_AND_OLD_IMAGES":
+		return invalid("the local backend's streams carry %s, not %s", streamView, spec.StreamView)
+	}
+	return invalid("there is no stream view type %q", spec.StreamView)
+}
+
+// streamView is the one view that streams have here.
+const streamView = "NEW_IMAGE"
+
+func checkName(role, name string) error {
+	if len(name) < minNameBytes || len(name) > maxNameBytes {
+		return invalid("%s name %q has %d characters, want %d to %d", role, name, len(name), minNameBytes, maxNameBytes)
+	}
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return invalid("%s name %q has the character %q; allowed are a-z, A-Z, 0-9, _, - and .", role, name, c)
+		}
+	}
+	return nil
+}

@@ -24,8 +24,14 @@ var (
 // wrap makes an error of SQLite, of the context or of this package a
 // [backend.Error] of the op.
 func (b *Backend) wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var known *backend.Error
-	if err == nil || errors.As(err, &known) {
+	if errors.As(err, &known) {
+		if known.Op == "" {
+			known.Op = op
+		}
 		return err
 	}
 	kind, note := b.classify(err)
@@ -33,6 +39,15 @@ func (b *Backend) wrap(op string, err error) error {
 		err = fmt.Errorf("%s: %s: %w", b.path, note, err)
 	}
 	return &backend.Error{Op: op, Kind: kind, Err: err}
+}
+
+// fail is an error of a kind; wrap adds the op.
+func fail(kind backend.Kind, format string, args ...any) *backend.Error {
+	return &backend.Error{Kind: kind, Err: fmt.Errorf(format, args...)}
+}
+
+func invalid(format string, args ...any) *backend.Error {
+	return fail(backend.KindInvalid, format, args...)
 }
 
 // classify tells an error's kind and, where it is about the file, what to say.

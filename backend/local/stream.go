@@ -1,10 +1,268 @@
 package local
 
-import "github.com/postroom/postroom/backend"
+import (
+	"context"
+	"database/sql"
+	"strconv"
+	"strings"
+	"time"
 
+	"github.com/postroom/postroom/backend"
+)
+
+// stream implements [backend.Stream].
 type stream struct {
-	backend.Stream
-
 	b     *Backend
 	table string
 }
+
+// Bounds of one page. Source: DynamoDB Streams API reference, DescribeStream,
+// GetRecords.
+const (
+	maxListedShards = 100
+	maxRecordsBytes = 1 << 20
+)
+
+// stream reads how the table of a stream is made.
+func (t *tx) stream(table string) (*tableDef, error) {
+	def, err := t.table(table)
+	if err == nil && def.arn == "" {
+		err = fail(backend.KindNotFound, "table %q has no stream", table)
+	}
+	return def, err
+}
+
+const selectShards = `SELECT num, id, parent, last, closed_at FROM shards
+WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
+
+// Shards lists a page of shards, in the order in which they were opened.
+func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
+	op := "Shards " + s.table
+	var page backend.ShardPage
+	start, err := shardNumber(after)
+	if err != nil {
+		return page, s.b.wrap(op, err)
+	}
+	err = s.b.read(ctx, op, func(t *tx) error {
+		def, err := t.stream(s.table)
+		if err != nil {
+			return err
+		}
+		page.StreamARN = def.arn
+		rows, err := t.rows(selectShards, def.id, start, t.horizon(), maxListedShards+1)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			if len(page.Shards) == maxListedShards {
+				page.Last = page.Shards[maxListedShards-1].ID
+				break
+			}
+			var num, last int64
+			var shard backend.Shard
+			var closedAt sql.NullInt64
+			if err := rows.Scan(&num, &shard.ID, &shard.Parent, &last, &closedAt); err != nil {
+				return err
+			}
+			if closedAt.Valid {
+				shard.Ending = sequence(last)
+			}
+			page.Shards = append(page.Shards, shard)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return backend.ShardPage{}, err
+	}
+	return page, nil
+}
+
+// shardNumber reads the number at the end of a shard's id; 0 of none.
+func shardNumber(id string) (int64, error) {
+	if id == "" {
+		return 0, nil
+	}
+	num, err := strconv.ParseInt(id[strings.LastIndexByte(id, '-')+1:], 16, 64)
+	if err != nil || !strings.HasPrefix(id, "shardId-") {
+		return 0, invalid("%.80q is no shard id", id)
+	}
+	return num, nil
+}
+
+// listedShard is a shard as readers see it.
+type listedShard struct {
+	num, first, last int64
+	closed           bool
+}
+
+// listedShard reads a shard that is not past the trim horizon.
+func (t *tx) listedShard(def *tableDef, num int64) (listedShard, error) {
+	s := listedShard{num: num}
+	found, err := t.row(`SELECT first, last, closed_at IS NOT NULL FROM shards
+WHERE num = ? AND tbl = ? AND (closed_at IS NULL OR closed_at >= ?)`,
+		[]any{num, def.id, t.horizon()}, &s.first, &s.last, &s.closed)
+	if err == nil && !found {
+		err = fail(backend.KindNotFound, "requested resource not found: the shard does not exist")
+	}
+	return s, err
+}
+
+// Iterator opens a shard at a position. A position is trimmed once a record
+// that it would read is; after the last of the trimmed ones it is still good.
+func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backend.Position) (string, error) {
+	op := "Iterator " + s.table
+	num, err := shardNumber(shard)
+	if err != nil {
+		return "", s.b.wrap(op, err)
+	}
+	it := iterator{shard: num}
+	err = s.b.read(ctx, op, func(t *tx) error {
+		def, err := t.stream(s.table)
+		if err != nil {
+			return err
+		}
+		if streamARN != def.arn {
+			return fail(backend.KindNotFound, "requested resource not found: stream %q of table %q is gone", streamARN, s.table)
+		}
+		listed, err := t.listedShard(def, num)
+		if err != nil {
+			return err
+		}
+		it.table, it.issued = def.id, t.now
+		return it.place(t, listed, at)
+	})
+	if err != nil {
+		return "", err
+	}
+	return it.String(), nil
+}
+
+// place sets the iterator to a position in its shard.
+func (it *iterator) place(t *tx, shard listedShard, at backend.Position) error {
+	switch at.Type {
+	case backend.TrimHorizon:
+		it.after, it.horizon = shard.first-1, true
+		return nil
+	case backend.Latest:
+		it.after = shard.last
+		return nil
+	case backend.AtSequence, backend.AfterSequence:
+	default:
+		return invalid("there is no position type %d", at.Type)
+	}
+	num, ok := parseSequence(at.Sequence)
+	if !ok || num < shard.first || num > shard.last {
+		return invalid("invalid sequence number %.80q: it is not in the shard", at.Sequence)
+	}
+	it.after = num
+	if at.Type == backend.AtSequence {
+		it.after--
+	}
+	var createdAt int64
+	found, err := t.row("SELECT created_at FROM records WHERE shard = ? AND num > ? ORDER BY num LIMIT 1",
+		[]any{shard.num, it.after}, &createdAt)
+	if err == nil && found && createdAt < t.horizon() {
+		return errTrimmed()
+	}
+	return err
+}
+
+func errTrimmed() error {
+	return fail(backend.KindTrimmed, "the position is older than %v and past the trim horizon", retention)
+}
+
+const selectRecords = "SELECT num, created_at, event, pk, sk, size, image FROM records WHERE shard = ? AND num > ? ORDER BY num"
+
+// Records reads on from an iterator.
+func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (backend.RecordPage, error) {
+	op := "Records " + s.table
+	it, ok := parseIterator(iteratorText)
+	switch {
+	case !ok:
+		return backend.RecordPage{}, s.b.wrap(op, invalid("invalid shard iterator"))
+	case limit < 1 || limit > backend.MaxRecords:
+		return backend.RecordPage{}, s.b.wrap(op, invalid("limit is %d, want 1 to %d", limit, backend.MaxRecords))
+	}
+	var page backend.RecordPage
+	err := s.b.read(ctx, op, func(t *tx) error {
+		def, err := t.stream(s.table)
+		if err != nil {
+			return err
+		}
+		if t.now.Sub(it.issued) > iteratorLife {
+			return fail(backend.KindExpired, "iterator expired: it was issued at %s, more than %v ago",
+				it.issued.Format(time.RFC3339), iteratorLife)
+		}
+		if it.table != def.id {
+			return fail(backend.KindNotFound, "requested resource not found: the iterator is of a stream that is gone")
+		}
+		shard, err := t.listedShard(def, it.shard)
+		if err != nil {
+			return err
+		}
+		if page.Records, err = it.read(t, limit); err != nil {
+			return err
+		}
+		if !shard.closed || it.after < shard.last {
+			it.issued = t.now
+			page.Next = it.String()
+		}
+		return nil
+	})
+	if err != nil {
+		return backend.RecordPage{}, err
+	}
+	return page, nil
+}
+
+// read reads a page of records and moves the iterator on.
+func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
+	rows, err := t.rows(selectRecords, it.shard, it.after)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	horizon := t.horizon()
+	var records []backend.Record
+	bytes := int64(0)
+	for len(records) < limit && rows.Next() {
+		var num, createdAt int64
+		var r backend.Record
+		var image sql.NullString
+		if err := rows.Scan(&num, &createdAt, &r.Event, &r.Key.PK, &r.Key.SK, &r.SizeBytes, &image); err != nil {
+			return nil, err
+		}
+		if createdAt < horizon {
+			if !it.horizon {
+				return nil, errTrimmed()
+			}
+			it.after = num
+			continue
+		}
+		if bytes += r.SizeBytes; bytes > maxRecordsBytes && len(records) > 0 {
+			break
+		}
+		it.after = num
+		r.EventID = eventID(it.shard, num)
+		r.Sequence = sequence(num)
+		r.CreatedAt = time.UnixMicro(createdAt).UTC().Truncate(time.Second)
+		r.NewImage = imageOf(image)
+		records = append(records, r)
+	}
+	return records, rows.Err()
+}
+
+func imageOf(image sql.NullString) func() (backend.Item, error) {
+	return func() (backend.Item, error) {
+		if !image.Valid {
+			return nil, nil
+		}
+		return backend.DecodeItem([]byte(image.String))
+	}
+}
+
+// Changed tells of records appended by this process at once, of those of others
+// within 5 ms while the file is busy and 250 ms otherwise. It may also be
+// closed for nothing.
+func (s *stream) Changed() <-chan struct{} { return s.b.changed(tableTopic(s.table)) }

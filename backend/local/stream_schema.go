@@ -13,10 +13,10 @@ CREATE TABLE shards (
   high      INTEGER NOT NULL,
   first     INTEGER NOT NULL, -- number of its first record
   last      INTEGER NOT NULL, -- number of its newest record, first - 1 at the start
-  trimmed   INTEGER NOT NULL, -- number of the newest record that was removed
   closed_at INTEGER           -- microseconds since 1970
 );
 CREATE INDEX shards_listed ON shards (tbl, num);
+CREATE INDEX shards_closed ON shards (tbl, closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX shards_open ON shards (tbl, low) WHERE closed_at IS NULL;
 
 CREATE TABLE records (

@@ -1,0 +1,233 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Bounds of a transaction. Source: DynamoDB API reference, TransactWriteItems.
+const (
+	maxTokenRunes    = 36
+	tokenLife        = 10 * time.Minute
+	maxTransactBytes = 4 << 20
+)
+
+// plan is one action of a transaction, checked and encoded.
+type plan struct {
+	draft
+
+	check     bool // write nothing
+	condition backend.Condition
+	reason    *backend.Reason // what is wrong with the action itself
+}
+
+// Transact writes all actions, or nothing.
+func (tb *table) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
+	op := "Transact " + tb.name
+	plans, err := planAll(token, actions)
+	if err != nil {
+		return backend.Units{}, tb.b.wrap(op, err)
+	}
+	var units backend.Units
+	err = tb.b.write(ctx, op, func(t *tx) error {
+		e, err := t.edit(tb.b, tb.name)
+		if err != nil {
+			return err
+		}
+		digest, err := digestOf(e.def.id, plans)
+		if err != nil {
+			return err
+		}
+		seen, err := t.tokenSeen(token, digest)
+		if err != nil {
+			return err
+		}
+		if seen {
+			units, err = e.replay(plans)
+			return err
+		}
+		units, err = e.transact(plans)
+		if err != nil {
+			return err
+		}
+		return t.rememberToken(token, digest)
+	})
+	if err != nil {
+		return backend.Units{}, err
+	}
+	return units, nil
+}
+
+func planAll(token string, actions []backend.Action) ([]plan, error) {
+	if n := utf8.RuneCountInString(token); n < 1 || n > maxTokenRunes || !utf8.ValidString(token) {
+		return nil, invalid("the token %.80q has %d characters, want 1 to %d", token, n, maxTokenRunes)
+	}
+	if n := len(actions); n < 1 || n > backend.MaxTransact {
+		return nil, invalid("the transaction has %d actions, want 1 to %d", n, backend.MaxTransact)
+	}
+	plans := make([]plan, len(actions))
+	size := 0
+	for i, a := range actions {
+		var err error
+		if plans[i], err = newPlan(a); err != nil {
+			plans[i].reason = reasonOf(err)
+		}
+		size += plans[i].size
+	}
+	if size > maxTransactBytes {
+		return nil, invalid("the transaction has %d bytes of items, at most %d", size, maxTransactBytes)
+	}
+	return plans, nil
+}
+
+func newPlan(a backend.Action) (plan, error) {
+	p := plan{check: a.Put == nil}
+	var err error
+	if p.condition, err = normalCondition(a.Condition); err != nil {
+		return p, err
+	}
+	if p.check {
+		p.key = a.Check
+		if !p.condition.Absent && len(p.condition.Equals) == 0 {
+			return p, invalid("a check needs a condition")
+		}
+		return p, nil
+	}
+	p.draft, err = newDraft(a.Put)
+	return p, err
+}
+
+// reasonOf is the reason of an action that is wrong in itself.
+func reasonOf(err error) *backend.Reason {
+	var e *backend.Error
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	return &backend.Reason{Kind: backend.KindInvalid, Code: "ValidationError", Message: err.Error()}
+}
+
+// transact checks all actions and does them if none is refused.
+func (e *edit) transact(plans []plan) (backend.Units, error) {
+	var units backend.Units
+	var steps []step
+	reasons := make([]*backend.Reason, len(plans))
+	refused := false
+	keys := make(map[backend.Key]bool, len(plans))
+	for i, p := range plans {
+		s, reason, err := e.judge(p)
+		if err != nil {
+			return units, err
+		}
+		if reason != nil {
+			reasons[i], refused = reason, true
+		}
+		if s.key != (backend.Key{}) && keys[s.key] {
+			return units, invalid("transaction request cannot include multiple operations on one item: %q, %q", s.key.PK, s.key.SK)
+		}
+		keys[s.key] = true
+		units.Write += transactionFactor * s.units()
+		if !p.check {
+			steps = append(steps, s)
+		}
+	}
+	if refused {
+		kind := backend.KindOfReasons(reasons)
+		return units, &backend.Error{Kind: kind, Reasons: reasons, Units: units, Err: errRefused}
+	}
+	indexUnits, err := e.doAll(steps)
+	units.Write += indexUnits
+	return units, err
+}
+
+var errRefused = errors.New("transaction cancelled")
+
+// judge looks at one action and says why it is refused, nil if it is not.
+func (e *edit) judge(p plan) (step, *backend.Reason, error) {
+	if p.reason != nil {
+		return step{}, p.reason, nil
+	}
+	s, err := e.look(p.draft)
+	if backend.KindOf(err) == backend.KindInvalid {
+		return s, reasonOf(err), nil
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	_, ok, err := s.allows(p.condition)
+	if err != nil || ok {
+		return s, nil, err
+	}
+	return s, &backend.Reason{Kind: backend.KindConditionFailed, Code: "ConditionalCheckFailed", Message: errCondition.Error()}, nil
+}
+
+// replay is what a transaction takes that was done before: it reads its items.
+func (e *edit) replay(plans []plan) (backend.Units, error) {
+	var units backend.Units
+	for _, p := range plans {
+		s, err := e.look(p.draft)
+		if err != nil {
+			return units, err
+		}
+		units.Read += transactionFactor * readUnits(s.old.size)
+	}
+	return units, nil
+}
+
+// digestOf tells apart transactions of one token.
+func digestOf(table int64, plans []plan) ([]byte, error) {
+	h := sha256.New()
+	part := func(data []byte) {
+		_ = binary.Write(h, binary.BigEndian, uint64(len(data))) // a hash takes everything
+		h.Write(data)
+	}
+	_ = binary.Write(h, binary.BigEndian, table)
+	for _, p := range plans {
+		equals, err := backend.EncodeItem(p.condition.Equals)
+		if err != nil {
+			return nil, err
+		}
+		flags := []byte{0, 0}
+		if p.check {
+			flags[0] = 1
+		}
+		if p.condition.Absent {
+			flags[1] = 1
+		}
+		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), equals} {
+			part(data)
+		}
+	}
+	return h.Sum(nil), nil
+}
+
+// tokenSeen reports whether the same transaction was done under the token
+// within the last ten minutes.
+func (t *tx) tokenSeen(token string, digest []byte) (bool, error) {
+	var before []byte
+	found, err := t.row("SELECT digest FROM tokens WHERE token = ? AND ends_at > ?", []any{token, t.now.UnixMicro()}, &before)
+	if err != nil || !found {
+		return false, err
+	}
+	if !bytes.Equal(before, digest) {
+		return false, invalid("IdempotentParameterMismatch: the token %q was used within the last ten minutes for other actions", token)
+	}
+	return true, nil
+}
+
+// rememberToken keeps a token for ten minutes, and forgets a few that are over.
+func (t *tx) rememberToken(token string, digest []byte) error {
+	if _, err := t.exec(`DELETE FROM tokens WHERE token IN
+(SELECT token FROM tokens WHERE ends_at <= ? ORDER BY ends_at LIMIT 4)`, t.now.UnixMicro()); err != nil {
+		return err
+	}
+	_, err := t.exec("REPLACE INTO tokens (token, digest, ends_at) VALUES (?, ?, ?)",
+		token, digest, t.now.Add(tokenLife).UnixMicro())
+	return err
+}

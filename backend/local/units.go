@@ -1,0 +1,29 @@
+package local
+
+import "github.com/postroom/postroom/backend"
+
+// Bounds of one capacity unit and the factors on it. Source: DynamoDB developer
+// guide, read and write capacity; transactions.
+const (
+	writeUnitBytes = 1 << 10
+	readUnitBytes  = 4 << 10
+
+	eventualFactor    = 0.5
+	transactionFactor = 2 // prepare and commit
+)
+
+// writeUnits is what writing so many bytes takes, at least one unit.
+func writeUnits(size int) float64 { return unitsOf(size, writeUnitBytes) }
+
+// readUnits is what reading so many bytes consistently takes, at least one unit.
+func readUnits(size int) float64 { return unitsOf(size, readUnitBytes) }
+
+func unitsOf(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) }
+
+// pageUnits is what a page of so many bytes takes.
+func pageUnits(size int, consistent bool) backend.Units {
+	if consistent {
+		return backend.Units{Read: readUnits(size)}
+	}
+	return backend.Units{Read: eventualFactor * readUnits(size)}
+}
