@@ -31,17 +31,18 @@ func (q *queue) fifo() bool { return strings.HasSuffix(q.name, ".fifo") }
 // own, so that a repetition after a lost answer gets the same messages, which
 // would otherwise block their groups until their visibility ends.
 //
-// A wait of zero is the queue's own default, and so is a visibility of zero:
-// SQS cannot tell a zero from nothing. Queues made by CreateQueue do not wait.
+// The arguments are checked here, since SQS cannot tell a zero from nothing and
+// would take the queue's default for it. For a wait of zero it does so all the
+// same; queues made by CreateQueue do not wait.
 func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
 	op := "Receive " + q.name
-	if visibility < time.Second || visibility > backend.MaxVisibility {
-		return nil, invalid(op, fmt.Errorf("visibility is %s, it must be 1s to %s", visibility, backend.MaxVisibility))
+	if err := checkReceive(max, wait, visibility); err != nil {
+		return nil, invalid(op, err)
 	}
 	in := &sqs.ReceiveMessageInput{
 		MaxNumberOfMessages: int32(max),
-		WaitTimeSeconds:     seconds(wait),
-		VisibilityTimeout:   seconds(visibility),
+		WaitTimeSeconds:     int32(wait / time.Second),
+		VisibilityTimeout:   int32(visibility / time.Second),
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount,
 			types.MessageSystemAttributeNameApproximateFirstReceiveTimestamp,
@@ -89,9 +90,16 @@ func epochMillis(s string) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// seconds rounds up: a shorter visibility than asked for would be a surprise.
-func seconds(d time.Duration) int32 {
-	return int32((d + time.Second - 1) / time.Second)
+func checkReceive(max int, wait, visibility time.Duration) error {
+	switch {
+	case max < 1 || max > backend.MaxQueueBatch:
+		return fmt.Errorf("max is %d, it must be 1 to %d", max, backend.MaxQueueBatch)
+	case wait < 0 || wait > backend.MaxWait || wait%time.Second != 0:
+		return fmt.Errorf("wait is %s, it must be whole seconds from 0s to %s", wait, backend.MaxWait)
+	case visibility < time.Second || visibility > backend.MaxVisibility || visibility%time.Second != 0:
+		return fmt.Errorf("visibility is %s, it must be whole seconds from 1s to %s", visibility, backend.MaxVisibility)
+	}
+	return nil
 }
 
 // Depth implements backend.Queue. The counts of AWS are approximate, and settle

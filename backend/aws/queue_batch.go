@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"strconv"
+	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -59,7 +60,7 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 		in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
 			Id:                entryID(i),
 			ReceiptHandle:     &c.Receipt,
-			VisibilityTimeout: seconds(c.Timeout),
+			VisibilityTimeout: int32((c.Timeout + time.Second - 1) / time.Second), // never shorter than asked for
 		}
 	}
 	out, err := onQueue(ctx, q, "ChangeVisibility "+q.name, 0, func(ctx context.Context, url *string) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
