@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,11 @@ func queueBatchTests() []test {
 				wantKind(t, err, backend.KindInvalid)
 			}
 			takeNone(t, q)
-			send(t, q, numbered("g", "m", backend.MaxQueueBatch)...)
+			most := make([]backend.SendEntry, backend.MaxQueueBatch)
+			for i := range most {
+				most[i] = entry(fmt.Sprint("g", i), fmt.Sprint("m", i))
+			}
+			send(t, q, most...)
 			settle(t, q, take(t, q, backend.MaxQueueBatch, hidden)...)
 		}},
 		{"a message may have MaxQueueBytes, and not one more", func(t *testing.T, h Harness) {
