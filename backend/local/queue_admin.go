@@ -3,22 +3,135 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strings"
 
 	"github.com/postroom/postroom/backend"
 )
 
-var errNoQueues = errors.New("queues are not there yet")
+// Bounds of a queue's settings. Source: SQS API reference, CreateQueue.
+const (
+	fifoSuffix      = ".fifo"
+	maxVisibilityS  = 43_200
+	minRetentionS   = 60
+	maxRetentionS   = 1_209_600
+	maxMaxReceives  = 1_000
+	maxQueueNameLen = 80
+)
+
+var queueNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
 
 // Queue returns the queue of a name.
-func (b *Backend) Queue(name string) backend.Queue { return nil }
+func (b *Backend) Queue(name string) backend.Queue { return &queue{b: b, name: name} }
 
-// CreateQueue makes a queue.
-func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error { return errNoQueues }
-
-// DescribeQueue tells how an existing queue is made.
-func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.QueueSpec, error) {
-	return backend.QueueSpec{}, errNoQueues
+// CreateQueue makes a queue. An existing name is KindExists, a dead-letter
+// queue that does not exist KindNotFound.
+func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
+	op := "create queue " + spec.Name
+	if err := checkQueueSpec(spec); err != nil {
+		return &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
+	}
+	return b.write(ctx, op, func(t *tx) error {
+		if dead := spec.DeadLetterQueue; dead != "" {
+			_, found, err := findQueue(t, dead)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return &backend.Error{Op: op, Kind: backend.KindNotFound,
+					Err: fmt.Errorf("its dead-letter queue %s does not exist: create that first", dead)}
+			}
+		}
+		added, err := t.exec(`INSERT INTO queues (name, nonce, visibility_s, retention_s, dead_letter, max_receives)
+			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
+			spec.Name, rand.Int64(), spec.VisibilitySeconds, spec.RetentionSeconds, spec.DeadLetterQueue, spec.MaxReceiveCount)
+		if err == nil && added == 0 {
+			return &backend.Error{Op: op, Kind: backend.KindExists}
+		}
+		return err
+	})
 }
 
-// DeleteQueue removes a queue and all in it.
-func (b *Backend) DeleteQueue(ctx context.Context, name string) error { return errNoQueues }
+func checkQueueSpec(s backend.QueueSpec) error {
+	switch {
+	case !queueNamePattern.MatchString(s.Name) || len(s.Name) > maxQueueNameLen:
+		return fmt.Errorf("the name has to be 1 to %d letters, digits, - and _, %s at the end included", maxQueueNameLen, fifoSuffix)
+	case s.VisibilitySeconds < 0 || s.VisibilitySeconds > maxVisibilityS:
+		return fmt.Errorf("VisibilitySeconds is %d, want 0 to %d", s.VisibilitySeconds, maxVisibilityS)
+	case s.RetentionSeconds < minRetentionS || s.RetentionSeconds > maxRetentionS:
+		return fmt.Errorf("RetentionSeconds is %d, want %d to %d", s.RetentionSeconds, minRetentionS, maxRetentionS)
+	case s.DeadLetterQueue == "" && s.MaxReceiveCount != 0:
+		return errors.New("MaxReceiveCount is set without a DeadLetterQueue")
+	case s.DeadLetterQueue == "":
+		return nil
+	case s.MaxReceiveCount < 1 || s.MaxReceiveCount > maxMaxReceives:
+		return fmt.Errorf("MaxReceiveCount is %d, want 1 to %d", s.MaxReceiveCount, maxMaxReceives)
+	case isFIFO(s.DeadLetterQueue) != isFIFO(s.Name):
+		return fmt.Errorf("the dead-letter queue %s is not of the same type: both names end in %s, or neither", s.DeadLetterQueue, fifoSuffix)
+	}
+	return nil
+}
+
+func isFIFO(name string) bool { return strings.HasSuffix(name, fifoSuffix) }
+
+// DescribeQueue tells how an existing queue is made.
+func (b *Backend) DescribeQueue(ctx context.Context, name string) (spec backend.QueueSpec, err error) {
+	op := "describe queue " + name
+	err = b.read(ctx, op, func(t *tx) error {
+		q, err := needQueue(t, op, name)
+		spec = q.spec
+		return err
+	})
+	return spec, err
+}
+
+// DeleteQueue removes a queue and all in it. Queues that have it as their
+// dead-letter queue then keep what would have moved there.
+func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
+	op := "delete queue " + name
+	return b.write(ctx, op, func(t *tx) error {
+		q, err := needQueue(t, op, name)
+		if err != nil {
+			return err
+		}
+		for _, statement := range []string{
+			"DELETE FROM queue_messages WHERE queue = ? AND grp IS NOT NULL",
+			"DELETE FROM queue_messages WHERE queue = ? AND grp IS NULL AND visible_at IS NULL",
+			"DELETE FROM queue_messages WHERE queue = ? AND visible_at IS NOT NULL",
+			"DELETE FROM queue_groups WHERE queue = ?",
+			"DELETE FROM queues WHERE id = ?",
+		} {
+			if _, err := t.exec(statement, q.id); err != nil {
+				return err
+			}
+		}
+		t.wake(queueTopic(name)) // whoever waits finds that it is gone
+		return nil
+	})
+}
+
+// queueRow is a queue as it is in the file.
+type queueRow struct {
+	id, nonce int64
+	fifo      bool
+	spec      backend.QueueSpec
+}
+
+func findQueue(t *tx, name string) (q queueRow, found bool, err error) {
+	s := &q.spec
+	found, err = t.row(`SELECT id, nonce, name, visibility_s, retention_s, dead_letter, max_receives
+		FROM queues WHERE name = ?`, []any{name},
+		&q.id, &q.nonce, &s.Name, &s.VisibilitySeconds, &s.RetentionSeconds, &s.DeadLetterQueue, &s.MaxReceiveCount)
+	q.fifo = isFIFO(name)
+	return q, found, err
+}
+
+func needQueue(t *tx, op, name string) (queueRow, error) {
+	q, found, err := findQueue(t, name)
+	if err == nil && !found {
+		err = &backend.Error{Op: op, Kind: backend.KindNotFound, Err: fmt.Errorf("no queue %s", name)}
+	}
+	return q, err
+}

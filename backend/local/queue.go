@@ -1,0 +1,105 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// queue is one queue, as it is opened by name.
+type queue struct {
+	b    *Backend
+	name string
+	// registered: this process is in the file, so that others can see whether
+	// what it has received is still in hands.
+	registered atomic.Bool
+}
+
+// upkeepStep bounds what a call does of the upkeep that is due, so that each
+// transaction stays short.
+const upkeepStep = 100
+
+func (q *queue) op(call string) string { return call + " " + q.name }
+
+// invalid is the error of a call that is wrong as a whole.
+func (q *queue) invalid(call, code, format string, args ...any) error {
+	return &backend.Error{Op: q.op(call), Kind: backend.KindInvalid,
+		Err: fmt.Errorf("%s: %w", code, fmt.Errorf(format, args...))}
+}
+
+// write runs f with the queue's row in a transaction.
+func (q *queue) write(ctx context.Context, call string, f func(*tx, queueRow) error) error {
+	return q.b.write(ctx, q.op(call), func(t *tx) error {
+		row, err := needQueue(t, q.op(call), q.name)
+		if err != nil {
+			return err
+		}
+		return f(t, row)
+	})
+}
+
+func (q *queue) read(ctx context.Context, call string, f func(*tx, queueRow) error) error {
+	return q.b.read(ctx, q.op(call), func(t *tx) error {
+		row, err := needQueue(t, q.op(call), q.name)
+		if err != nil {
+			return err
+		}
+		return f(t, row)
+	})
+}
+
+// checkBatch reports a batch that is wrong as a whole.
+func (q *queue) checkBatch(call string, entries int) error {
+	switch {
+	case entries == 0:
+		return q.invalid(call, "EmptyBatchRequest", "the batch has no entries")
+	case entries > backend.MaxQueueBatch:
+		return q.invalid(call, "TooManyEntriesInBatchRequest", "the batch has %d entries, at most %d are allowed", entries, backend.MaxQueueBatch)
+	}
+	return nil
+}
+
+// senderFault is the failure of an entry that fails again unchanged.
+func senderFault(index int, code, format string, args ...any) backend.EntryError {
+	return backend.EntryError{Index: index, Code: code, SenderFault: true, Message: fmt.Sprintf(format, args...)}
+}
+
+// Depth counts exactly.
+func (q *queue) Depth(ctx context.Context) (depth backend.Depth, err error) {
+	err = q.read(ctx, "Depth", func(t *tx, row queueRow) error {
+		query := depthOfStandard
+		if row.fifo {
+			query = depthOfFIFO
+		}
+		now := t.now.UnixMicro()
+		_, err := t.row(query, []any{row.id, now}, &depth.Visible, &depth.InFlight)
+		return err
+	})
+	return depth, err
+}
+
+// What is in flight past its retention counts as in flight; when its visibility
+// is over it is gone.
+const (
+	inFlight = `(SELECT count(*) FROM queue_messages WHERE queue = ?1 AND visible_at > ?2)`
+
+	depthOfStandard = `SELECT
+  (SELECT count(*) FROM queue_messages
+     WHERE queue = ?1 AND grp IS NULL AND visible_at IS NULL AND expires_at > ?2) +
+  (SELECT count(*) FROM queue_messages
+     WHERE queue = ?1 AND visible_at <= ?2 AND expires_at > ?2), ` + inFlight
+
+	depthOfFIFO = `SELECT
+  (SELECT count(*) FROM queue_messages
+     WHERE queue = ?1 AND grp IS NOT NULL AND expires_at > ?2) -
+  (SELECT count(*) FROM queue_messages
+     WHERE queue = ?1 AND visible_at > ?2 AND expires_at > ?2), ` + inFlight
+)
+
+// micros is a time as the file has it.
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }

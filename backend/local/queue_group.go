@@ -1,0 +1,132 @@
+package local
+
+// group returns the row of a FIFO group. One that is made here is blocked and
+// without a head, until refresh.
+func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
+	id = new(int64)
+	found, err := t.row("SELECT id FROM queue_groups WHERE queue = ? AND name = ?", []any{q.id, name}, id)
+	if err != nil || found {
+		return id, false, err
+	}
+	_, err = t.row("INSERT INTO queue_groups (queue, name, head, blocked) VALUES (?, ?, 0, 1) RETURNING id",
+		[]any{q.id, name}, id)
+	return id, true, err
+}
+
+// refresh sets a group's head and whether it is blocked by what the group
+// holds, and removes the row of a group that holds nothing.
+func (q queueRow) refresh(t *tx, group int64) error {
+	var head int64
+	var blocked bool
+	found, err := t.row(`SELECT id, visible_at IS NOT NULL FROM queue_messages
+		WHERE queue = ? AND grp = ? ORDER BY id LIMIT 1`, []any{q.id, group}, &head, &blocked)
+	switch {
+	case err != nil:
+		return err
+	case found:
+		_, err = t.exec("UPDATE queue_groups SET head = ?, blocked = ? WHERE id = ?", head, blocked, group)
+	default:
+		_, err = t.exec("DELETE FROM queue_groups WHERE id = ?", group)
+	}
+	return err
+}
+
+// groups collects the groups that a call touched, to refresh each once.
+type groups map[int64]struct{}
+
+func (g groups) add(group *int64) {
+	if group != nil {
+		g[*group] = struct{}{}
+	}
+}
+
+func (q queueRow) refreshAll(t *tx, touched groups) error {
+	for group := range touched {
+		if err := q.refresh(t, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// member is a message by what its group needs to know of it.
+type member struct {
+	id    int64
+	group *int64
+}
+
+func members(t *tx, query string, args ...any) (all []member, err error) {
+	rows, err := t.rows(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m member
+		if err := rows.Scan(&m.id, &m.group); err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, rows.Err()
+}
+
+// release makes messages ready whose visibility is over, the longest over
+// first. It reports whether there may be more of them.
+func (q queueRow) release(t *tx) (more bool, err error) {
+	due, err := members(t, `SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at <= ?
+		ORDER BY visible_at LIMIT ?`, q.id, micros(t.now), upkeepStep)
+	if err != nil {
+		return false, err
+	}
+	return len(due) == upkeepStep, q.giveBack(t, due)
+}
+
+// giveBack makes messages in flight ready.
+func (q queueRow) giveBack(t *tx, ms []member) error {
+	touched := groups{}
+	for _, m := range ms {
+		if _, err := t.exec("UPDATE queue_messages SET visible_at = NULL, process = NULL WHERE id = ?", m.id); err != nil {
+			return err
+		}
+		touched.add(m.group)
+	}
+	return q.refreshAll(t, touched)
+}
+
+// dropExpired drops ready messages past their retention. Ids follow time, so
+// it is enough to look at the oldest.
+func (q queueRow) dropExpired(t *tx) error {
+	for range upkeepStep {
+		var m member
+		var expiresAt int64
+		found, err := t.row(q.oldestReady(), []any{q.id}, &m.id, &m.group, &expiresAt)
+		if err != nil || !found || expiresAt > micros(t.now) {
+			return err
+		}
+		if err := q.drop(t, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q queueRow) oldestReady() string {
+	if q.fifo {
+		return `SELECT m.id, m.grp, m.expires_at FROM queue_groups g JOIN queue_messages m ON m.id = g.head
+			WHERE g.queue = ? AND g.blocked = 0 ORDER BY g.head LIMIT 1`
+	}
+	return `SELECT id, grp, expires_at FROM queue_messages
+		WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT 1`
+}
+
+// drop removes a message.
+func (q queueRow) drop(t *tx, m member) error {
+	if _, err := t.exec("DELETE FROM queue_messages WHERE id = ?", m.id); err != nil {
+		return err
+	}
+	if m.group == nil {
+		return nil
+	}
+	return q.refresh(t, *m.group)
+}

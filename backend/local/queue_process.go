@@ -1,0 +1,113 @@
+package local
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+)
+
+// processToken tells this process from every other one that has, or had, the
+// same pid.
+var processToken = rand.Int64()
+
+// registerProcess notes who this process is, before it receives.
+func registerProcess(t *tx) error {
+	_, err := t.exec("INSERT INTO processes (token, host, pid) VALUES (?, ?, ?) ON CONFLICT (token) DO NOTHING",
+		processToken, processHost(), os.Getpid())
+	return err
+}
+
+// processHost names the machine, and the container if pids are counted anew in
+// it: a pid means something only there.
+func processHost() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	space, err := os.Readlink("/proc/self/ns/pid") // Linux alone
+	if err != nil {
+		return host
+	}
+	return host + " " + space
+}
+
+// ReleaseDead gives back what processes of this machine had in flight when they
+// ended, in all queues, so that nobody has to wait for its visibility timeout.
+// Released messages keep their place in their group and their receive count.
+//
+// A process counts as ended when no process has its pid, or this one has. One
+// whose pid another program has by now, and one in another container, count as
+// alive: its messages come back with their visibility timeout.
+func (b *Backend) ReleaseDead(ctx context.Context) (released int, err error) {
+	err = b.write(ctx, "ReleaseDead", func(t *tx) error {
+		released = 0
+		dead, err := deadProcesses(t)
+		if err != nil || len(dead) == 0 {
+			return err
+		}
+		queues, err := allQueues(t)
+		if err != nil {
+			return err
+		}
+		for _, token := range dead {
+			for _, q := range queues {
+				n, err := q.releaseOf(t, token)
+				if err != nil {
+					return err
+				}
+				released += n
+			}
+			if _, err := t.exec("DELETE FROM processes WHERE token = ?", token); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return released, err
+}
+
+// releaseOf gives back what a process has in flight.
+func (q queueRow) releaseOf(t *tx, token int64) (int, error) {
+	ms, err := members(t, "SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at IS NOT NULL AND process = ?", q.id, token)
+	if err != nil || len(ms) == 0 {
+		return 0, err
+	}
+	t.wake(queueTopic(q.spec.Name))
+	return len(ms), q.giveBack(t, ms)
+}
+
+func deadProcesses(t *tx) (dead []int64, err error) {
+	rows, err := t.rows("SELECT token, pid FROM processes WHERE host = ? AND token <> ?", processHost(), processToken)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var token int64
+		var pid int
+		if err := rows.Scan(&token, &pid); err != nil {
+			return nil, err
+		}
+		if pid == os.Getpid() || !processRuns(pid) {
+			dead = append(dead, token)
+		}
+	}
+	return dead, rows.Err()
+}
+
+func allQueues(t *tx) (all []queueRow, err error) {
+	rows, err := t.rows("SELECT id, name FROM queues")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var q queueRow
+		if err := rows.Scan(&q.id, &q.spec.Name); err != nil {
+			return nil, err
+		}
+		q.fifo = isFIFO(q.spec.Name)
+		all = append(all, q)
+	}
+	return all, rows.Err()
+}

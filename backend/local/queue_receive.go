@@ -1,0 +1,119 @@
+package local
+
+import (
+	"context"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Receive implements [backend.Queue]. The oldest that is available comes first;
+// on a FIFO queue that is the group with the oldest message, of which it takes
+// as many as it may before it goes on to the next group, as SQS does.
+func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
+	if err := q.checkReceive(max, wait, visibility); err != nil {
+		return nil, err
+	}
+	got, err := q.receive(ctx, max, visibility)
+	if err != nil || len(got) > 0 || wait == 0 {
+		return got, err
+	}
+	deadline := time.NewTimer(wait)
+	defer deadline.Stop()
+	for {
+		changed := q.b.changed(queueTopic(q.name)) // before the look, so that nothing is missed
+		available, next, err := q.look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if available {
+			if got, err = q.receive(ctx, max, visibility); err != nil || len(got) > 0 {
+				return got, err
+			}
+			continue
+		}
+		over, err := q.pause(ctx, changed, deadline.C, next)
+		if err != nil || over {
+			return nil, err
+		}
+	}
+}
+
+func (q *queue) checkReceive(max int, wait, visibility time.Duration) error {
+	const code = "InvalidParameterValue"
+	switch {
+	case max < 1 || max > backend.MaxQueueBatch:
+		return q.invalid("Receive", code, "max is %d, want 1 to %d", max, backend.MaxQueueBatch)
+	case wait < 0 || wait > backend.MaxWait || wait%time.Second != 0:
+		return q.invalid("Receive", code, "wait is %v, want whole seconds, at most %v", wait, backend.MaxWait)
+	case visibility < time.Second || visibility > backend.MaxVisibility || visibility%time.Second != 0:
+		return q.invalid("Receive", code, "visibility is %v, want whole seconds, 1s to %v", visibility, backend.MaxVisibility)
+	}
+	return nil
+}
+
+// look tells, without the lock for writing, whether a receive may find
+// something, and otherwise when the next message becomes visible; the zero
+// time: none is in flight.
+func (q *queue) look(ctx context.Context) (available bool, next time.Time, err error) {
+	err = q.read(ctx, "Receive", func(t *tx, row queueRow) error {
+		query := "SELECT 1 FROM queue_messages WHERE queue = ? AND grp IS NULL AND visible_at IS NULL LIMIT 1"
+		if row.fifo {
+			query = "SELECT 1 FROM queue_groups WHERE queue = ? AND blocked = 0 LIMIT 1"
+		}
+		var one, visibleAt int64
+		if available, err = t.row(query, []any{row.id}, &one); err != nil || available {
+			return err
+		}
+		inFlight, err := t.row(`SELECT visible_at FROM queue_messages
+			WHERE queue = ? AND visible_at IS NOT NULL ORDER BY visible_at LIMIT 1`, []any{row.id}, &visibleAt)
+		if inFlight {
+			next = fromMicros(visibleAt)
+			available = !next.After(t.now)
+		}
+		return err
+	})
+	return available, next, err
+}
+
+// pause waits for a change, for the next message to become visible, or for the
+// deadline.
+func (q *queue) pause(ctx context.Context, changed <-chan struct{}, deadline <-chan time.Time, next time.Time) (over bool, err error) {
+	var due <-chan time.Time
+	if !next.IsZero() {
+		timer := time.NewTimer(next.Sub(q.b.now()))
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-deadline:
+		return true, nil
+	case <-ctx.Done():
+		return false, q.b.wrap(q.op("Receive"), ctx.Err())
+	}
+	return false, nil
+}
+
+// receive takes what is there.
+func (q *queue) receive(ctx context.Context, max int, visibility time.Duration) (got []backend.Delivery, err error) {
+	for more := true; more && len(got) == 0; {
+		err = q.write(ctx, "Receive", func(t *tx, row queueRow) error {
+			if !q.registered.Load() {
+				if err := registerProcess(t); err != nil {
+					return err
+				}
+			}
+			r := receiving{queueRow: row, t: t, max: max, visibleAt: t.now.Add(visibility)}
+			more, err = r.run()
+			got = r.got
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		q.registered.Store(true)
+	}
+	return got, nil
+}

@@ -1,0 +1,137 @@
+package local
+
+import (
+	"context"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Delete implements [backend.Queue].
+func (q *queue) Delete(ctx context.Context, receipts []string) (failed []backend.EntryError, err error) {
+	if err := q.checkBatch("Delete", len(receipts)); err != nil {
+		return nil, err
+	}
+	err = q.settle(ctx, "Delete", receipts, func(s *settling, i int, m *held) error {
+		switch {
+		case m == nil: // gone already
+		case m.current && (m.inFlight || !s.fifo):
+			_, err := s.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
+			s.touched.add(m.group)
+			return err
+		case s.fifo:
+			s.fail(i, "InvalidParameterValue", expiredMessage)
+		}
+		return nil
+	}, &failed)
+	return failed, err
+}
+
+// ChangeVisibility implements [backend.Queue].
+func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.VisibilityChange) (failed []backend.EntryError, err error) {
+	if err := q.checkBatch("ChangeVisibility", len(changes)); err != nil {
+		return nil, err
+	}
+	receipts := make([]string, len(changes))
+	for i, c := range changes {
+		receipts[i] = c.Receipt
+	}
+	err = q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, m *held) error {
+		timeout := changes[i].Timeout
+		switch {
+		case timeout < 0 || timeout > backend.MaxVisibility || timeout%time.Second != 0:
+			s.fail(i, "InvalidParameterValue", "the visibility timeout %v is not in whole seconds from 0s to %v", timeout, backend.MaxVisibility)
+		case m == nil:
+			s.fail(i, "InvalidParameterValue", "message does not exist or is not available for visibility timeout change")
+		case m.current && (m.inFlight || !s.fifo):
+			return s.change(i, m, timeout)
+		case s.fifo:
+			s.fail(i, "InvalidParameterValue", expiredMessage)
+		}
+		return nil
+	}, &failed)
+	return failed, err
+}
+
+const expiredMessage = "the receipt handle has expired"
+
+// held is a message as a receipt finds it.
+type held struct {
+	member
+	receivedAt time.Time
+	current    bool // no later receive, and not moved
+	inFlight   bool
+}
+
+// settling is one transaction of Delete or ChangeVisibility.
+type settling struct {
+	queueRow
+	t       *tx
+	touched groups
+	failed  []backend.EntryError
+}
+
+func (s *settling) fail(i int, code, format string, args ...any) {
+	s.failed = append(s.failed, senderFault(i, code, format, args...))
+}
+
+// settle runs f for each receipt with the message it stands for, nil where that
+// is gone.
+func (q *queue) settle(ctx context.Context, call string, receipts []string, f func(*settling, int, *held) error, failed *[]backend.EntryError) error {
+	return q.write(ctx, call, func(t *tx, row queueRow) error {
+		s := &settling{queueRow: row, t: t, touched: groups{}}
+		for i, text := range receipts {
+			r, ok := parseReceipt(text, row.nonce)
+			if !ok {
+				s.fail(i, "ReceiptHandleIsInvalid", "the receipt handle %q is not of this queue", text)
+				continue
+			}
+			m, err := s.find(r)
+			if err != nil {
+				return err
+			}
+			if err := f(s, i, m); err != nil {
+				return err
+			}
+		}
+		*failed = s.failed
+		if len(s.touched) > 0 || !row.fifo {
+			t.wake(queueTopic(q.name)) // a group may be free, a message visible sooner
+		}
+		return row.refreshAll(t, s.touched)
+	})
+}
+
+func (s *settling) find(r receipt) (*held, error) {
+	var queue int64
+	var receives int
+	var visibleAt, receivedAt *int64
+	m := &held{member: member{id: r.id}}
+	found, err := s.t.row("SELECT queue, grp, receives, visible_at, received_at FROM queue_messages WHERE id = ?",
+		[]any{r.id}, &queue, &m.group, &receives, &visibleAt, &receivedAt)
+	if err != nil || !found {
+		return nil, err
+	}
+	m.current = queue == s.id && receives == r.receives
+	m.inFlight = visibleAt != nil && *visibleAt > micros(s.t.now)
+	if receivedAt != nil {
+		m.receivedAt = fromMicros(*receivedAt)
+	}
+	return m, nil
+}
+
+// change hides a message for so long from now on, within its 12 hours.
+func (s *settling) change(i int, m *held, timeout time.Duration) error {
+	s.touched.add(m.group)
+	if timeout == 0 {
+		_, err := s.t.exec("UPDATE queue_messages SET visible_at = NULL, process = NULL WHERE id = ?", m.id)
+		return err
+	}
+	visibleAt := s.t.now.Add(timeout)
+	if visibleAt.After(m.receivedAt.Add(backend.MaxVisibility)) {
+		s.fail(i, "InvalidParameterValue", "the visibility timeout would end later than %v after the first receive", backend.MaxVisibility)
+		return nil
+	}
+	_, err := s.t.exec("UPDATE queue_messages SET visible_at = ?, process = ? WHERE id = ?", micros(visibleAt), processToken, m.id)
+	return err
+}

@@ -1,0 +1,244 @@
+package local
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// receiving is one transaction of a receive.
+type receiving struct {
+	queueRow
+	t         *tx
+	max       int
+	visibleAt time.Time
+
+	got  []backend.Delivery
+	dead *queueRow // the dead-letter queue, once it was looked for and found
+	gone int       // messages that were dropped or moved on the way
+}
+
+// candidate is a message as a receive reads it.
+type candidate struct {
+	member
+	visibleAt, receivedAt *int64
+	expiresAt             int64
+	receives              int
+	d                     backend.Delivery
+}
+
+const candidateColumns = `SELECT id, grp, visible_at, received_at, expires_at, sent_at, receives, uuid, group_id, dedup_id, body
+	FROM queue_messages `
+
+// run takes up to max messages, and reports whether there may be more to find
+// although none was taken: what is due is done in steps.
+func (r *receiving) run() (more bool, err error) {
+	if more, err = r.release(r.t); err != nil {
+		return false, err
+	}
+	if err := r.findDeadLetters(); err != nil {
+		return false, err
+	}
+	take := r.takeStandard
+	if r.fifo {
+		take = r.takeGroups
+	}
+	for len(r.got) < r.max {
+		if r.gone >= upkeepStep {
+			return true, nil
+		}
+		found, err := take()
+		if err != nil {
+			return false, err
+		}
+		if !found {
+			break
+		}
+	}
+	return more, nil
+}
+
+func (r *receiving) findDeadLetters() error {
+	if r.spec.DeadLetterQueue == "" {
+		return nil
+	}
+	dead, found, err := findQueue(r.t, r.spec.DeadLetterQueue)
+	if found {
+		r.dead = &dead
+	}
+	return err
+}
+
+// takeStandard takes the oldest that are ready.
+func (r *receiving) takeStandard() (found bool, err error) {
+	ms, err := r.candidates("WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT ?", r.id, r.max-len(r.got))
+	if err != nil {
+		return false, err
+	}
+	taken, err := r.sort(ms)
+	if err != nil {
+		return false, err
+	}
+	return len(ms) > 0, r.hide(taken)
+}
+
+// takeGroups takes from the free groups whose heads are the oldest.
+func (r *receiving) takeGroups() (found bool, err error) {
+	free, err := members(r.t, "SELECT head, id FROM queue_groups WHERE queue = ? AND blocked = 0 ORDER BY head LIMIT ?", r.id, r.max-len(r.got))
+	if err != nil {
+		return false, err
+	}
+	var taken, blocked []int64
+	for _, g := range free {
+		if len(r.got) == r.max {
+			break
+		}
+		gone := r.gone
+		ids, err := r.takeGroup(*g.group)
+		if err != nil {
+			return false, err
+		}
+		taken = append(taken, ids...)
+		if r.gone == gone {
+			blocked = append(blocked, *g.group)
+			continue
+		}
+		// Its head has changed.
+		if err := r.hide(ids); err != nil {
+			return false, err
+		}
+		if err := r.refresh(r.t, *g.group); err != nil {
+			return false, err
+		}
+		taken = taken[:len(taken)-len(ids)]
+	}
+	if err := r.hide(taken); err != nil {
+		return false, err
+	}
+	if len(blocked) > 0 {
+		_, err = r.t.exec("UPDATE queue_groups SET blocked = 1 WHERE id IN (SELECT value FROM json_each(?))", jsonList(blocked))
+	}
+	return len(free) > 0, err
+}
+
+// takeGroup takes a group's messages from the head up to the first in flight.
+func (r *receiving) takeGroup(group int64) ([]int64, error) {
+	ms, err := r.candidates("WHERE queue = ? AND grp = ? ORDER BY id LIMIT ?", r.id, group, r.max-len(r.got))
+	if err != nil {
+		return nil, err
+	}
+	for i, m := range ms {
+		if m.visibleAt != nil {
+			ms = ms[:i]
+			break
+		}
+	}
+	return r.sort(ms)
+}
+
+func (r *receiving) candidates(where string, args ...any) (ms []candidate, err error) {
+	rows, err := r.t.rows(candidateColumns+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var m candidate
+		var sentAt int64
+		var id uuid.UUID
+		if err := rows.Scan(&m.id, &m.group, &m.visibleAt, &m.receivedAt, &m.expiresAt, &sentAt, &m.receives,
+			&id, &m.d.GroupID, &m.d.DeduplicationID, &m.d.Body); err != nil {
+			return nil, err
+		}
+		m.d.MessageID, m.d.SentAt = id.String(), fromMicros(sentAt)
+		ms = append(ms, m)
+	}
+	return ms, rows.Err()
+}
+
+// sort drops what is past its retention, moves what was received too often, and
+// delivers the rest, whose ids it returns.
+func (r *receiving) sort(ms []candidate) (taken []int64, err error) {
+	for _, m := range ms {
+		switch {
+		case m.expiresAt <= micros(r.t.now):
+			r.gone++
+			_, err = r.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
+		case r.dead != nil && m.receives >= r.spec.MaxReceiveCount:
+			r.gone++
+			err = r.dead.bury(r.t, m)
+		default:
+			taken = append(taken, m.id)
+			r.deliver(m)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return taken, nil
+}
+
+func (r *receiving) deliver(m candidate) {
+	d := m.d
+	d.ReceiveCount = m.receives + 1
+	d.Receipt = receipt{r.nonce, m.id, d.ReceiveCount}.String()
+	d.FirstReceivedAt = r.t.now
+	if m.receivedAt != nil {
+		d.FirstReceivedAt = fromMicros(*m.receivedAt)
+	}
+	r.got = append(r.got, d)
+}
+
+// hide puts messages in flight.
+func (r *receiving) hide(ids []int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := r.t.exec(`UPDATE queue_messages
+		SET visible_at = ?, process = ?, receives = receives + 1, received_at = coalesce(received_at, ?)
+		WHERE id IN (SELECT value FROM json_each(?))`,
+		micros(r.visibleAt), processToken, micros(r.t.now), jsonList(ids))
+	return err
+}
+
+// bury moves a message here from the queue whose dead letters these are. On a
+// FIFO queue its retention starts anew, on a standard queue it goes on.
+// Source: SQS developer guide, dead-letter queue retention.
+func (q queueRow) bury(t *tx, m candidate) error {
+	var group *int64
+	expires := m.d.SentAt.Add(q.retention())
+	if q.fifo {
+		var err error
+		if group, _, err = q.group(t, m.d.GroupID); err != nil {
+			return err
+		}
+		expires = t.now.Add(q.retention())
+	}
+	if _, err := t.exec(`UPDATE queue_messages
+		SET queue = ?, grp = ?, visible_at = NULL, process = NULL, received_at = NULL, expires_at = ? WHERE id = ?`,
+		q.id, group, micros(expires), m.id); err != nil {
+		return err
+	}
+	t.wake(queueTopic(q.spec.Name))
+	if group != nil {
+		if err := q.refresh(t, *group); err != nil {
+			return err
+		}
+	}
+	return q.dropExpired(t)
+}
+
+// jsonList is ids as SQLite's json_each takes them.
+func jsonList(ids []int64) string {
+	b := []byte{'['}
+	for i, id := range ids {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, id, 10)
+	}
+	return string(append(b, ']'))
+}
