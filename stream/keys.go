@@ -1,12 +1,17 @@
 package stream
 
-import "github.com/postroom/postroom/backend"
+import (
+	"strings"
+
+	"github.com/postroom/postroom/backend"
+)
 
 // Keys of the control table. All that belongs to a stream stands under its ARN,
 // so that positions of one stream are never applied to another.
 const (
 	ownerSK     = "OWNER"
 	shardPrefix = "SHARD#"
+	streamsPK   = "streams" // of one item for each stream that was ever read, by its ARN
 )
 
 func partition(arn string) string { return "stream#" + arn }
@@ -16,3 +21,7 @@ func ownerKey(arn string) backend.Key { return backend.Key{PK: partition(arn), S
 func leaseKey(arn, shard string) backend.Key {
 	return backend.Key{PK: partition(arn), SK: shardPrefix + shard}
 }
+
+// sameTable is what the ARNs of all streams of a table begin with: an ARN ends
+// in "/stream/" and the label of the stream.
+func sameTable(arn string) string { return arn[:strings.LastIndexByte(arn, '/')+1] }

@@ -15,7 +15,7 @@ type Record struct {
 	Shard string // the shard it was read from
 
 	tracker *tracker
-	acked   bool // guarded by the tracker
+	state   recordState // guarded by the tracker
 }
 
 // Ack says that everything the record asks for is durably done: the checkpoint

@@ -25,6 +25,15 @@ type tracker struct {
 	settled chan struct{} // closed once ended and nothing waits
 }
 
+// recordState is how far one record is.
+type recordState uint8
+
+const (
+	delivered recordState = iota
+	acknowledged
+	refused
+)
+
 // position is a place between two records of a shard.
 type position struct {
 	sequence string    // of the record before it; empty: the trim horizon
@@ -50,23 +59,18 @@ func (t *tracker) deliver(shard string, records []backend.Record) []*Record {
 	return refs
 }
 
-// refuse takes back the page that was delivered last: nobody has it. Nothing
-// can be delivered after it, or the checkpoint would pass the gap.
-func (t *tracker) refuse() {
+// refuse says that nobody took the records over. The checkpoint stays before the
+// first of them, and acknowledging them has no effect.
+func (t *tracker) refuse(records []*Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.pages) == 0 {
-		return // acknowledged all the same
-	}
-	last := len(t.pages) - 1
-	page, n := t.pages[last], 0
-	for i := range page {
-		if !page[i].acked {
-			page[i].acked = true
+	n := 0
+	for _, r := range records {
+		if r.state == delivered {
+			r.state = refused
 			n++
 		}
 	}
-	t.pages = t.pages[:last]
 	t.waiting -= n
 	t.release(n)
 }
@@ -74,10 +78,10 @@ func (t *tracker) refuse() {
 func (t *tracker) ack(r *Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r.acked {
+	if r.state != delivered {
 		return
 	}
-	r.acked = true
+	r.state = acknowledged
 	t.waiting--
 	t.fresh++
 	t.release(1)
@@ -95,7 +99,7 @@ func (t *tracker) ack(r *Record) {
 func (t *tracker) advance() {
 	for len(t.pages) > 0 {
 		page := t.pages[0]
-		for t.head < len(page) && page[t.head].acked {
+		for t.head < len(page) && page[t.head].state == acknowledged {
 			if r := &page[t.head]; backend.CompareSequence(r.Sequence, t.done.sequence) > 0 {
 				t.done = position{r.Sequence, r.CreatedAt}
 			}

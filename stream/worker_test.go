@@ -1,0 +1,156 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// worker is a Reader that runs, and what it was given.
+type worker struct {
+	*Reader
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error
+
+	mu   sync.Mutex
+	keep func(*Record) bool // true: do not acknowledge yet
+	seen []*Record
+}
+
+// work starts a reader that acknowledges at once, but for what keep says.
+func work(t *testing.T, s backend.Stream, c backend.Table, o Options, keep func(*Record) bool) *worker {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &worker{cancel: cancel, done: make(chan struct{}), keep: keep}
+	w.Reader = NewReader(s, c, HandlerFunc(w.handle), o)
+	go func() {
+		defer close(w.done)
+		w.err = w.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-w.done })
+	return w
+}
+
+func (w *worker) handle(_ context.Context, records []*Record) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range records {
+		w.seen = append(w.seen, r)
+		if w.keep == nil || !w.keep(r) {
+			r.Ack()
+		}
+	}
+	return nil
+}
+
+// stop cancels, and returns what Run returned.
+func (w *worker) stop() error {
+	w.cancel()
+	<-w.done
+	return w.err
+}
+
+// ended returns what Run returned by itself within a virtual hour.
+func (w *worker) ended(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-w.done:
+		return w.err
+	case <-time.After(time.Hour):
+		t.Fatal("the reader still runs")
+		return nil
+	}
+}
+
+// got lists what was delivered, as "shard/sequence".
+func (w *worker) got() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ids []string
+	for _, r := range w.seen {
+		ids = append(ids, r.Shard+"/"+r.Sequence)
+	}
+	return ids
+}
+
+func (w *worker) wants(t *testing.T, want ...string) {
+	t.Helper()
+	if got := w.got(); !slices.Equal(got, want) {
+		t.Errorf("delivered %v, want %v", got, want)
+	}
+}
+
+// wantsSet compares without order between shards.
+func (w *worker) wantsSet(t *testing.T, want ...string) {
+	t.Helper()
+	got := w.got()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("delivered %v, want %v", got, want)
+	}
+}
+
+// ack acknowledges what was delivered with this id.
+func (w *worker) ack(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.seen {
+		if r.Shard+"/"+r.Sequence == id {
+			r.Ack()
+		}
+	}
+}
+
+// pass lets virtual time go by.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func keepAll(*Record) bool { return true }
+
+func wantError[E error](t *testing.T, err error) E {
+	t.Helper()
+	var e E
+	if !errors.As(err, &e) {
+		t.Fatalf("error is %v, want a %T", err, e)
+	}
+	return e
+}
+
+func wantStop(t *testing.T, w *worker) {
+	t.Helper()
+	if err := w.stop(); err != nil {
+		t.Errorf("stopped with %v", err)
+	}
+}
+
+// logs collects what is logged, by message.
+type logs struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) count(s string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), s)
+}
