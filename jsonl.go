@@ -48,7 +48,7 @@ func (m *Message) UnmarshalJSON(line []byte) error {
 	if err := dec.Decode(&j); err != nil {
 		return err
 	}
-	if dec.More() {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one JSON value")
 	}
 	createdAt, err := ParseAnyTime(j.CreatedAt)
