@@ -34,6 +34,7 @@ type fakeStream struct {
 	shards   []*fakeShard
 	pageSize int // shards of a page of the listing; 0: all
 	iterates map[string]fakeIterator
+	handed   int
 	changed  chan struct{}
 	// fault is asked before each call: op is Shards (of: the cursor), Iterator
 	// or Records (of: the shard).
@@ -151,7 +152,8 @@ func (f *fakeStream) Iterator(_ context.Context, arn, id string, at backend.Posi
 }
 
 func (f *fakeStream) hand(it fakeIterator) string {
-	name := fmt.Sprintf("%s/%d/%d", it.shard.id, it.next, len(f.iterates))
+	f.handed++
+	name := fmt.Sprintf("%s/%d/%d", it.shard.id, it.next, f.handed)
 	f.iterates[name] = it
 	return name
 }

@@ -1,9 +1,14 @@
 package stream
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/postroom/postroom/backend"
 )
 
 func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t *testing.T) {
@@ -25,4 +30,295 @@ func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t 
 		w.wants(t, "a/1", "a/2", "b/3")
 		wantStop(t, w)
 	})
+}
+
+func TestS2ChildrenStartAtTheTrimHorizon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s := newStream(a)
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(time.Second)
+		s.edit(func() { // a split: the children hold records before they are found
+			a.close()
+			s.shards = append(s.shards, shard("b", "a", "2", "4"), shard("c", "a", "3"))
+		})
+		pass(100 * time.Millisecond)
+		w.wantsSet(t, "a/1", "b/2", "b/4", "c/3")
+		for _, at := range s.opens {
+			if at.Type != backend.TrimHorizon {
+				t.Errorf("a shard was opened at %+v", at)
+			}
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS3ChildWaitsForItsParentAlsoAcrossARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("c", "b", "3"), shard("b", "a", "2").close(), shard("a", "", "1").close())
+		c := newTable()
+		first := work(t, s, c, Options{}, keepAll)
+		pass(time.Minute)
+		first.wants(t, "a/1")
+		wantStop(t, first)
+
+		second := work(t, s, c, Options{}, func(r *Record) bool { return r.Shard == "b" })
+		pass(time.Minute)
+		second.wants(t, "a/1", "b/2")
+		wantStop(t, second)
+
+		third := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		third.wants(t, "b/2", "c/3")
+		wantStop(t, third)
+	})
+}
+
+func TestS3UnknownParentBlocksNobody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("b", "trimmed long ago", "2"), shard("c", "", "3"))
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(time.Second)
+		w.wantsSet(t, "b/2", "c/3")
+		wantStop(t, w)
+	})
+}
+
+func TestS7AllPagesOfTheListing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream()
+		s.pageSize = 100
+		for i := range 250 {
+			s.shards = append(s.shards, shard(fmt.Sprintf("s%03d", i), "", "1"))
+		}
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(10 * time.Second)
+		if n := len(w.got()); n != 250 {
+			t.Errorf("%d of 250 shards were read", n)
+		}
+		// One call to learn the stream's name, one for each page.
+		if n := s.count("Shards"); n != 4 {
+			t.Errorf("%d listing calls in ten seconds, want 4", n)
+		}
+		wantStop(t, w)
+	})
+}
+
+// loopingStream has a listing whose cursor leads back to its start.
+type loopingStream struct{ *fakeStream }
+
+func (l loopingStream) Shards(ctx context.Context, _ string) (backend.ShardPage, error) {
+	page, err := l.fakeStream.Shards(ctx, "")
+	page.Last = "a"
+	return page, err
+}
+
+func TestS7CursorThatLoops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("a", "", "1"))
+		w := work(t, loopingStream{s}, newTable(), Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/1") // what was found is used
+		if n := s.count("Shards"); n > 60 {
+			t.Errorf("%d listing calls in a minute", n)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS8FailedPageKeepsWhatWasFound(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// The child is on the page that comes, its parent on the one that fails.
+		s := newStream(shard("x", "", "1"), shard("c", "p", "3"), shard("p", "", "2").close())
+		s.pageSize = 2
+		broken := true
+		s.fault = func(op, of string) error {
+			if op == "Shards" && of == "c" && broken {
+				return fail(op, backend.KindThrottled)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "x/1") // and not the child, whose parent may be on the other page
+		s.edit(func() { broken = false })
+		pass(time.Minute)
+		w.wants(t, "x/1", "p/2", "c/3")
+		wantStop(t, w)
+	})
+}
+
+func TestS10ChildrenAppearLate(t *testing.T) {
+	t.Parallel()
+	for _, after := range []time.Duration{0, 300 * time.Millisecond, 3 * time.Second, time.Minute} {
+		t.Run(after.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				b := shard("b", "a", "2")
+				b.hidden = true
+				s := newStream(shard("a", "", "1").close(), b)
+				w := work(t, s, newTable(), Options{}, nil)
+				pass(10 * time.Millisecond)
+				before := s.count("Shards")
+				pass(after)
+				s.edit(func() { b.hidden = false })
+				wait := time.Second + 2*time.Second/10
+				if after == time.Minute { // the look-ups are over: the periodic listing finds it
+					wait = 36 * time.Second
+				}
+				pass(wait)
+				w.wants(t, "a/1", "b/2")
+				if n := s.count("Shards") - before; n > 16 {
+					t.Errorf("%d listings for one child", n)
+				}
+				wantStop(t, w)
+			})
+		})
+	}
+}
+
+func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := shard("a", "", "1").close(), shard("b", "a", "2")
+		s, c := newStream(a, b), newTable()
+		w := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		wantStop(t, w)
+
+		slow := Options{MaxIdle: time.Hour, LeaseDuration: time.Hour, FlushInterval: time.Hour, DiscoverInterval: time.Hour}
+		w = work(t, s, c, slow, nil)
+		pass(time.Minute)
+		w.wants(t)
+		pass(60 * time.Hour) // still listed, long after its records are gone
+		if !c.lease(s.arn, "a").finished {
+			t.Error("the lease of a listed shard was forgotten")
+		}
+		s.edit(func() { a.gone = true })
+		pass(2 * time.Hour)
+		if c.lease(s.arn, "a").epoch != 0 {
+			t.Error("the lease of a shard that is no longer listed was kept")
+		}
+		if l := c.lease(s.arn, "b"); l.epoch != 2 || l.done.sequence != "2" {
+			t.Errorf("the lease of its child is %+v", l)
+		}
+		s.edit(func() { b.records = append(b.records, backend.Record{Sequence: "3"}) })
+		pass(time.Second)
+		w.wants(t, "b/3")
+		wantStop(t, w)
+	})
+}
+
+func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1", "2")
+		s, c, log := newStream(a), newTable(), &logs{}
+		old := s.arn
+		w := work(t, s, c, Options{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		s.edit(func() { s.arn += "0" })
+		loss := wantError[*DataLossError](t, w.ended(t))
+		if loss.StreamARN != old || loss.Shard != "" {
+			t.Errorf("the loss is %+v", loss)
+		}
+		if log.count("DATA LOSS") != 1 {
+			t.Error("the loss was not logged once")
+		}
+
+		// The same shard id in the new stream: the old position is not its.
+		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/1", "a/2")
+		if log.count("the table has a new stream") != 1 {
+			t.Error("the older stream was not logged")
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newStream(shard("a", "", "1").close()), &logs{}
+		s.disabled = true
+		w := work(t, s, newTable(), Options{Logger: logger(log)}, nil)
+		pass(3 * time.Minute)
+		w.wants(t, "a/1")
+		if n := log.count("switched off"); n != 1 {
+			t.Errorf("logged %d times that the stream is off", n)
+		}
+		if _, ok := w.IdleSince(); !ok {
+			t.Error("the reader waits for children that cannot come")
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		a.ending = "1" // set, and the shard is open
+		s, c := newStream(a, shard("b", "a", "9")), newTable()
+		w := work(t, s, c, Options{}, nil)
+		pass(10 * time.Minute) // of empty pages, with a child listed
+		w.wants(t, "a/1")
+		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
+		synctest.Wait()
+		w.wants(t, "a/1", "a/2")
+		if c.lease(s.arn, "a").finished {
+			t.Error("the shard counts as finished")
+		}
+		s.edit(func() { a.closed = true })
+		pass(time.Second)
+		w.wants(t, "a/1", "a/2", "b/9")
+		wantStop(t, w)
+	})
+}
+
+func TestS25StuckParentIsToldOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &logs{}
+		w := work(t, newStream(shard("a", ""), shard("b", "a", "9")), newTable(), Options{Logger: logger(log)}, nil)
+		pass(20 * time.Minute)
+		if n := log.count("does not end"); n != 1 {
+			t.Errorf("logged %d times", n)
+		}
+		if _, ok := w.IdleSince(); ok {
+			t.Error("a child waits, and the reader says that it is idle")
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestForgetNeedsChildrenUnderWay(t *testing.T) {
+	t.Parallel()
+	long := time.Now().Add(-forgetAfter - time.Hour)
+	f := newForest([]lease{
+		{shard: "a", epoch: 1, finished: true, finishedAt: long},
+		{shard: "b", parent: "a", epoch: 1, finished: true, finishedAt: long},
+		{shard: "c", parent: "b", epoch: 1},
+	})
+	f.merge(listing{complete: true, shards: []backend.Shard{{ID: "c", Parent: "b"}, {ID: "d", Parent: "b"}}})
+	if got := f.forgettable(time.Now()); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("forgettable are %v, want a: children of b have not begun", got)
+	}
+	f.begin()
+	got := f.forgettable(time.Now())
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("forgettable are %v", got)
+	}
+	f.merge(listing{}) // a listing that failed says nothing about what is gone
+	if got := f.forgettable(time.Now()); got != nil {
+		t.Errorf("after a failed listing %v are forgettable", got)
+	}
 }

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -148,6 +149,8 @@ func (l *logs) Write(p []byte) (int, error) {
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
+
+func logger(l *logs) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func (l *logs) count(s string) int {
 	l.mu.Lock()
