@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/aws"
+	"github.com/postroom/postroom/backend/local"
+	"github.com/postroom/postroom/deploy"
+)
+
+// app is a command at work: the process, its settings, and an open backend.
+type app struct {
+	process
+	*global
+
+	log     *slog.Logger
+	backend backend.Backend
+	local   *local.Backend // nil on aws
+	meter   backend.Meter
+}
+
+// need is what a command needs of the app.
+type need struct {
+	// file: a data file that is missing is made. Otherwise it is an error.
+	file bool
+	// tables: so are the file's tables and queues. On aws they are provision's.
+	tables bool
+	// daemon: the log is for machines unless stderr is a terminal.
+	daemon bool
+}
+
+// withApp opens the backend, does the work and closes the backend.
+func withApp(ctx context.Context, p process, g *global, n need, work func(context.Context, *app) error) error {
+	a := &app{process: p, global: g}
+	level, err := g.level()
+	if err != nil {
+		return err
+	}
+	a.log = newLog(p, level, n.daemon)
+	if err := a.open(ctx, n); err != nil {
+		return err
+	}
+	err = work(ctx, a)
+	return errors.Join(a.explain(err), a.backend.Close())
+}
+
+func newLog(p process, level slog.Level, daemon bool) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if daemon && !p.terminal {
+		return slog.New(slog.NewJSONHandler(p.stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, opts))
+}
+
+func (a *app) open(ctx context.Context, n need) error {
+	if a.global.backend == "aws" {
+		b, err := aws.Open(ctx, aws.Options{Region: a.region, EndpointURL: a.endpoint})
+		if err != nil {
+			return err
+		}
+		a.backend = b
+		return nil
+	}
+	if _, err := os.Stat(a.data); !n.file && !n.tables && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data file %s: `postroom dev` and `postroom post` make one, --data names another", a.data)
+	}
+	b, err := local.Open(a.data, local.Options{})
+	if err != nil {
+		return err
+	}
+	a.backend, a.local = b, b
+	if !n.tables {
+		return nil
+	}
+	if err := a.provisionLocal(ctx); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return nil
+}
+
+// provisionLocal makes what is missing in the file. A table that was made
+// without its index stays so.
+func (a *app) provisionLocal(ctx context.Context) error {
+	index, err := a.hasIndex(ctx)
+	if backend.KindOf(err) == backend.KindNotFound {
+		index, err = true, nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = deploy.Provision(ctx, a.backend, deploy.Options{Table: a.global.table, Queue: a.queue, Index: index})
+	return err
+}
+
+func (a *app) hasIndex(ctx context.Context) (bool, error) {
+	spec, err := a.backend.DescribeTable(ctx, a.global.table)
+	return spec.Index != nil, err
+}
+
+// table and control are the tables with their calls metered.
+func (a *app) table() backend.Table { return a.meter.Table(a.backend.Table(a.global.table)) }
+
+func (a *app) control() backend.Table {
+	return a.meter.Table(a.backend.Table(postroom.ControlTable(a.global.table)))
+}
+
+// explain adds to an error of the backend what a person can do about it.
+func (a *app) explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	switch backend.KindOf(err) {
+	case backend.KindNotFound:
+		return fmt.Errorf("%w\nRun `postroom provision` first, or check --table, --queue and the region", err)
+	case backend.KindDenied:
+		return fmt.Errorf("%w\nCheck the credentials and what they allow", err)
+	case backend.KindUnavailable:
+		if a.global.backend == "aws" {
+			return fmt.Errorf("%w\nCheck the network, --endpoint-url and --region", err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/consumer"
+)
+
+// consumeOptions are the flags of consume.
+type consumeOptions struct {
+	sink        string
+	concurrency int
+	visibility  time.Duration
+	idle        idleOptions
+}
+
+// idleOptions are the flags of commands that can end when all is done.
+type idleOptions struct {
+	until bool
+	after time.Duration
+}
+
+func (o *idleOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.until, "until-idle", false, "end when all is done and nothing new comes")
+	cmd.Flags().DurationVar(&o.after, "idle-after", 2*time.Second, "for how long nothing new may come until it ends")
+}
+
+func (o *idleOptions) check() error {
+	if o.after < 0 {
+		return usagef("--idle-after is %v, must not be negative", o.after)
+	}
+	return nil
+}
+
+func newConsume(p process, g *global) *cobra.Command {
+	var o consumeOptions
+	cmd := &cobra.Command{
+		Use:   "consume",
+		Short: "Hand notifications from the queue to a sink",
+		Long:  "Works the queue until it is stopped. The sink log prints each notification, a\nCloudEvents event, as one line of JSON.",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.sink != "log" {
+				return usagef("--sink is %q, must be log", o.sink)
+			}
+			if err := o.idle.check(); err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
+				return a.consume(ctx, o)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&o.sink, "sink", "log", "where notifications go: log")
+	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "how many notifications are handled at once")
+	cmd.Flags().DurationVar(&o.visibility, "visibility", 30*time.Second, "for how long a notification is hidden at a time, whole seconds")
+	o.idle.flags(cmd)
+	return cmd
+}
+
+// idleWait is how long a receive waits for messages where the end of all work
+// is to be noticed.
+const idleWait = time.Second
+
+func (a *app) consume(ctx context.Context, o consumeOptions) error {
+	opts := consumer.Options{Concurrency: o.concurrency, Visibility: o.visibility, Logger: a.log}
+	if o.idle.until {
+		opts.Wait = idleWait
+	}
+	worker, err := consumer.New(a.backend.Queue(a.queue), consumer.LogSink(a.stdout), opts)
+	if err != nil {
+		return &usageError{err}
+	}
+	if !o.idle.until {
+		return worker.Run(ctx)
+	}
+	dead, err := a.deadLetters(ctx)
+	if err != nil {
+		return err
+	}
+	err = runUntil(ctx, func(ctx context.Context) error {
+		_, err := waitQuiet(ctx, o.idle.after, all(consumerQuiet(worker), a.queueQuiet()))
+		return err
+	}, worker.Run)
+	if err != nil {
+		return err
+	}
+	return a.checkDeadLetters(ctx, dead)
+}
+
+func consumerQuiet(w *consumer.Worker) quiet {
+	return func(context.Context) (time.Time, bool, error) {
+		since, ok := w.IdleSince()
+		return since, ok, nil
+	}
+}
+
+// queueQuiet is quiet when the queue is empty, in flight and delayed included.
+func (a *app) queueQuiet() quiet {
+	queue := a.backend.Queue(a.queue)
+	return func(ctx context.Context) (time.Time, bool, error) {
+		depth, err := queue.Depth(ctx)
+		return time.Time{}, depth.Empty(), err
+	}
+}
+
+// deadLetters counts what lies in the dead-letter queue.
+func (a *app) deadLetters(ctx context.Context) (int, error) {
+	depth, err := a.backend.Queue(postroom.DeadLetterQueue(a.queue)).Depth(ctx)
+	if backend.KindOf(err) == backend.KindNotFound {
+		return 0, nil // not every queue has one
+	}
+	return depth.Visible + depth.InFlight + depth.Delayed, err
+}
+
+// checkDeadLetters is an error if there are more dead letters than before.
+func (a *app) checkDeadLetters(ctx context.Context, before int) error {
+	now, err := a.deadLetters(ctx)
+	if err != nil || now <= before {
+		return err
+	}
+	return fmt.Errorf("%s notifications failed too often and went to the queue %s",
+		count(now-before), postroom.DeadLetterQueue(a.queue))
+}

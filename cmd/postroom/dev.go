@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/cmd/postroom/sample"
+	"github.com/postroom/postroom/consumer"
+	"github.com/postroom/postroom/producer"
+	"github.com/postroom/postroom/projector"
+)
+
+// devOptions are the flags of dev.
+type devOptions struct {
+	files []string
+	addr  string
+	idle  idleOptions
+}
+
+const (
+	// devLease is for one process on one file: after a crash the next one waits
+	// this long for a sign of life.
+	devLease = 2 * time.Second
+	// devSettled is for how long all must be quiet until dev says so and stays.
+	devSettled = 300 * time.Millisecond
+)
+
+func newDev(p process, g *global) *cobra.Command {
+	var o devOptions
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run the whole pipeline in one process, on one file",
+		Long: `Runs producer, projector and consumer in one process on the local backend. The
+first start imports a bundled sample of real conversations. Then it stays up
+and prints a line for each notification that it delivers.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if g.backend != "local" {
+				return usagef("dev runs on --backend local; on aws run project and consume")
+			}
+			if err := o.idle.check(); err != nil {
+				return err
+			}
+			if err := checkFiles(cmd.Context(), o.files, p.stdin); err != nil {
+				return err
+			}
+			l, err := listen(cmd.Context(), o.addr)
+			if err != nil {
+				return err
+			}
+			defer l.Close() //nolint:errcheck // the server has closed it, if it was started
+			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
+				return newDevRun(a, o, l).run(ctx)
+			})
+		},
+	}
+	cmd.Flags().StringArrayVar(&o.files, "import", nil, "file of messages to import instead of the sample, JSONL, - for standard input; may be repeated")
+	cmd.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the HTTP server; with :0 the system picks a port")
+	o.idle.flags(cmd)
+	return cmd
+}
+
+// checkFiles opens every file once, before anything happens.
+func checkFiles(ctx context.Context, files []string, stdin io.Reader) error {
+	for _, name := range files {
+		if name == "-" {
+			continue
+		}
+		in, err := openInput(ctx, name, stdin)
+		if err != nil {
+			return err
+		}
+		if err := in.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// devRun is one run of dev.
+type devRun struct {
+	*app
+
+	opts     devOptions
+	listener net.Listener
+	start    time.Time
+	ready    atomic.Bool
+	caughtUp atomic.Bool
+
+	projector *projector.Projector
+	worker    *consumer.Worker
+	quiet     quiet
+
+	imported producer.Summary
+	sample   bool // is what was imported
+	dead     int  // letters at the start
+
+	out sync.Mutex // around lines of deliveries
+}
+
+func newDevRun(a *app, o devOptions, l net.Listener) *devRun {
+	return &devRun{app: a, opts: o, listener: l, start: time.Now()}
+}
+
+func (d *devRun) run(ctx context.Context) error {
+	released, err := d.local.ReleaseDead(ctx)
+	if err != nil {
+		return err
+	}
+	if released > 0 {
+		d.log.Info("gave back what an ended process had in flight", "notifications", released)
+	}
+	if d.dead, err = d.deadLetters(ctx); err != nil {
+		return err
+	}
+	d.projector, err = d.newProjector(ctx, projector.Options{LeaseDuration: devLease, Logger: d.log})
+	if err != nil {
+		return err
+	}
+	d.worker, err = consumer.New(d.backend.Queue(d.queue), d.sink(), consumer.Options{Logger: d.log})
+	if err != nil {
+		return err
+	}
+	d.quiet = all(projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
+	d.ready.Store(true)
+	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {
+		return serveHealth(ctx, d.listener, &d.ready, d.log)
+	})
+}
+
+// handQuiet is quiet when the worker has nothing in hand.
+func (d *devRun) handQuiet(context.Context) (time.Time, bool, error) {
+	return time.Time{}, d.worker.Stats().InFlight == 0, nil
+}
+
+// script is what happens beside the daemons, from the import to the end.
+func (d *devRun) script(ctx context.Context) error {
+	if err := d.importAll(ctx); err != nil {
+		return err
+	}
+	after := devSettled
+	if d.opts.idle.until {
+		after = d.opts.idle.after
+	}
+	since, err := waitQuiet(ctx, after, d.quiet)
+	if err != nil {
+		return err
+	}
+	units := d.meter.Units()
+	held, err := d.holdings(ctx)
+	if err != nil {
+		return err
+	}
+	if err := d.report(ctx, held, units, since.Sub(d.start)); err != nil {
+		return err
+	}
+	if !d.opts.idle.until {
+		d.caughtUp.Store(true)
+		<-ctx.Done()
+		return nil
+	}
+	return errors.Join(
+		refused("import", d.imported), checkSetAside(d.projector.Stats()), d.checkDeadLetters(ctx, d.dead))
+}
+
+func (d *devRun) importAll(ctx context.Context) error {
+	for _, name := range d.opts.files {
+		d.say("Importing %s …\n", name)
+		s, err := d.importFile(ctx, name, -1)
+		d.addImported(s)
+		if err != nil {
+			return err
+		}
+	}
+	if len(d.opts.files) > 0 {
+		return nil
+	}
+	var err error
+	if d.sample, err = d.wantsSample(ctx); err != nil || !d.sample {
+		return err
+	}
+	return d.importSample(ctx)
+}
+
+func (d *devRun) importSample(ctx context.Context) error {
+	d.say("Importing the bundled sample, %s real messages …\n", count(sample.Messages))
+	if err := d.setSampleState(ctx, sampleBegun); err != nil {
+		return err
+	}
+	in, err := unzip("sample", io.NopCloser(sample.Open()))
+	if err != nil {
+		return err
+	}
+	s, err := d.importFrom(ctx, "sample", in, sample.Messages)
+	d.addImported(s)
+	if err != nil {
+		return err
+	}
+	return d.setSampleState(ctx, sampleDone)
+}
+
+func (d *devRun) addImported(s producer.Summary) {
+	d.imported.Stored += s.Stored
+	d.imported.AlreadyThere += s.AlreadyThere
+	d.imported.Refused += s.Refused
+}
+
+// sink prints what is delivered once all was caught up; before that there is
+// too much of it.
+func (d *devRun) sink() consumer.Handler {
+	check, lines := consumer.LogSink(io.Discard), consumer.LogSink(d.stdout)
+	return consumer.HandlerFunc(func(ctx context.Context, m backend.Delivery) error {
+		switch {
+		case !d.caughtUp.Load():
+			return check.Handle(ctx, m)
+		case d.json:
+			return lines.Handle(ctx, m)
+		}
+		n, err := postroom.DecodeNotification(m.Body)
+		if err != nil {
+			return err
+		}
+		d.out.Lock()
+		defer d.out.Unlock()
+		_, err = fmt.Fprintf(d.stdout, "%s  delivered to %s  from %s: %s\n", time.Now().Format(time.TimeOnly),
+			n.Subject, oneLine(n.Data.DisplayName, nameWidth), oneLine(n.Data.Preview, textWidth))
+		return err
+	})
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/inbox"
+)
+
+// devJSON is the report of dev --until-idle --json: what the store holds, and
+// what this run did.
+type devJSON struct {
+	Messages      int64 `json:"messages"`
+	Conversations int64 `json:"conversations"`
+	GroupItems    int64 `json:"group_items"`
+	Quarantined   int64 `json:"quarantined"`
+
+	Imported               int64   `json:"imported"`
+	NotificationsSent      int64   `json:"notifications_sent"`
+	NotificationsDelivered int64   `json:"notifications_delivered"`
+	DuplicatesDropped      int64   `json:"duplicates_dropped"`
+	WriteUnits             float64 `json:"write_units"`
+	ReadUnits              float64 `json:"read_units"`
+	Seconds                float64 `json:"seconds"`
+}
+
+// say tells a person what goes on: on stdout, unless that is for JSON.
+func (d *devRun) say(format string, args ...any) {
+	out := d.stdout
+	if d.json {
+		out = d.stderr
+	}
+	_, _ = fmt.Fprintf(out, format, args...) // nobody may be listening
+}
+
+// report says what happened, once all is caught up.
+func (d *devRun) report(ctx context.Context, held holdings, units backend.Units, took time.Duration) error {
+	sent, worked := d.projector.Stats().NotificationsSent, d.worker.Stats()
+	if d.json && d.opts.idle.until {
+		return printJSON(d.stdout, devJSON{
+			held.messages, held.conversations, held.groupItems, held.quarantined,
+			int64(d.imported.Stored), sent, worked.Delivered, worked.Duplicates,
+			units.Write, units.Read, math.Round(took.Seconds()*1000) / 1000,
+		})
+	}
+	if d.imported.Stored+d.imported.AlreadyThere > 0 {
+		d.say("Imported %s messages; %s were there already.\n", count(d.imported.Stored), count(d.imported.AlreadyThere))
+	}
+	d.say("Sent %s notifications and delivered %s, in %.1f s.\n", count(sent), count(worked.Delivered), took.Seconds())
+	d.say("The store holds %s messages in %s conversations, and %s rows in its members' lists.\n",
+		count(held.messages), count(held.conversations), count(held.groupItems))
+	if held.quarantined > 0 {
+		d.say("%s records could not be projected and are set aside.\n", count(held.quarantined))
+	}
+	if d.opts.idle.until {
+		return nil
+	}
+	return d.suggest(ctx, held)
+}
+
+// suggest says what a person would look at next, in lines to paste.
+func (d *devRun) suggest(ctx context.Context, held holdings) error {
+	self := d.commandLine()
+	if held.busiest == "" {
+		d.say("\nPost a first message from another terminal, and its delivery shows here:\n  %s post --from %s --to %s --message 'Hello!'\n",
+			self, "5f3c0e6e-6a53-4a53-9c1e-6f6d3a3c1b11", "0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2")
+	} else {
+		page, err := inbox.New(d.table()).Conversations(ctx, held.busiest, inbox.PageOptions{Limit: 1, Consistent: true})
+		if err != nil {
+			return err
+		}
+		d.say("\nWhat to look at next, from another terminal:\n\n")
+		d.say("  A list of %s conversations, the last reply first:\n    %s inbox %s\n", count(held.busiestCount), self, held.busiest)
+		for _, g := range page.Items {
+			from, names := g.OtherUserUUID, quoteName(" --name ", g.OtherUserDisplayName)+quoteName(" --handle ", g.OtherUserHandle)
+			if from == "" {
+				from, names = held.busiest, ""
+			}
+			d.say("  Its first conversation:\n    %s messages %s\n", self, g.GroupUUID)
+			d.say("  A reply in it, which shows here and in the list:\n    %s post --from %s%s --group %s --message 'Hello!'\n",
+				self, from, names, g.GroupUUID)
+		}
+	}
+	d.say("\nHealth: http://%s/readyz   Data: %s   Stop: Ctrl-C\n", d.listener.Addr(), d.data)
+	return nil
+}
+
+// commandLine is how to run another command on the same data.
+func (a *app) commandLine() string {
+	var b strings.Builder
+	b.WriteString(a.command)
+	for _, f := range []struct{ name, value, byDefault string }{
+		{"data", a.data, defaultData},
+		{"table", a.global.table, defaultTable},
+		{"queue", a.queue, defaultQueue},
+	} {
+		if f.value != f.byDefault {
+			_, _ = io.WriteString(&b, " --"+f.name+" "+quote(f.value))
+		}
+	}
+	return b.String()
+}
+
+// quoteName is a flag with a name, nothing where a shell or a terminal might
+// make something else of the name.
+func quoteName(flag, name string) string {
+	for _, r := range name {
+		if !unicode.IsPrint(r) || r == '!' {
+			return ""
+		}
+	}
+	return flag + quote(name)
+}
+
+// quote makes one word of s in a POSIX shell.
+func quote(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./@:", r)
+	}
+	if s != "" && strings.TrimFunc(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/producer"
+)
+
+// postOptions are the flags of post.
+type postOptions struct {
+	from, name, handle   string
+	to, toName, toHandle string
+	group, members       string
+	message              string
+	createdAt            string
+	messageUUID          string
+	file                 string
+}
+
+func newPost(p process, g *global) *cobra.Command {
+	var o postOptions
+	cmd := &cobra.Command{
+		Use:   "post --from USER (--to USER | --group GROUP | --members FILE) --message TEXT | --file FILE",
+		Short: "Append messages to the log",
+		Long: `Appends one message and prints what was stored, or many from a file.
+
+Between two people (--to) the conversation follows from the pair and begins by
+itself. With more people, name them in a file (--members), a JSON list of
+{"user_uuid":…,"display_name":…,"handle":…}, on the message that opens the
+conversation; later ones need --group alone. A name or a handle that is not
+given is made of the other one, or of the uuid.
+
+A file (--file, "-" for standard input) has a message a line in JSON, and may be
+gzip'ed. Lines that are no valid message are reported, and the others go in.
+
+Posting a message again, with its --message-uuid and --created-at or from the
+same file, changes nothing.`,
+		Example: `  postroom post --from 5f3c0e6e-6a53-4a53-9c1e-6f6d3a3c1b11 --to 0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2 --message 'Hello!'
+  postroom post --file messages.jsonl.gz`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), p, g, need{tables: true}, func(ctx context.Context, a *app) error {
+				if o.file != "" {
+					return a.postFile(ctx, o.file)
+				}
+				return a.postOne(ctx, o)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.from, "from", "", "sender's uuid")
+	f.StringVar(&o.name, "name", "", "sender's display name")
+	f.StringVar(&o.handle, "handle", "", "sender's handle")
+	f.StringVar(&o.to, "to", "", "the other person's uuid")
+	f.StringVar(&o.toName, "to-name", "", "the other person's display name")
+	f.StringVar(&o.toHandle, "to-handle", "", "the other person's handle")
+	f.StringVar(&o.group, "group", "", "conversation's uuid")
+	f.StringVar(&o.members, "members", "", "file with everybody in the conversation that this message opens")
+	f.StringVar(&o.message, "message", "", "text")
+	f.StringVar(&o.createdAt, "created-at", "", "time, RFC 3339 (default: now)")
+	f.StringVar(&o.messageUUID, "message-uuid", "", "message's uuid (default: a new one)")
+	f.StringVar(&o.file, "file", "", "file of messages, JSONL, - for standard input")
+	return cmd
+}
+
+// check reports flags that are missing, contradict one another, or are not what
+// they should be.
+func (o postOptions) check(given func(string) bool) error {
+	one := []string{
+		"from", "name", "handle", "to", "to-name", "to-handle", "group", "members",
+		"message", "created-at", "message-uuid",
+	}
+	if given("file") {
+		for _, name := range one {
+			if given(name) {
+				return usagef("--%s is for one message, --file is for many", name)
+			}
+		}
+		if o.file == "" {
+			return usagef("--file is empty")
+		}
+		return nil
+	}
+	switch {
+	case o.from == "":
+		return usagef("--from is missing (or --file, for many messages)")
+	case o.to == "" && o.group == "" && o.members == "":
+		return usagef("--to, --group or --members is missing")
+	case o.to != "" && o.members != "":
+		return usagef("--to is for two people, --members for more; give one of them")
+	case o.message == "":
+		return usagef("--message is missing or empty")
+	case o.to == "" && (o.toName != "" || o.toHandle != ""):
+		return usagef("--to-name and --to-handle need --to")
+	}
+	for _, id := range []struct{ flag, value string }{
+		{"from", o.from}, {"to", o.to}, {"group", o.group}, {"message-uuid", o.messageUUID},
+	} {
+		if id.value == "" {
+			continue
+		}
+		if err := postroom.CheckUUID(id.value); err != nil {
+			return usagef("--%s: %w", id.flag, err)
+		}
+	}
+	if o.createdAt != "" {
+		if _, err := postroom.ParseAnyTime(o.createdAt); err != nil {
+			return usagef("--created-at: %w", err)
+		}
+	}
+	return nil
+}
+
+// draft is the message as it was asked for.
+func (o postOptions) draft(ctx context.Context, stdin io.Reader) (producer.Draft, error) {
+	d := producer.Draft{
+		From:        postroom.Member{UserUUID: o.from, DisplayName: o.name, Handle: o.handle},
+		GroupUUID:   o.group,
+		Text:        o.message,
+		MessageUUID: o.messageUUID,
+	}
+	if o.createdAt != "" {
+		at, err := postroom.ParseAnyTime(o.createdAt)
+		if err != nil {
+			return d, err
+		}
+		d.CreatedAt = at
+	}
+	if o.to != "" {
+		d.To = []postroom.Member{{UserUUID: o.to, DisplayName: o.toName, Handle: o.toHandle}}
+	}
+	if o.members == "" {
+		return d, nil
+	}
+	members, err := readMembers(ctx, o.members, stdin)
+	if err != nil {
+		return d, err
+	}
+	sender := false
+	for _, m := range members {
+		if m.UserUUID != o.from {
+			d.To = append(d.To, m)
+			continue
+		}
+		sender = true
+		if o.name == "" && o.handle == "" {
+			d.From = m
+		}
+	}
+	if !sender {
+		return d, fmt.Errorf("%s: the sender %s is not among the members", o.members, o.from)
+	}
+	return d, nil
+}
+
+// maxMembersBytes bounds a file of members: more would not fit a message.
+const maxMembersBytes = 1 << 20
+
+func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.Member, error) {
+	in, err := openInput(ctx, name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close() //nolint:errcheck // only read
+	text, err := io.ReadAll(io.LimitReader(in, maxMembersBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxMembersBytes {
+		return nil, fmt.Errorf("%s is longer than %d bytes", name, maxMembersBytes)
+	}
+	var members []postroom.Member
+	if err := json.Unmarshal(text, &members); err != nil {
+		return nil, fmt.Errorf("%s is no JSON list of members: %w", name, err)
+	}
+	return members, nil
+}
+
+func (a *app) postOne(ctx context.Context, o postOptions) error {
+	draft, err := o.draft(ctx, a.stdin)
+	if err != nil {
+		return err
+	}
+	post := producer.New(a.table(), producer.Options{})
+	m, err := post.Compose(draft)
+	if err != nil {
+		return err
+	}
+	result, err := post.Post(ctx, m)
+	if err != nil {
+		return err
+	}
+	if result.AlreadyThere {
+		fmt.Fprintln(a.stderr, "This message was posted before; nothing changed.")
+	}
+	if a.json {
+		return printJSON(a.stdout, m)
+	}
+	fmt.Fprintf(a.stdout, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
+		m.GroupUUID, m.MessageUUID, postroom.FormatTime(m.CreatedAt),
+		m.UserUUID, oneLine(m.DisplayName, nameWidth), oneLine(m.Handle, nameWidth), oneLine(m.Text, textWidth))
+	return nil
+}
+
+// summaryJSON is what became of the lines of a file.
+type summaryJSON struct {
+	Stored       int `json:"stored"`
+	AlreadyThere int `json:"already_there"`
+	Refused      int `json:"refused"`
+}
+
+func (a *app) postFile(ctx context.Context, name string) error {
+	start := time.Now()
+	s, err := a.importFile(ctx, name, -1)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = printJSON(a.stdout, summaryJSON{s.Stored, s.AlreadyThere, s.Refused})
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "%s messages stored, %s were there already, %s refused, in %v\n",
+			count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
+	}
+	return errors.Join(err, refused(name, s))
+}
+
+// refused is the error of an import in which lines were refused.
+func refused(name string, s producer.Summary) error {
+	if s.Refused == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
+}
+
+// importFile posts every message of a file; total is how many there are, -1:
+// not known. Lines that are refused are reported as they come.
+func (a *app) importFile(ctx context.Context, name string, total int64) (producer.Summary, error) {
+	in, err := openInput(ctx, name, a.stdin)
+	if err != nil {
+		return producer.Summary{}, err
+	}
+	s, err := a.importFrom(ctx, name, in, total)
+	return s, errors.Join(err, in.Close())
+}
+
+func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
+	bar := newProgress(a.process, "importing", total)
+	defer bar.done()
+	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
+		Report: func(o producer.Outcome) {
+			bar.add(1)
+			if o.Err != nil {
+				bar.interrupt()
+				fmt.Fprintf(a.stderr, "%s: %v\n", name, atLine(o))
+			}
+		},
+	})
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// atLine is a line's error with its number.
+func atLine(o producer.Outcome) error {
+	var line *postroom.LineError
+	if errors.As(o.Err, &line) {
+		return o.Err
+	}
+	return &postroom.LineError{Line: o.Line, Err: o.Err}
+}

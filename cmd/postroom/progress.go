@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progress shows how far something long has come: a bar on a terminal, nothing
+// elsewhere.
+type progress struct{ bar *progressbar.ProgressBar }
+
+// newProgress begins to show progress; total -1: it is not known.
+func newProgress(p process, what string, total int64) progress {
+	if !p.terminal {
+		return progress{}
+	}
+	return progress{progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(p.stderr),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowIts(),
+		progressbar.OptionSetItsString("msg"),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)}
+}
+
+// add moves on by n.
+func (g progress) add(n int) {
+	if g.bar != nil {
+		_ = g.bar.Add(n) // a bar that cannot be drawn harms nothing
+	}
+}
+
+// interrupt makes room for a line on the terminal.
+func (g progress) interrupt() {
+	if g.bar != nil {
+		_ = g.bar.Clear()
+	}
+}
+
+// done takes the bar away.
+func (g progress) done() {
+	if g.bar != nil {
+		_ = g.bar.Finish()
+	}
+}
+
+// count writes a number with its thousands apart.
+func count[T ~int | ~int64](n T) string {
+	if n < 1000 {
+		return fmt.Sprint(int64(n))
+	}
+	return fmt.Sprintf("%s,%03d", count(n/1000), int64(n)%1000)
+}

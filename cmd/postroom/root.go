@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes, a part of the contract.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitDiffers = 3
+)
+
+// process is what a run takes from the process around it.
+type process struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	terminal       bool   // stderr is one
+	command        string // how a person starts this program again
+}
+
+// usageError is wrong usage: a flag, an argument, a setting.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// errDiffers says that verify found differences; they are printed already.
+var errDiffers = errors.New("the projection differs from the log")
+
+// run runs one command line and returns the exit code. When ctx is done it
+// stops within two seconds.
+func run(ctx context.Context, args []string, p process) int {
+	root := newRoot(p)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		fmt.Fprintf(p.stderr, "postroom: %v\nSee: %s --help\n", err, cmd.CommandPath())
+		return exitUsage
+	case errors.Is(err, errDiffers):
+		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
+		return exitDiffers
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(p.stderr, "postroom: interrupted")
+	default:
+		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
+	}
+	return exitFailed
+}
+
+// global are the flags that every command has.
+type global struct {
+	backend  string
+	data     string
+	table    string
+	queue    string
+	endpoint string
+	region   string
+	logLevel string
+	json     bool
+}
+
+// The defaults that go without saying in a printed command line.
+const (
+	defaultData  = "postroom.db"
+	defaultTable = "postroom"
+	defaultQueue = "postroom-notifications.fifo"
+)
+
+func newRoot(p process) *cobra.Command {
+	var g global
+	root := &cobra.Command{
+		Use:           "postroom",
+		Short:         "Direct messages on DynamoDB, Streams and SQS, or on one file",
+		Long:          "Producers post messages. The post room sorts them into every member's\npigeonhole and rings the bell.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// With Args set an unknown command comes here, and is wrong usage.
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := ""
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf(" (did you mean %s?)", strings.Join(near, " or "))
+			}
+			return usagef("unknown command %q%s", args[0], hint)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(fromEnvironment(cmd.Root().PersistentFlags(), p.getenv), g.check(cmd.Flags()))
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+	f := root.PersistentFlags()
+	f.SortFlags = false
+	f.StringVar(&g.backend, "backend", "local", "where the data is: local or aws")
+	f.StringVar(&g.data, "data", defaultData, "file of the local backend")
+	f.StringVar(&g.table, "table", defaultTable, "table")
+	f.StringVar(&g.queue, "queue", defaultQueue, "queue of notifications; FIFO if it ends in .fifo")
+	f.StringVar(&g.endpoint, "endpoint-url", "", "endpoint of the aws backend (default: as AWS's own settings say)")
+	f.StringVar(&g.region, "region", "", "region of the aws backend (default: as AWS's own settings say)")
+	f.StringVar(&g.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&g.json, "json", false, "print JSON")
+	root.AddCommand(
+		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
+		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
+		newProject(p, &g), newConsume(p, &g),
+		newStatus(p, &g), newVerify(p, &g),
+	)
+	return root
+}
+
+// fromEnvironment sets each flag that was not given and whose variable is:
+// POSTROOM_ and the flag in capitals with underscores.
+func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
+	var errs []error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "POSTROOM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value := getenv(name)
+		if f.Changed || value == "" {
+			return
+		}
+		if err := f.Value.Set(value); err != nil {
+			errs = append(errs, usagef("%s: %w", name, err))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// check reports settings that make no sense. flags tells what was given.
+func (g *global) check(flags *pflag.FlagSet) error {
+	if g.backend != "local" && g.backend != "aws" {
+		return usagef("--backend is %q, must be local or aws", g.backend)
+	}
+	other := []string{"endpoint-url", "region"}
+	if g.backend == "aws" {
+		other = []string{"data"}
+	}
+	for _, name := range other {
+		if flags.Changed(name) {
+			return usagef("--%s does nothing with --backend %s", name, g.backend)
+		}
+	}
+	if _, err := g.level(); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (g *global) level() (slog.Level, error) {
+	switch g.logLevel {
+	case "debug":
+		return slog.LevelDebug, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "warn":
+		return slog.LevelWarn, nil
+	case "error":
+		return slog.LevelError, nil
+	}
+	return 0, usagef("--log-level is %q, must be debug, info, warn or error", g.logLevel)
+}
+
+// arguments checks the number of arguments, which have these names.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usagef("%s is missing", names[len(args)])
+		case len(args) > len(names):
+			return usagef("unexpected argument %q", args[len(names)])
+		}
+		return nil
+	}
+}

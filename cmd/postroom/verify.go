@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom/projector"
+)
+
+func newVerify(p process, g *global) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify",
+		Short: "Compare the projection with the log",
+		Long: `Folds every conversation anew and compares it with what is projected. It reads
+the whole table and writes nothing. Differences are printed as they are found,
+with --json one object a line, and at the end the counts. The exit code is 3 if
+anything differs.
+
+Beside a live projector only what is still there at a second look counts.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+				return a.verify(ctx)
+			})
+		},
+	}
+}
+
+func (a *app) verify(ctx context.Context) error {
+	index, err := a.hasIndex(ctx)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(a.process, "verifying", -1)
+	var printErr error
+	report, err := projector.Verify(ctx, a.table(), projector.VerifyOptions{
+		Index: index,
+		Found: func(d projector.Difference) {
+			bar.interrupt()
+			if printErr == nil {
+				printErr = a.printDifference(d)
+			}
+		},
+		Progress: monotonic(bar),
+	})
+	bar.done()
+	if err == nil {
+		err = printErr
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.printVerified(report); err != nil {
+		return err
+	}
+	if report.Differences > 0 {
+		return errDiffers
+	}
+	return nil
+}
+
+// monotonic moves a bar on to totals that come from several goroutines.
+func monotonic(bar progress) func(int64) {
+	var mu sync.Mutex
+	var shown int64
+	return func(total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if total > shown {
+			bar.add(int(total - shown))
+			shown = total
+		}
+	}
+}
+
+func (a *app) printDifference(d projector.Difference) error {
+	if a.json {
+		return printJSON(a.stdout, d)
+	}
+	whose := ""
+	if d.UserUUID != "" {
+		whose = ", user " + d.UserUUID
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s: conversation %s%s: %s\n", d.Kind, d.GroupUUID, whose, d.Detail)
+	return err
+}
+
+func (a *app) printVerified(r projector.Report) error {
+	if a.json {
+		return printJSON(a.stdout, r)
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s messages in %s conversations, %s group items: %s differences\n",
+		count(r.Messages), count(r.Conversations), count(r.GroupItems), count(r.Differences))
+	if err == nil && r.Skipped > 0 {
+		_, err = fmt.Fprintf(a.stdout, "%s messages are left out of the projection by its rules\n", count(r.Skipped))
+	}
+	return err
+}
