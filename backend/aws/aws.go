@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodbstreams"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -34,6 +36,8 @@ type Options struct {
 	// Timeout bounds one call, its retries included. A Receive may take as long
 	// as it waits in addition. Default: 5 s.
 	Timeout time.Duration
+	// Logger gets what the SDK has to say, at debug level. Default: nobody.
+	Logger *slog.Logger
 }
 
 const (
@@ -76,6 +80,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 		config.WithSharedConfigProfile(o.Profile),
 		config.WithHTTPClient(newHTTPClient()),
 		config.WithRetryer(newRetryer),
+		config.WithLogger(sdkLogger(o.Logger)),
 	)
 	if err != nil {
 		return nil, invalid("open AWS", fmt.Errorf("configuration: %w", err))
@@ -105,6 +110,8 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 	b := &Backend{
 		db: dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
 			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+			// The check comes after the answer was decoded and is only logged.
+			c.DisableValidateResponseChecksum = true
 		}),
 		streams: dynamodbstreams.NewFromConfig(cfg, func(c *dynamodbstreams.Options) {
 			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
@@ -145,6 +152,15 @@ func newHTTPClient() *awshttp.BuildableClient {
 			t.MaxIdleConns = 2 * idleConns
 			t.MaxIdleConnsPerHost = idleConns
 		})
+}
+
+func sdkLogger(logger *slog.Logger) logging.Logger {
+	if logger == nil {
+		return logging.Nop{}
+	}
+	return logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
+		logger.Debug(fmt.Sprintf(format, v...), "component", "aws-sdk", "class", string(class))
+	})
 }
 
 // Table opens a table.

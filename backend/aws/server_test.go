@@ -1,0 +1,96 @@
+package aws
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// answer is what a fake server does with one request.
+type answer func(w http.ResponseWriter)
+
+// ok answers with a body.
+func ok(body string) answer {
+	return func(w http.ResponseWriter) { fmt.Fprint(w, body) }
+}
+
+// failure answers as AWS does: a code, with a namespace, and a message.
+func failure(status int, code, message string, more ...string) answer {
+	return func(w http.ResponseWriter) {
+		w.WriteHeader(status)
+		fields := fmt.Sprintf(`"__type":"com.amazonaws.dynamodb.v20120810#%s","message":%s`, code, quoted(message))
+		for _, m := range more {
+			fields += "," + m
+		}
+		fmt.Fprintf(w, "{%s}", fields)
+	}
+}
+
+// lost carries a request out and does not answer.
+func lost(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+func quoted(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+// fake is a server that gives prepared answers, the last one again and again.
+type fake struct {
+	*httptest.Server
+
+	mu      sync.Mutex
+	answers []answer
+	calls   []string // operations, in the order in which they came
+}
+
+func newFake(t *testing.T, answers ...answer) *fake {
+	t.Helper()
+	f := &fake{answers: answers}
+	f.Server = httptest.NewUnstartedServer(f)
+	f.Config.ErrorLog = nil
+	f.Start()
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	f.mu.Lock()
+	f.calls = append(f.calls, op)
+	a := f.answers[0]
+	if len(f.answers) > 1 {
+		f.answers = f.answers[1:]
+	}
+	f.mu.Unlock()
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.Header().Set("X-Amzn-Requestid", "REQUEST")
+	a(w)
+}
+
+func (f *fake) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.calls)
+}
+
+// openFake opens a backend on a server with prepared answers.
+func openFake(t *testing.T, answers ...answer) (*Backend, *fake) {
+	t.Helper()
+	f := newFake(t, answers...)
+	return openAt(t, f.URL, 0), f
+}
+
+func openAt(t *testing.T, url string, timeout time.Duration) *Backend {
+	t.Helper()
+	b, err := Open(t.Context(), Options{EndpointURL: url, Timeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
