@@ -160,7 +160,7 @@ func doEntries[T any](
 	run func(context.Context, []T) ([]backend.EntryError, error),
 ) ([]backend.EntryError, error) {
 	return do(ctx, f, op, len(entries), func(n int) (failed []backend.EntryError, err error) {
-		if n > 0 {
+		if n > 0 || len(entries) == 0 {
 			failed, err = run(ctx, entries[:n])
 		}
 		for i := n; i < len(entries); i++ {

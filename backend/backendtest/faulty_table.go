@@ -33,7 +33,7 @@ func (t *faultyTable) BatchGet(
 	ctx context.Context, keys []backend.Key,
 ) ([]backend.Item, []backend.Key, backend.Units, error) {
 	a, err := do(ctx, t.faults, "BatchGet", len(keys), func(n int) (a answer, err error) {
-		if n > 0 {
+		if n > 0 || len(keys) == 0 {
 			a.items, a.keysLeft, a.units, err = t.Table.BatchGet(ctx, keys[:n])
 		}
 		a.keysLeft = append(a.keysLeft, keys[n:]...)
@@ -62,7 +62,7 @@ func (t *faultyTable) BatchWrite(
 	ctx context.Context, writes []backend.Write,
 ) ([]backend.Write, backend.Units, error) {
 	a, err := do(ctx, t.faults, "BatchWrite", len(writes), func(n int) (a answer, err error) {
-		if n > 0 {
+		if n > 0 || len(writes) == 0 {
 			a.writesLeft, a.units, err = t.Table.BatchWrite(ctx, writes[:n])
 		}
 		a.writesLeft = append(a.writesLeft, writes[n:]...)
