@@ -120,6 +120,9 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// quiet is the logger of nobody.
+var quiet = slog.New(slog.DiscardHandler)
+
 func keepAll(*Record) bool { return true }
 
 func wantError[E error](t *testing.T, err error) E {
