@@ -1,0 +1,476 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+func TestS4CheckpointStaysAtTheContiguousPrefix(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", "", "1", "2", "3", "4")), newTable()
+		w := work(t, s, c, Options{}, keepAll)
+		for _, step := range []struct{ ack, checkpoint string }{
+			{"a/3", ""}, {"a/1", "1"}, {"a/1", "1"}, {"a/2", "3"}, {"a/4", "4"},
+		} {
+			pass(2 * time.Second)
+			w.ack(step.ack)
+			pass(2 * time.Second)
+			if got := c.lease(s.arn, "a").done.sequence; got != step.checkpoint {
+				t.Errorf("after %s the checkpoint is %q, want %q", step.ack, got, step.checkpoint)
+			}
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS4MissingAcknowledgementIsReadAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", "", "1", "2", "3").close(), shard("b", "a", "4")), newTable()
+		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(time.Minute)
+		wantStop(t, w)
+		w = work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/2", "a/3", "b/4")
+		wantStop(t, w)
+	})
+}
+
+func TestS6TrimmedIsAnIncident(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1", "2", "3")
+		s, c, log := newStream(a, shard("z", "", "7")), newTable(), &logs{}
+		made := a.records[0].CreatedAt
+		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(time.Minute)
+		wantStop(t, w)
+		s.edit(func() { a.trimmed = "2" })
+		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		loss := wantError[*DataLossError](t, w.ended(t))
+		if loss.Shard != "a" || loss.After != "1" || !loss.AfterTime.Equal(made) || backend.KindOf(loss) != backend.KindTrimmed {
+			t.Errorf("the loss is %+v", loss)
+		}
+		if log.count("DATA LOSS") != 1 {
+			t.Error("the loss was not logged once")
+		}
+		if l := c.lease(s.arn, "a"); l.lost == "" || l.done.sequence != "1" {
+			t.Errorf("the lease is %+v", l)
+		}
+		// Who mended it deletes the lease, as the error says.
+		c.set(func() { delete(c.items, leaseKey(s.arn, "a")) })
+		w = work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/3")
+		wantStop(t, w)
+	})
+}
+
+func TestS6TrimmedWhileReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s := newStream(a)
+		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
+		pass(time.Minute)
+		s.edit(func() {
+			a.records = append(a.records, backend.Record{Sequence: "2"})
+			a.trimmed = "2"
+		})
+		loss := wantError[*DataLossError](t, w.ended(t))
+		if loss.Shard != "a" || loss.After != "1" {
+			t.Errorf("the loss is %+v", loss)
+		}
+	})
+}
+
+func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s, c := newStream(a, shard("b", "a", "2")), newTable()
+		w := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		wantStop(t, w)
+		s.edit(func() { a.gone = true })
+		for range 2 { // and again, until somebody mends it
+			w = work(t, s, c, Options{}, nil)
+			loss := wantError[*DataLossError](t, w.ended(t))
+			if loss.Shard != "a" || loss.After != "1" {
+				t.Errorf("the loss is %+v", loss)
+			}
+			w.wants(t)
+		}
+		if c.lease(s.arn, "a").lost == "" {
+			t.Error("the loss does not stand in the lease")
+		}
+		c.set(func() { delete(c.items, leaseKey(s.arn, "a")) })
+		w = work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "b/2")
+		wantStop(t, w)
+	})
+}
+
+// A listing can show shards whose records have expired. At the very first start
+// nobody was promised them.
+func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", ""), shard("b", "a", "2")), newTable()
+		s.fault = func(op, of string) error {
+			if op == "Iterator" && of == "a" {
+				return fail(op, backend.KindNotFound)
+			}
+			return nil
+		}
+		w := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "b/2")
+		wantStop(t, w)
+	})
+}
+
+func TestS6NotFoundForAMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("a", "", "1"))
+		failures := 0
+		s.fault = func(op, _ string) error {
+			if failures++; op == "Iterator" && failures < goneAfter {
+				return fail(op, backend.KindNotFound)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/1")
+		wantStop(t, w)
+	})
+}
+
+func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", "", "1", "2", "3", "4")), newTable()
+		w := work(t, s, c, Options{Window: 2}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(20 * time.Minute) // a page waits for room, its iterator grows old
+		w.wants(t, "a/1", "a/2")
+		s.mu.Lock()
+		s.opens = nil
+		s.mu.Unlock()
+		w.ack("a/2")
+		synctest.Wait()
+		w.wants(t, "a/1", "a/2", "a/3", "a/4")
+		if want := (backend.Position{Type: backend.AfterSequence, Sequence: "4"}); !slices.Equal(s.opens, []backend.Position{want}) {
+			t.Errorf("opened at %+v, want once at %+v", s.opens, want)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS9IteratorsThatExpireAtOnceAreNoTightLoop(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("a", "", "1"))
+		s.fault = func(op, _ string) error {
+			if op == "Records" {
+				return fail(op, backend.KindExpired)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), Options{}, nil)
+		pass(time.Minute)
+		if n := s.count("Records"); n > 20 {
+			t.Errorf("%d reads in a minute", n)
+		}
+		for _, at := range s.opens {
+			if at.Type != backend.TrimHorizon {
+				t.Errorf("opened at %+v", at)
+			}
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS18RepeatedRecordsAndNumbersOfDifferentLength(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		// As text, 99… is greater than 100….
+		s, c := newStream(shard("a", "", "99999999999999999999", "100000000000000000000", "99999999999999999999")), newTable()
+		w := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		if n := len(w.got()); n != 3 {
+			t.Errorf("%d records were delivered", n)
+		}
+		if got := c.lease(s.arn, "a").done.sequence; got != "100000000000000000000" {
+			t.Errorf("the checkpoint is %s", got)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s, c := newStream(a), newTable()
+		sk := leaseKey(s.arn, "a").SK
+		w := work(t, s, c, Options{FlushInterval: time.Minute, FlushCount: 100}, nil)
+		pass(59 * time.Second)
+		if n := c.written(sk); n != 1 { // taken
+			t.Errorf("%d writes before the flush is due", n)
+		}
+		pass(time.Second)
+		if n := c.written(sk); n != 2 {
+			t.Errorf("%d writes after a minute", n)
+		}
+		pass(time.Hour)
+		if n := c.written(sk); n != 2 {
+			t.Errorf("%d writes after an idle hour", n)
+		}
+		s.edit(func() {
+			for i := range 100 {
+				a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(i + 2)})
+			}
+		})
+		synctest.Wait()
+		if n := c.written(sk); n != 3 {
+			t.Errorf("%d writes after a hundred records at once", n)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s := newStream(a)
+		w := work(t, s, newTable(), Options{PollInterval: time.Second, MaxIdle: time.Minute}, nil)
+		pass(time.Hour)
+		if n := s.count("Records"); n < 60 || n > 90 {
+			t.Errorf("%d reads of an idle shard in an hour, want about 65", n)
+		}
+		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
+		synctest.Wait() // no time passes
+		w.wants(t, "a/1", "a/2")
+		wantStop(t, w)
+	})
+}
+
+func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream()
+		for i := range 20 {
+			one := shard(fmt.Sprintf("s%02d", i), "")
+			for j := range 50 {
+				one.records = append(one.records, backend.Record{Sequence: fmt.Sprint(j + 1)})
+			}
+			s.shards = append(s.shards, one)
+		}
+		w := work(t, s, newTable(), Options{Window: 7}, keepAll)
+		acked, most := 0, 0
+		for acked < 20*50 {
+			pass(time.Second)
+			w.mu.Lock()
+			most = max(most, len(w.seen)-acked)
+			if len(w.seen) == acked {
+				w.mu.Unlock()
+				t.Fatalf("nothing goes on after %d records", acked)
+			}
+			for _, r := range w.seen[acked:] {
+				r.Ack()
+				acked++
+			}
+			w.mu.Unlock()
+		}
+		if most != 7 {
+			t.Errorf("%d records were out at once, want 7", most)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, log := newStream(), &logs{}
+		for i := range 50 {
+			s.shards = append(s.shards, shard(fmt.Sprintf("s%02d", i), "", "1"))
+		}
+		s.fault = func(op, _ string) error {
+			if op == "Shards" {
+				return nil
+			}
+			return fail(op, backend.KindThrottled)
+		}
+		w := work(t, s, newTable(), Options{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		if n := s.count("Iterator s01"); n > 15 {
+			t.Errorf("%d calls of a throttled shard in a minute", n)
+		}
+		s.edit(func() { s.fault = nil })
+		pass(15 * time.Second)
+		if n := len(w.got()); n != 50 {
+			t.Errorf("%d of 50 records after the recovery", n)
+		}
+		if a, b := log.count("reading records fails"), log.count("reading records works again"); a != 1 || b != 1 {
+			t.Errorf("told %d times of the trouble and %d times of its end", a, b)
+		}
+		wantStop(t, w)
+	})
+}
+
+func TestHandlerErrorStopsTheReader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c, boom := newStream(shard("a", "", "1", "2", "3"), shard("b", "", "4")), newTable(), errors.New("boom")
+		r := NewReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
+			if records[0].Shard == "b" {
+				return nil
+			}
+			records[0].Ack()
+			err := boom
+			go records[1].Ack() // too late to matter
+			return err
+		}), Options{})
+		begin := time.Now()
+		if err := r.Run(t.Context()); !errors.Is(err, boom) {
+			t.Errorf("error is %v", err)
+		}
+		// Of b nothing was acknowledged: the drain waits for it, and for nothing of a.
+		if took := time.Since(begin); took != time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		if owner, err := readOwner(t.Context(), c, s.arn); err != nil || owner.Worker != "" {
+			t.Errorf("the stream was not released: %+v, %v", owner, err)
+		}
+	})
+}
+
+func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("a", "", "1"), shard("b", "", "2"))
+		var others atomic.Int32
+		ctx, cancel := context.WithCancel(t.Context())
+		r := NewReader(s, newTable(), HandlerFunc(func(ctx context.Context, records []*Record) error {
+			if records[0].Shard == "a" {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			others.Add(1)
+			records[0].Ack()
+			return nil
+		}), Options{})
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		pass(time.Hour) // longer than any lease: renewal does not depend on handlers
+		if others.Load() != 1 {
+			t.Error("the other shard was held up")
+		}
+		begin := time.Now()
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("stopped with %v", err)
+		}
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("stopping took %v: a refused record was waited for", took)
+		}
+	})
+}
+
+func TestIdleSince(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1").close()
+		b := shard("b", "a", "2")
+		b.hidden = true
+		s := newStream(a, b)
+		w := work(t, s, newTable(), Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		idle := func(want bool) time.Time {
+			t.Helper()
+			since, ok := w.IdleSince()
+			if ok != want {
+				t.Errorf("idle is %v, want %v", ok, want)
+			}
+			return since
+		}
+		idle(false) // has hardly begun
+		pass(100 * time.Millisecond)
+		idle(false) // the children of a are looked for
+		s.edit(func() { b.hidden = false })
+		pass(5 * time.Second)
+		idle(false) // 2 is not acknowledged
+		w.ack("b/2")
+		acked := time.Now()
+		if since := idle(true); !since.Equal(acked) {
+			t.Errorf("idle since %v, want since the last acknowledgement, %v", since, acked)
+		}
+		pass(10 * time.Second)
+		if since := idle(true); !since.Equal(acked) {
+			t.Errorf("idle since %v, want since the last acknowledgement, %v", since, acked)
+		}
+		s.edit(func() { b.records = append(b.records, backend.Record{Sequence: "3"}) })
+		synctest.Wait()
+		if since := idle(true); !since.After(acked) {
+			t.Errorf("idle since %v, before the last record", since)
+		}
+		wantStop(t, w)
+		idle(false)
+	})
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, o := range []Options{
+		{LeaseDuration: time.Millisecond}, {PollInterval: -1}, {MaxIdle: -1}, {DiscoverInterval: -1},
+		{Window: -1}, {FlushInterval: -1}, {FlushCount: -1}, {DrainTimeout: -1},
+	} {
+		if err := NewReader(newStream(), newTable(), nil, o).Run(t.Context()); err == nil {
+			t.Errorf("%+v was accepted", o)
+		}
+	}
+}
+
+func TestReadStatus(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", "", "1").close(), shard("b", "a", "2"), shard("c", "b")), newTable()
+		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Owner != (Owner{}) || len(got.Shards) != 3 {
+			t.Errorf("before the first start: %+v, %v", got, err)
+		}
+		w := work(t, s, c, Options{Worker: "one"}, nil)
+		pass(time.Minute)
+		got, err := ReadStatus(t.Context(), s, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o := got.Owner; o.Worker != "one" || o.Epoch != 1 || o.Counter < 10 || time.Since(o.RenewedAt) > 4*time.Second {
+			t.Errorf("the owner is %+v", o)
+		}
+		a, b, child := got.Shards[0], got.Shards[1], got.Shards[2]
+		if !a.Finished || a.FinishedAt.IsZero() || a.Checkpoint != "1" || !a.Listed {
+			t.Errorf("a is %+v", a)
+		}
+		if b.Finished || b.Checkpoint != "2" || b.CheckpointTime.IsZero() || b.Parent != "a" || b.Worker != "one" || b.Epoch != 1 {
+			t.Errorf("b is %+v", b)
+		}
+		if child != (ShardStatus{Shard: "c", Parent: "b", Listed: true}) {
+			t.Errorf("c is %+v", child)
+		}
+		wantStop(t, w)
+	})
+}

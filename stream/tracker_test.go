@@ -1,0 +1,95 @@
+package stream
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/postroom/postroom/backend"
+	"pgregory.net/rapid"
+)
+
+// The tracker against a list: whatever order acknowledgements come in, the
+// checkpoint is the last record before the first gap.
+func TestS4TrackerAgainstAModel(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		released, due := 0, 0
+		tr := newTracker(position{}, 3, func(n int) { released += n }, func() { due++ })
+		var records []*Record
+		acked := make(map[*Record]bool)
+		fresh, wantDue, ended := 0, 0, false
+		t.Repeat(map[string]func(*rapid.T){
+			"deliver": func(t *rapid.T) {
+				if ended {
+					t.Skip()
+				}
+				page := make([]backend.Record, rapid.IntRange(1, 4).Draw(t, "records"))
+				for i := range page {
+					page[i].Sequence = fmt.Sprint(len(records) + i + 1)
+				}
+				records = append(records, tr.deliver("s", page)...)
+			},
+			"ack": func(t *rapid.T) {
+				if len(records) == 0 {
+					t.Skip()
+				}
+				r := rapid.SampledFrom(records).Draw(t, "record")
+				r.Ack()
+				if !acked[r] {
+					acked[r] = true
+					if fresh++; fresh == 3 {
+						wantDue++
+					}
+				}
+			},
+			"end": func(*rapid.T) {
+				if !ended {
+					ended = true
+					tr.end()
+				}
+			},
+			"flush": func(*rapid.T) { tr.state(); fresh = 0 },
+			"": func(t *rapid.T) {
+				want := ""
+				for _, r := range records {
+					if !acked[r] {
+						break
+					}
+					want = r.Sequence
+				}
+				tr.mu.Lock()
+				done := tr.done
+				tr.mu.Unlock()
+				if done.sequence != want || released != len(acked) || due != wantDue {
+					t.Fatalf("checkpoint %q, released %d, due %d; want %q, %d, %d", done.sequence, released, due, want, len(acked), wantDue)
+				}
+				select {
+				case <-tr.settled:
+					if !ended || len(acked) < len(records) {
+						t.Fatal("settled too early")
+					}
+				default:
+					if ended && len(acked) == len(records) {
+						t.Fatal("not settled")
+					}
+				}
+			},
+		})
+	})
+}
+
+func TestRefusedRecordsHoldTheCheckpoint(t *testing.T) {
+	t.Parallel()
+	released := 0
+	tr := newTracker(position{}, 100, func(n int) { released += n }, func() {})
+	first := tr.deliver("s", []backend.Record{{Sequence: "1"}, {Sequence: "2"}})
+	first[0].Ack()
+	first[1].Ack()
+	second := tr.deliver("s", []backend.Record{{Sequence: "3"}, {Sequence: "4"}})
+	second[0].Ack()
+	tr.refuse(second)
+	second[1].Ack()
+	if done, finished := tr.state(); done.sequence != "3" || finished || released != 4 {
+		t.Errorf("checkpoint %q, finished %v, released %d", done.sequence, finished, released)
+	}
+}
