@@ -105,7 +105,7 @@ func (o Options) settings() (settings, error) {
 // connect opens the connections, and makes the schema where the file is new.
 func (b *Backend) connect(fresh settings) error {
 	ctx := context.Background()
-	writer, err := b.dial(ctx, 1, "")
+	writer, err := b.dial(ctx, 1, checkpointPragma, cachePragma)
 	if err != nil {
 		return err
 	}

@@ -233,7 +233,7 @@ func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
 		if err := rows.Scan(&num, &createdAt, &r.Event, &r.Key.PK, &r.Key.SK, &r.SizeBytes, &image); err != nil {
 			return nil, err
 		}
-		if createdAt < horizon {
+		if createdAt < horizon && len(records) == 0 {
 			if !it.horizon {
 				return nil, errTrimmed()
 			}
@@ -243,7 +243,7 @@ func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
 		if bytes += r.SizeBytes; bytes > maxRecordsBytes && len(records) > 0 {
 			break
 		}
-		it.after = num
+		it.after, it.horizon = num, false
 		r.EventID = eventID(it.shard, num)
 		r.Sequence = sequence(num)
 		r.CreatedAt = time.UnixMicro(createdAt).UTC().Truncate(time.Second)

@@ -183,11 +183,8 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 // digestOf tells apart transactions of one token.
 func digestOf(table int64, plans []plan) ([]byte, error) {
 	h := sha256.New()
-	part := func(data []byte) {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(data))) // a hash takes everything
-		h.Write(data)
-	}
-	_ = binary.Write(h, binary.BigEndian, table)
+	number := func(n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
+	number(int(table))
 	for _, p := range plans {
 		equals, err := backend.EncodeItem(p.condition.Equals)
 		if err != nil {
@@ -201,7 +198,8 @@ func digestOf(table int64, plans []plan) ([]byte, error) {
 			flags[1] = 1
 		}
 		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), equals} {
-			part(data)
+			number(len(data))
+			h.Write(data)
 		}
 	}
 	return h.Sum(nil), nil

@@ -1,0 +1,422 @@
+package local
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// put writes items one after the other.
+func put(t testing.TB, table backend.Table, items ...backend.Item) {
+	t.Helper()
+	for _, item := range items {
+		if _, err := table.Put(t.Context(), item, backend.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// count is the number of rows of a table of the file.
+func count(t testing.TB, b *Backend, from string) int {
+	t.Helper()
+	n := 0
+	if err := b.read(t.Context(), "count", func(tx *tx) error {
+		_, err := tx.row("SELECT count(*) FROM "+from, nil, &n)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func wantKind(t *testing.T, err error, want backend.Kind) {
+	t.Helper()
+	if err == nil || backend.KindOf(err) != want {
+		t.Errorf("error is %v, want one of kind %q", err, want)
+	}
+}
+
+// A stream starts with one shard, splits until it has as many as it may, and
+// then rolls; the ranges of the open shards always make up the whole.
+func TestS2ShardsSplitAndRoll(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now, Shards: 3, RollSize: 10})
+	table, stream := newTable(t, b)
+	if shards := allShards(t, stream); len(shards) != 1 || shards[0].Parent != "" || shards[0].Ending != "" {
+		t.Fatalf("a new stream has the shards %+v", shards)
+	}
+	const records = 500
+	for i := range records {
+		put(t, table, message(i))
+		clock.advance(time.Millisecond)
+	}
+	shards := allShards(t, stream)
+	children := map[string][]backend.Shard{}
+	open := 0
+	for i, s := range shards {
+		if !regexp.MustCompile(`^shardId-[0-9]{20}-[a-zA-Z0-9]{1,36}$`).MatchString(s.ID) {
+			t.Errorf("id %q is not of DynamoDB's form", s.ID)
+		}
+		if s.Ending == "" {
+			open++
+		}
+		if s.Parent != "" && !slices.ContainsFunc(shards[:i], func(p backend.Shard) bool { return p.ID == s.Parent && p.Ending != "" }) {
+			t.Errorf("shard %s has no closed parent", s.ID)
+		}
+		children[s.Parent] = append(children[s.Parent], s)
+	}
+	if open != 3 {
+		t.Errorf("%d shards are open, want 3", open)
+	}
+	splits := 0
+	for _, s := range shards {
+		switch n := len(children[s.ID]); {
+		case s.Ending == "" && n == 0, s.Ending != "" && n == 1:
+		case s.Ending != "" && n == 2:
+			splits++
+		default:
+			t.Errorf("shard %s, ending %q, has %d children", s.ID, s.Ending, n)
+		}
+	}
+	if splits != 2 {
+		t.Errorf("%d splits, want 2", splits)
+	}
+	checkLineages(t, stream, shards, records)
+}
+
+// checkLineages checks that all records are there once, that the records of a
+// key are in order along its lineage, and that sequence numbers grow along it.
+func checkLineages(t *testing.T, stream backend.Stream, shards []backend.Shard, want int) {
+	t.Helper()
+	last := map[string]string{}
+	seen := map[backend.Key]bool{}
+	ids := map[string]bool{}
+	for _, s := range shards {
+		sequence := last[s.Parent]
+		records := readShard(t, stream, s.ID, backend.Position{})
+		for _, r := range records {
+			if sequence != "" && backend.CompareSequence(sequence, r.Sequence) >= 0 {
+				t.Errorf("shard %s: %s comes after %s", s.ID, r.Sequence, sequence)
+			}
+			sequence = r.Sequence
+			seen[r.Key], ids[r.EventID] = true, true
+		}
+		if s.Ending != "" && s.Ending != sequence {
+			t.Errorf("shard %s ends at %s, its last record is %s", s.ID, s.Ending, sequence)
+		}
+		last[s.ID] = sequence
+	}
+	if len(seen) != want || len(ids) != want {
+		t.Errorf("%d records with %d event ids, want %d", len(seen), len(ids), want)
+	}
+}
+
+func TestS18SequenceNumbersAreNoText(t *testing.T) {
+	t.Parallel()
+	var before string
+	unordered := false
+	for num := range int64(50) {
+		s := sequence(num)
+		if len(s) < 21 || len(s) > 40 {
+			t.Errorf("%s has %d digits", s, len(s))
+		}
+		if got, ok := parseSequence(s); !ok || got != num {
+			t.Errorf("%s is read as %d, %t; want %d", s, got, ok, num)
+		}
+		if before != "" {
+			if backend.CompareSequence(before, s) >= 0 {
+				t.Errorf("%s is not less than %s", before, s)
+			}
+			unordered = unordered || before > s
+		}
+		before = s
+	}
+	if !unordered {
+		t.Error("as text they are in order too: nobody would notice")
+	}
+	for _, s := range []string{
+		"", "1", "-1", "x", shortSequence, shortSequence + "x", "+" + sequence(20)[1:],
+		strings.Repeat("9", 40), sequence(20) + "0", "01" + sequence(20)[2:], longSequence + strings.Repeat("9", 21),
+	} {
+		if num, ok := parseSequence(s); ok {
+			t.Errorf("%q is read as %d", s, num)
+		}
+	}
+}
+
+// The last page of a closed shard carries its records and no next iterator.
+func TestS1LastPageCarriesRecords(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{RollSize: 10})
+	table, stream := newTable(t, b)
+	for i := range 11 {
+		put(t, table, message(i))
+	}
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := stream.Iterator(t.Context(), list.StreamARN, list.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		records int
+		more    bool
+	}{{6, true}, {4, false}} {
+		page, err := stream.Records(t.Context(), it, 6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Records) != want.records || (page.Next != "") != want.more {
+			t.Errorf("%d records, next %q; want %d, %t", len(page.Records), page.Next, want.records, want.more)
+		}
+		it = page.Next
+	}
+}
+
+// What is older than 24 hours cannot be read, and goes away step by step as new
+// records come.
+func TestS6TrimmedAfter24Hours(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now, RollSize: 100, Shards: 1})
+	table, stream := newTable(t, b)
+	for i := range 350 {
+		put(t, table, message(i))
+	}
+	before := allShards(t, stream)
+	tip := before[len(before)-1]
+	old := readShard(t, stream, tip.ID, backend.Position{})
+	clock.advance(24*time.Hour + time.Second)
+
+	shards := allShards(t, stream)
+	if len(shards) != 1 || shards[0].ID != tip.ID {
+		t.Fatalf("after 24 hours these shards are listed: %+v", shards)
+	}
+	if got := readShard(t, stream, tip.ID, backend.Position{}); len(got) != 0 {
+		t.Errorf("%d trimmed records can be read", len(got))
+	}
+	list, _ := stream.Shards(t.Context(), "")
+	for _, test := range []struct {
+		name  string
+		shard string
+		at    backend.Position
+		want  backend.Kind
+	}{
+		{"trimmed record", tip.ID, backend.Position{Type: backend.AtSequence, Sequence: old[3].Sequence}, backend.KindTrimmed},
+		{"before a trimmed record", tip.ID, backend.Position{Type: backend.AfterSequence, Sequence: old[3].Sequence}, backend.KindTrimmed},
+		{"shard that is gone", before[0].ID, backend.Position{}, backend.KindNotFound},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := stream.Iterator(t.Context(), list.StreamARN, test.shard, test.at)
+			wantKind(t, err, test.want)
+		})
+	}
+	// Who has read all of it has missed nothing.
+	put(t, table, message(1000))
+	got := readShard(t, stream, tip.ID, backend.Position{Type: backend.AfterSequence, Sequence: old[len(old)-1].Sequence})
+	if len(got) != 1 || got[0].Key != backend.KeyOf(message(1000)) {
+		t.Errorf("after the last trimmed record comes %v", got)
+	}
+	for i := range 1000 {
+		put(t, table, message(2000+i))
+	}
+	if n := count(t, b, "records WHERE created_at < "+fmt.Sprint(clock.now().Add(-retention).UnixMicro())); n > 100 {
+		t.Errorf("%d trimmed records are still in the file, after 1000 new ones", n)
+	}
+	if n := count(t, b, "shards"); n > 12 {
+		t.Errorf("%d shards are still in the file", n)
+	}
+}
+
+// An iterator that is behind when records are trimmed says so: nothing is
+// skipped in silence.
+func TestS6TrimmedWhileReading(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now})
+	table, stream := newTable(t, b)
+	put(t, table, message(1), message(2))
+	clock.advance(retention - time.Minute)
+	put(t, table, message(3))
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := stream.Iterator(t.Context(), list.StreamARN, list.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := stream.Records(t.Context(), it, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := page.Records[0]
+	clock.advance(2 * time.Minute)
+	if page, err := stream.Records(t.Context(), it, 10); err != nil || len(page.Records) != 1 || page.Records[0].Key != backend.KeyOf(message(3)) {
+		t.Errorf("from the trim horizon: %v, %v; want the third record", page.Records, err)
+	}
+	_, err = stream.Iterator(t.Context(), list.StreamARN, list.Shards[0].ID, backend.Position{Type: backend.AfterSequence, Sequence: first.Sequence})
+	wantKind(t, err, backend.KindTrimmed)
+	_, err = stream.Records(t.Context(), page.Next, 10)
+	wantKind(t, err, backend.KindTrimmed)
+}
+
+func TestS9IteratorExpires(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now})
+	table, stream := newTable(t, b)
+	put(t, table, message(1))
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := stream.Iterator(t.Context(), list.StreamARN, list.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(iteratorLife)
+	page, err := stream.Records(t.Context(), it, 1)
+	if err != nil {
+		t.Fatalf("at 15 minutes: %v", err)
+	}
+	clock.advance(time.Second)
+	_, err = stream.Records(t.Context(), it, 1)
+	wantKind(t, err, backend.KindExpired)
+	if _, err := stream.Records(t.Context(), page.Next, 1); err != nil {
+		t.Errorf("the next iterator has a life of its own: %v", err)
+	}
+}
+
+func TestStreamRefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{})
+	table, stream := newTable(t, b)
+	put(t, table, message(1), message(2))
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard := list.Shards[0].ID
+	at := func(s string) backend.Position { return backend.Position{Type: backend.AtSequence, Sequence: s} }
+	for name, err := range map[string]error{
+		"iterator":        second(stream.Records(t.Context(), "AAAA", 1)),
+		"empty iterator":  second(stream.Records(t.Context(), "", 1)),
+		"limit 0":         second(stream.Records(t.Context(), "AAAA", 0)),
+		"limit 1001":      second(stream.Records(t.Context(), "AAAA", 1001)),
+		"shard":           second(stream.Iterator(t.Context(), list.StreamARN, "nobody's", backend.Position{})),
+		"after shard":     second(stream.Shards(t.Context(), "nobody's")),
+		"sequence":        second(stream.Iterator(t.Context(), list.StreamARN, shard, at("12"))),
+		"future sequence": second(stream.Iterator(t.Context(), list.StreamARN, shard, at(sequence(3)))),
+		"position type":   second(stream.Iterator(t.Context(), list.StreamARN, shard, backend.Position{Type: 9})),
+	} {
+		if backend.KindOf(err) != backend.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = stream.Iterator(t.Context(), list.StreamARN+"x", shard, backend.Position{})
+	wantKind(t, err, backend.KindNotFound)
+	_, err = stream.Iterator(t.Context(), list.StreamARN, "shardId-00000000000000000000-ffff", backend.Position{})
+	wantKind(t, err, backend.KindNotFound)
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A table made anew has another stream; what belongs to the old one is gone.
+func TestS24RecreatedTableHasANewStream(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{})
+	table, stream := newTable(t, b)
+	put(t, table, message(1))
+	old, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := stream.Iterator(t.Context(), old.StreamARN, old.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.DeleteTable(t.Context(), "postroom"); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []string{"items", "index_entries", "records", "shards", "tables"} {
+		if n := count(t, b, from); n != 0 {
+			t.Errorf("%d rows of %s are left", n, from)
+		}
+	}
+	newTable(t, b)
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list.StreamARN == old.StreamARN || list.Shards[0].ID == old.Shards[0].ID {
+		t.Errorf("stream %s with shard %s is the old one", list.StreamARN, list.Shards[0].ID)
+	}
+	_, err = stream.Records(t.Context(), it, 1)
+	wantKind(t, err, backend.KindNotFound)
+	_, err = stream.Iterator(t.Context(), old.StreamARN, list.Shards[0].ID, backend.Position{})
+	wantKind(t, err, backend.KindNotFound)
+}
+
+func TestS7ShardsAreListedInPages(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{RollSize: 1, Shards: 2})
+	table, stream := newTable(t, b)
+	for i := range 230 {
+		put(t, table, message(i))
+	}
+	page, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Shards) != 100 || page.Last != page.Shards[99].ID {
+		t.Errorf("%d shards on the first page, last %q", len(page.Shards), page.Last)
+	}
+	ids := map[string]bool{}
+	for _, s := range allShards(t, stream) {
+		ids[s.ID] = true
+	}
+	if n := count(t, b, "shards"); len(ids) != n || n < 230 {
+		t.Errorf("%d shards are listed, there are %d", len(ids), n)
+	}
+}
+
+// A page has at most 1 MB, and one record however large.
+func TestRecordsPageSize(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{})
+	table, stream := newTable(t, b)
+	for i := range 7 {
+		item := message(i)
+		item["message"] = text(strings.Repeat("x", 390<<10))
+		put(t, table, item)
+	}
+	list, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	it, err := stream.Iterator(t.Context(), list.StreamARN, list.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	for range 4 {
+		page, err := stream.Records(t.Context(), it, backend.MaxRecords)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, len(page.Records))
+		it = page.Next
+	}
+	if want := []int{2, 2, 2, 1}; !slices.Equal(sizes, want) {
+		t.Errorf("pages of %v records, want %v", sizes, want)
+	}
+}
