@@ -33,7 +33,7 @@ func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) 
 
 func checkUnprotected(ctx context.Context, b backend.Backend, o Options) error {
 	if o.Table == "" {
-		return errors.New("no table is named")
+		return errNoTable
 	}
 	var protected []error
 	for _, t := range Tables(o.Table, false) {

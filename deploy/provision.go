@@ -32,6 +32,8 @@ type Report struct {
 	Warnings []string
 }
 
+var errNoTable = errors.New("no table is named")
+
 // step is one thing to make.
 type step struct {
 	what   string // "table postroom"
@@ -59,7 +61,7 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 			r.Created = append(r.Created, s.what)
 		case errors.Is(err, errors.ErrUnsupported):
 			r.Created = append(r.Created, s.what)
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: %v", s.what, err))
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: made, but for one thing: %v", s.what, err))
 		default:
 			return r, fmt.Errorf("create %s: %w", s.what, err)
 		}
@@ -70,7 +72,7 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 // plan looks at everything that is to be there.
 func plan(ctx context.Context, b backend.Backend, o Options, r *Report) ([]step, error) {
 	if o.Table == "" {
-		return nil, errors.New("no table is named")
+		return nil, errNoTable
 	}
 	var steps []step
 	var misfits []error
@@ -121,6 +123,9 @@ func found[S any](spec S, err error) (S, bool, error) {
 // Check makes sure that tables and queues are there and can be used, with one
 // look at each. A daemon calls it at its start.
 func Check(ctx context.Context, b backend.Backend, o Options) error {
+	if o.Table == "" {
+		return errNoTable
+	}
 	for _, want := range Tables(o.Table, true) {
 		have, exists, err := found(b.DescribeTable(ctx, want.Name))
 		if err != nil {

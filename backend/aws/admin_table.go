@@ -139,7 +139,7 @@ func (b *Backend) enableRecovery(ctx context.Context, table string) error {
 		})
 	})
 	if unsupported(err) {
-		return fmt.Errorf("%w: %w", errors.ErrUnsupported, err)
+		return invalid(op, fmt.Errorf("%w: %s does not know it", errors.ErrUnsupported, b.onDB.place))
 	}
 	return err
 }

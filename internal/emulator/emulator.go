@@ -68,7 +68,7 @@ type Main struct {
 func (m *Main) Run() int {
 	setenv(account())
 	code := m.m.Run()
-	if err := m.set.stop(); err != nil {
+	if err := m.set.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, "stop emulators:", err)
 		return 1
 	}
@@ -80,12 +80,12 @@ func (m *Main) Run() int {
 // or fails: see the package's documentation.
 func (s *Set) Start(t testing.TB) Endpoints {
 	t.Helper()
-	s.once.Do(s.start)
-	if errors.Is(s.err, errNotInstalled) && os.Getenv("POSTROOM_EMULATORS") != "required" {
-		t.Skip(s.err)
+	_, err := s.Open()
+	if errors.Is(err, errNotInstalled) && os.Getenv("POSTROOM_EMULATORS") != "required" {
+		t.Skip(err)
 	}
-	if s.err != nil {
-		t.Fatal(s.err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -93,6 +93,22 @@ func (s *Set) Start(t testing.TB) Endpoints {
 		}
 	})
 	return s.endpoints
+}
+
+// Open is Start for a program that is no test.
+func (s *Set) Open() (Endpoints, error) {
+	s.once.Do(s.start)
+	return s.endpoints, s.err
+}
+
+// Close stops the servers. For a program that is no test.
+func (s *Set) Close() error {
+	var errs []error
+	for _, p := range s.processes {
+		errs = append(errs, p.stop())
+	}
+	s.processes = nil
+	return errors.Join(errs...)
 }
 
 var errNotInstalled = errors.New("the emulators are not installed: run internal/emulator/install.sh")
@@ -169,14 +185,6 @@ func installed() (string, error) {
 		return "", fmt.Errorf("%w; Node.js 20 or later must be there, too", errNotInstalled)
 	}
 	return modules, nil
-}
-
-func (s *Set) stop() error {
-	var errs []error
-	for _, p := range s.processes {
-		errs = append(errs, p.stop())
-	}
-	return errors.Join(errs...)
 }
 
 // log shows the end of what the servers said.

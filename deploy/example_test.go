@@ -1,0 +1,31 @@
+package deploy_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/postroom/postroom/backend/local"
+	"github.com/postroom/postroom/deploy"
+)
+
+func ExampleProvision() {
+	ctx := context.Background()
+	b, err := local.Open(":memory:", local.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer b.Close()
+	options := deploy.Options{Table: "postroom", Queue: "postroom-notifications.fifo", Index: true}
+	for range 2 {
+		report, err := deploy.Provision(ctx, b, options)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(len(report.Created), "made,", len(report.Existing), "there already")
+	}
+	// Output:
+	// 4 made, 0 there already
+	// 0 made, 4 there already
+}
