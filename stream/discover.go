@@ -127,7 +127,7 @@ func (r *run) use(ctx context.Context, l listing) error {
 func (r *run) begin(ctx context.Context) {
 	for _, n := range r.forest.begin() {
 		r.readers.Go(func() {
-			if err := r.readShard(ctx, n); err != nil && !errors.Is(err, context.Canceled) {
+			if err := r.readShard(ctx, n); ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 				r.fail(err)
 			}
 		})

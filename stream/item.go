@@ -25,6 +25,7 @@ const (
 	attrFinished       = "finished"
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
+	attrFirstReadAt    = "first_read_at"
 )
 
 // ownerItem is the one item that says who reads the stream.

@@ -139,24 +139,24 @@ func (l *leases) forget(ctx context.Context, shards []string) error {
 // remember notes the stream in the control table, and returns the streams of
 // the same table that were read before it, if it is new.
 func (l *leases) remember(ctx context.Context, now time.Time) (older []string, err error) {
-	var page backend.Page
-	err = l.troubles.persist(ctx, "control table", true, func(ctx context.Context) (err error) {
-		page, err = l.control.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: sameTable(l.arn), Consistent: true})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, item := range page.Items {
-		arn := backend.KeyOf(item).SK
-		if arn == l.arn {
-			return nil, nil
+	key := backend.Key{PK: streamsPK, SK: l.arn}
+	err = l.troubles.persist(ctx, "control table", true, func(ctx context.Context) error {
+		item, _, err := l.control.Get(ctx, key)
+		if err != nil || item != nil {
+			return err
 		}
-		older = append(older, arn)
-	}
-	item := backend.Item{backend.AttrPK: text(streamsPK), backend.AttrSK: text(l.arn), "first_read_at": stamp(now)}
-	return older, l.troubles.persist(ctx, "control table", true, func(ctx context.Context) error {
-		_, err := l.control.Put(ctx, item, backend.Condition{})
+		page, err := l.control.Query(ctx, backend.Query{PK: key.PK, SKPrefix: sameTable(l.arn), Consistent: true})
+		if err != nil {
+			return err
+		}
+		older = nil
+		for _, item := range page.Items {
+			older = append(older, backend.KeyOf(item).SK)
+		}
+		_, err = l.control.Put(ctx, backend.Item{
+			backend.AttrPK: text(key.PK), backend.AttrSK: text(key.SK), attrFirstReadAt: stamp(now),
+		}, backend.Condition{})
 		return err
 	})
+	return older, err
 }

@@ -136,9 +136,7 @@ func (o *ownership) keep(ctx context.Context) error {
 		if sleep(ctx, max(pause, 0), nil) != nil {
 			return nil
 		}
-		attempt, cancel := context.WithTimeout(ctx, o.lease/3)
-		err := o.renew(attempt)
-		cancel()
+		err := o.renew(ctx)
 		var lost *LostError
 		switch {
 		case err == nil:
@@ -160,8 +158,11 @@ func (o *ownership) keep(ctx context.Context) error {
 }
 
 // renew shows one sign of life. When it succeeds, nobody had taken the stream
-// over by the time of the call.
+// over by the time of the call. It takes at most a third of the lease, so that
+// an attempt that hangs leaves time for others.
 func (o *ownership) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, o.lease/3)
+	defer cancel()
 	o.writing.Lock()
 	defer o.writing.Unlock()
 	for {

@@ -337,10 +337,13 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c, boom := newStream(shard("a", "", "1", "2", "3"), shard("b", "", "4")), newTable(), errors.New("boom")
+		other := make(chan struct{})
 		r := NewReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
 			if records[0].Shard == "b" {
+				close(other)
 				return nil
 			}
+			<-other
 			records[0].Ack()
 			err := boom
 			go records[1].Ack() // too late to matter
