@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	firstPause = 25 * time.Millisecond
-	maxPause   = 2 * time.Second
+	firstPause   = 25 * time.Millisecond
+	maxPause     = 2 * time.Second
+	maxDoublings = 7 // reaches maxPause
 )
 
 // retry calls f until it succeeds, fails for good, or has been called
@@ -52,7 +53,7 @@ func mayHaveWritten(err error) bool {
 // pause waits before the next attempt, for anything up to a bound that doubles:
 // whoever was throttled together does not come back together.
 func pause(ctx context.Context, attempt int) error {
-	bound := min(firstPause<<(attempt-1), maxPause)
+	bound := min(firstPause<<min(attempt-1, maxDoublings), maxPause)
 	timer := time.NewTimer(rand.N(bound) + 1)
 	defer timer.Stop()
 	select {

@@ -1,0 +1,253 @@
+package producer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/backendtest"
+	"github.com/postroom/postroom/backend/local"
+	"github.com/postroom/postroom/producer"
+)
+
+// numbered yields messages as lines, one to a line.
+func numbered(messages ...postroom.Message) iter.Seq2[postroom.NumberedMessage, error] {
+	return func(yield func(postroom.NumberedMessage, error) bool) {
+		for i, m := range messages {
+			if !yield(postroom.NumberedMessage{Message: m, Line: i + 1}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// conversations is so many messages of each of so many conversations, in turn.
+func conversations(groups, each int) (messages []postroom.Message) {
+	for n := 1; n <= each; n++ {
+		for group := range groups {
+			messages = append(messages, message(0xa00+group, n))
+		}
+	}
+	return messages
+}
+
+func TestPostAll(t *testing.T) {
+	t.Parallel()
+	table := openLocal(t).Table(tableName)
+	p := producer.New(table, options())
+	all := conversations(40, 5)
+	for _, want := range []producer.Summary{{Stored: 200}, {AlreadyThere: 200}} {
+		var lines []int
+		got, err := p.PostAll(t.Context(), numbered(all...), producer.BatchOptions{
+			Report: func(o producer.Outcome) {
+				lines = append(lines, o.Line)
+				if m := all[o.Line-1]; o.Err != nil || o.Key != (backend.Key{PK: m.GroupUUID, SK: m.Key()}) || o.AlreadyThere != (want.Stored == 0) {
+					t.Errorf("line %d: %+v", o.Line, o)
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Units.Write < 200 {
+			t.Errorf("units %+v", got.Units)
+		}
+		if got.Units = (backend.Units{}); got != want {
+			t.Errorf("summary %+v, want %+v", got, want)
+		}
+		slices.Sort(lines)
+		if len(slices.Compact(lines)) != len(all) {
+			t.Errorf("%d of %d lines reported", len(lines), len(all))
+		}
+	}
+	if got := stored(t, table, id(0xa00)); len(got) != 5 {
+		t.Errorf("stored is %+v", got)
+	}
+}
+
+// The stream shows in which order messages were stored.
+func TestPostAllKeepsTheOrderOfAConversation(t *testing.T) {
+	t.Parallel()
+	b := openLocal(t)
+	all := conversations(6, 30)
+	slices.Reverse(all) // newest first: the order of lines counts, not of times
+	if _, err := producer.New(b.Table(tableName), options()).PostAll(t.Context(), numbered(all...), producer.BatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]string{}
+	for _, m := range all {
+		want[m.GroupUUID] = append(want[m.GroupUUID], m.Key())
+	}
+	got := map[string][]string{}
+	stream := b.Stream(tableName)
+	shards, err := stream.Shards(t.Context(), "")
+	if err != nil || len(shards.Shards) != 1 {
+		t.Fatalf("shards %+v, %v", shards, err)
+	}
+	it, err := stream.Iterator(t.Context(), shards.StreamARN, shards.Shards[0].ID, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := stream.Records(t.Context(), it, backend.MaxRecords)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range page.Records {
+		got[r.Key.PK] = append(got[r.Key.PK], r.Key.SK)
+	}
+	for group, keys := range want {
+		if !slices.Equal(got[group], keys) {
+			t.Errorf("conversation %s was stored in the order %v", group, got[group])
+		}
+	}
+}
+
+func TestPostAllReportsBadLinesAndGoesOn(t *testing.T) {
+	t.Parallel()
+	table := openLocal(t).Table(tableName)
+	future, large := message(7, 3), message(7, 4)
+	future.CreatedAt = now.AddDate(1, 0, 0)
+	large.Text = strings.Repeat("x", backend.MaxItemBytes)
+	var file strings.Builder
+	for _, m := range []any{message(7, 1), "hello", message(7, 2), "", future, large, `{"message":"x"}`, message(7, 5)} {
+		if m, ok := m.(postroom.Message); ok {
+			line, err := m.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			file.Write(line)
+			file.WriteString("\n")
+			continue
+		}
+		fmt.Fprintln(&file, m)
+	}
+	bad := map[int]string{}
+	got, err := producer.New(table, options()).PostAll(t.Context(), postroom.ReadMessages(strings.NewReader(file.String())), producer.BatchOptions{
+		Report: func(o producer.Outcome) {
+			if o.Err != nil {
+				bad[o.Line] = o.Err.Error()
+			}
+		},
+	})
+	if err != nil || got.Stored != 3 || got.Refused != 4 {
+		t.Errorf("summary %+v, %v", got, err)
+	}
+	for line, want := range map[int]string{2: "line 2: invalid character", 5: "ahead of this machine's clock", 6: "400 KB", 7: "created_at"} {
+		if !strings.Contains(bad[line], want) {
+			t.Errorf("line %d: %q, want %q", line, bad[line], want)
+		}
+	}
+	if n := len(stored(t, table, id(7))); n != 3 || len(bad) != 4 {
+		t.Errorf("%d stored, %d bad lines: %v", n, len(bad), bad)
+	}
+}
+
+func TestPostAllStopsWhereTheBackendFails(t *testing.T) {
+	t.Parallel()
+	b := openLocal(t)
+	var puts atomic.Int64
+	f := backendtest.Faulty(b, func(context.Context, backendtest.Call) backendtest.Fault {
+		if puts.Add(1) > 50 {
+			return backendtest.Fault{Kind: backend.KindDenied}
+		}
+		return backendtest.Fault{}
+	})
+	all := conversations(10, 100)
+	read := 0
+	source := func(yield func(postroom.NumberedMessage, error) bool) {
+		for m, err := range numbered(all...) {
+			read++
+			if !yield(m, err) {
+				return
+			}
+		}
+	}
+	got, err := producer.New(f.Table(tableName), options()).PostAll(t.Context(), source, producer.BatchOptions{Concurrency: 4})
+	if backend.KindOf(err) != backend.KindDenied || !strings.Contains(err.Error(), fmt.Sprintf("stopped with %d messages stored", got.Stored)) || !strings.Contains(err.Error(), "line ") {
+		t.Errorf("error %v", err)
+	}
+	if got.Stored == 0 || got.Stored > 50 || got.Refused != 0 { // what was under way may have been stored unseen
+		t.Errorf("summary %+v", got)
+	}
+	if read > 200 {
+		t.Errorf("%d lines were read though the 51st put failed", read)
+	}
+	again, err := producer.New(b.Table(tableName), options()).PostAll(t.Context(), numbered(all...), producer.BatchOptions{})
+	if err != nil || again.Stored+again.AlreadyThere != len(all) || again.AlreadyThere < got.Stored {
+		t.Errorf("made again: %+v, %v", again, err)
+	}
+}
+
+func TestPostAllStopsWhereTheSourceFails(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("disk on fire")
+	source := func(yield func(postroom.NumberedMessage, error) bool) {
+		for m, err := range numbered(conversations(3, 3)...) {
+			if !yield(m, err) {
+				return
+			}
+		}
+		yield(postroom.NumberedMessage{}, failed)
+	}
+	got, err := producer.New(openLocal(t).Table(tableName), options()).PostAll(t.Context(), source, producer.BatchOptions{})
+	if !errors.Is(err, failed) || got.Stored != 9 {
+		t.Errorf("summary %+v, %v", got, err)
+	}
+}
+
+func TestPostAllStopsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("enough")
+	var reported atomic.Int64
+	endless := func(yield func(postroom.NumberedMessage, error) bool) {
+		for n := 1; yield(postroom.NumberedMessage{Message: message(n%50, 2), Line: n}, nil); n++ {
+		}
+	}
+	got, err := producer.New(openLocal(t).Table(tableName), options()).PostAll(ctx, endless, producer.BatchOptions{
+		Report: func(producer.Outcome) {
+			if reported.Add(1) == 20 {
+				cancel(stop)
+			}
+		},
+	})
+	if !errors.Is(err, stop) || int64(got.Stored+got.AlreadyThere) != reported.Load() {
+		t.Errorf("summary %+v of %d reported, %v", got, reported.Load(), err)
+	}
+}
+
+// BenchmarkPostAll is the rate of a batch onto a file.
+func BenchmarkPostAll(b *testing.B) {
+	store, err := local.Open(filepath.Join(b.TempDir(), "postroom.db"), local.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.CreateTable(b.Context(), backend.TableSpec{
+		Name: tableName, PartitionKey: backend.AttrPK, SortKey: backend.AttrSK, StreamView: "NEW_IMAGE",
+		Index: &backend.IndexSpec{Name: postroom.IndexName, PartitionKey: postroom.AttrGroupUUID, SortKey: postroom.AttrUserUUID},
+	}); err != nil {
+		b.Fatal(err)
+	}
+	source := func(yield func(postroom.NumberedMessage, error) bool) {
+		for n := 1; b.Loop(); n++ {
+			m := message(0xa00+n%1000, 2+n/1000)
+			if !yield(postroom.NumberedMessage{Message: m, Line: n}, nil) {
+				return
+			}
+		}
+	}
+	got, err := producer.New(store.Table(tableName), producer.Options{}).PostAll(b.Context(), source, producer.BatchOptions{})
+	if err != nil || got.Refused > 0 {
+		b.Fatal(got, err)
+	}
+	b.ReportMetric(float64(got.Stored)/b.Elapsed().Seconds(), "msg/s")
+}
