@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,8 +47,10 @@ func benchmarkFlow(b *testing.B, backlog int) {
 	for s := range senders {
 		g.Go(func() error { return sendNumbered(ctx, q, backlog/10+s, senders, b.N/senders, groups) })
 	}
+	var left atomic.Int64
+	left.Store(int64(b.N / senders * senders))
 	for range receivers {
-		g.Go(func() error { return drainQueue(ctx, q, (b.N/senders*senders)/receivers) })
+		g.Go(func() error { return drainQueue(ctx, q, &left) })
 	}
 	if err := g.Wait(); err != nil {
 		b.Fatal(err)
@@ -76,15 +79,15 @@ func sendNumbered(ctx context.Context, q backend.Queue, first, step, n, groups i
 	return nil
 }
 
-// drainQueue receives and deletes about n messages.
-func drainQueue(ctx context.Context, q backend.Queue, n int) error {
-	for n > 0 {
+// drainQueue receives and deletes until none is left to be received.
+func drainQueue(ctx context.Context, q backend.Queue, left *atomic.Int64) error {
+	for left.Load() > 0 {
 		ds, err := q.Receive(ctx, backend.MaxQueueBatch, time.Second, 30*time.Second)
 		if err != nil {
 			return err
 		}
 		if len(ds) == 0 {
-			return nil
+			continue
 		}
 		receipts := make([]string, len(ds))
 		for i, d := range ds {
@@ -93,7 +96,43 @@ func drainQueue(ctx context.Context, q backend.Queue, n int) error {
 		if _, err := q.Delete(ctx, receipts); err != nil {
 			return err
 		}
-		n -= len(ds)
+		left.Add(-int64(len(ds)))
 	}
 	return nil
+}
+
+// BenchmarkQueueReceiveBlocked receives from one free group beside 100,000
+// messages in blocked groups.
+func BenchmarkQueueReceiveBlocked(b *testing.B) {
+	const blocked, groups = 100_000, 200
+	ctx := b.Context()
+	store := open(b, filepath.Join(b.TempDir(), "q.db"), Options{})
+	spec := fifoSpec("q")
+	if err := store.CreateQueue(ctx, spec); err != nil {
+		b.Fatal(err)
+	}
+	q := store.Queue(spec.Name)
+	if err := sendNumbered(ctx, q, 0, 1, blocked, groups); err != nil {
+		b.Fatal(err)
+	}
+	for range groups {
+		// The oldest group comes first: this blocks one after the other.
+		if _, err := q.Receive(ctx, 1, 0, backend.MaxVisibility); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		free := []backend.SendEntry{{Body: benchBody, GroupID: "free", DeduplicationID: fmt.Sprint(i)}}
+		if _, err := q.Send(ctx, free); err != nil {
+			b.Fatal(err)
+		}
+		ds, err := q.Receive(ctx, backend.MaxQueueBatch, 0, 30*time.Second)
+		if err != nil || len(ds) != 1 {
+			b.Fatalf("received %d messages, error %v", len(ds), err)
+		}
+		if _, err := q.Delete(ctx, []string{ds[0].Receipt}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -1,8 +1,11 @@
 package local
 
-// group returns the row of a FIFO group. One that is made here is blocked and
-// without a head, until refresh.
+// group returns the id of a FIFO group, nil on a standard queue. A row that is
+// made here is blocked and has no head yet.
 func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
+	if !q.fifo {
+		return nil, false, nil
+	}
 	id = new(int64)
 	found, err := t.row("SELECT id FROM queue_groups WHERE queue = ? AND name = ?", []any{q.id, name}, id)
 	if err != nil || found {
@@ -29,6 +32,14 @@ func (q queueRow) refresh(t *tx, group int64) error {
 		_, err = t.exec("DELETE FROM queue_groups WHERE id = ?", group)
 	}
 	return err
+}
+
+// refreshOne is refresh for a message's group, where it has one.
+func (q queueRow) refreshOne(t *tx, group *int64) error {
+	if group == nil {
+		return nil
+	}
+	return q.refresh(t, *group)
 }
 
 // groups collects the groups that a call touched, to refresh each once.
@@ -125,8 +136,5 @@ func (q queueRow) drop(t *tx, m member) error {
 	if _, err := t.exec("DELETE FROM queue_messages WHERE id = ?", m.id); err != nil {
 		return err
 	}
-	if m.group == nil {
-		return nil
-	}
-	return q.refresh(t, *m.group)
+	return q.refreshOne(t, m.group)
 }

@@ -108,12 +108,9 @@ func (q queueRow) send(t *tx, e backend.SendEntry) (fresh bool, err error) {
 			return false, err
 		}
 	}
-	var group *int64
-	newGroup := false
-	if q.fifo {
-		if group, newGroup, err = q.group(t, e.GroupID); err != nil {
-			return false, err
-		}
+	group, newGroup, err := q.group(t, e.GroupID)
+	if err != nil {
+		return false, err
 	}
 	now := t.now
 	id := uuid.New()
@@ -123,9 +120,9 @@ func (q queueRow) send(t *tx, e backend.SendEntry) (fresh bool, err error) {
 		return false, err
 	}
 	if newGroup {
-		return true, q.refresh(t, *group)
+		_, err = t.exec("UPDATE queue_groups SET head = last_insert_rowid(), blocked = 0 WHERE id = ?", *group)
 	}
-	return true, nil
+	return true, err
 }
 
 func (q queueRow) retention() time.Duration {

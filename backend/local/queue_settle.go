@@ -12,19 +12,29 @@ func (q *queue) Delete(ctx context.Context, receipts []string) (failed []backend
 	if err := q.checkBatch("Delete", len(receipts)); err != nil {
 		return nil, err
 	}
-	err = q.settle(ctx, "Delete", receipts, func(s *settling, i int, m *held) error {
-		switch {
-		case m == nil: // gone already
-		case m.current && (m.inFlight || !s.fifo):
-			_, err := s.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
-			s.touched.add(m.group)
-			return err
-		case s.fifo:
-			s.fail(i, "InvalidParameterValue", expiredMessage)
-		}
-		return nil
-	}, &failed)
+	err = q.settle(ctx, "Delete", receipts, (*settling).delete, &failed)
 	return failed, err
+}
+
+// delete removes a message, or finds why it cannot.
+func (s *settling) delete(i int, r receipt) error {
+	query := "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? RETURNING grp"
+	args := []any{r.id, s.id, r.receives}
+	if s.fifo {
+		query = "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? AND visible_at > ? RETURNING grp"
+		args = append(args, micros(s.t.now))
+	}
+	var group *int64
+	deleted, err := s.t.row(query, args, &group)
+	if err != nil || deleted || !s.fifo {
+		s.touched.add(group)
+		return err
+	}
+	m, err := s.find(r)
+	if m != nil { // otherwise it was deleted before, which is well
+		s.fail(i, "InvalidParameterValue", expiredMessage)
+	}
+	return err
 }
 
 // ChangeVisibility implements [backend.Queue].
@@ -36,21 +46,30 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 	for i, c := range changes {
 		receipts[i] = c.Receipt
 	}
-	err = q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, m *held) error {
-		timeout := changes[i].Timeout
-		switch {
-		case timeout < 0 || timeout > backend.MaxVisibility || timeout%time.Second != 0:
-			s.fail(i, "InvalidParameterValue", "the visibility timeout %v is not in whole seconds from 0s to %v", timeout, backend.MaxVisibility)
-		case m == nil:
-			s.fail(i, "InvalidParameterValue", "message does not exist or is not available for visibility timeout change")
-		case m.current && (m.inFlight || !s.fifo):
-			return s.change(i, m, timeout)
-		case s.fifo:
-			s.fail(i, "InvalidParameterValue", expiredMessage)
-		}
-		return nil
+	err = q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, r receipt) error {
+		return s.change(i, r, changes[i].Timeout)
 	}, &failed)
 	return failed, err
+}
+
+// change hides a message for another while, or finds why it cannot.
+func (s *settling) change(i int, r receipt, timeout time.Duration) error {
+	if timeout < 0 || timeout > backend.MaxVisibility || timeout%time.Second != 0 {
+		s.fail(i, "InvalidParameterValue", "the visibility timeout %v is not in whole seconds from 0s to %v", timeout, backend.MaxVisibility)
+		return nil
+	}
+	m, err := s.find(r)
+	switch {
+	case err != nil:
+		return err
+	case m == nil:
+		s.fail(i, "InvalidParameterValue", "message does not exist or is not available for visibility timeout change")
+	case m.current && (m.inFlight || !s.fifo):
+		return s.hide(i, m, timeout)
+	case s.fifo:
+		s.fail(i, "InvalidParameterValue", expiredMessage)
+	}
+	return nil
 }
 
 const expiredMessage = "the receipt handle has expired"
@@ -75,9 +94,8 @@ func (s *settling) fail(i int, code, format string, args ...any) {
 	s.failed = append(s.failed, senderFault(i, code, format, args...))
 }
 
-// settle runs f for each receipt with the message it stands for, nil where that
-// is gone.
-func (q *queue) settle(ctx context.Context, call string, receipts []string, f func(*settling, int, *held) error, failed *[]backend.EntryError) error {
+// settle runs f for each receipt that may be one of this queue.
+func (q *queue) settle(ctx context.Context, call string, receipts []string, f func(*settling, int, receipt) error, failed *[]backend.EntryError) error {
 	return q.write(ctx, call, func(t *tx, row queueRow) error {
 		s := &settling{queueRow: row, t: t, touched: groups{}}
 		for i, text := range receipts {
@@ -86,11 +104,7 @@ func (q *queue) settle(ctx context.Context, call string, receipts []string, f fu
 				s.fail(i, "ReceiptHandleIsInvalid", "the receipt handle %q is not of this queue", text)
 				continue
 			}
-			m, err := s.find(r)
-			if err != nil {
-				return err
-			}
-			if err := f(s, i, m); err != nil {
+			if err := f(s, i, r); err != nil {
 				return err
 			}
 		}
@@ -102,6 +116,7 @@ func (q *queue) settle(ctx context.Context, call string, receipts []string, f fu
 	})
 }
 
+// find reads the message of a receipt, nil where it is gone.
 func (s *settling) find(r receipt) (*held, error) {
 	var queue int64
 	var receives int
@@ -120,8 +135,8 @@ func (s *settling) find(r receipt) (*held, error) {
 	return m, nil
 }
 
-// change hides a message for so long from now on, within its 12 hours.
-func (s *settling) change(i int, m *held, timeout time.Duration) error {
+// hide puts a message out of sight for so long from now on, within its 12 hours.
+func (s *settling) hide(i int, m *held, timeout time.Duration) error {
 	s.touched.add(m.group)
 	if timeout == 0 {
 		_, err := s.t.exec("UPDATE queue_messages SET visible_at = NULL, process = NULL WHERE id = ?", m.id)

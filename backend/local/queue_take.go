@@ -208,13 +208,12 @@ func (r *receiving) hide(ids []int64) error {
 // FIFO queue its retention starts anew, on a standard queue it goes on.
 // Source: SQS developer guide, dead-letter queue retention.
 func (q queueRow) bury(t *tx, m candidate) error {
-	var group *int64
+	group, _, err := q.group(t, m.d.GroupID)
+	if err != nil {
+		return err
+	}
 	expires := m.d.SentAt.Add(q.retention())
 	if q.fifo {
-		var err error
-		if group, _, err = q.group(t, m.d.GroupID); err != nil {
-			return err
-		}
 		expires = t.now.Add(q.retention())
 	}
 	if _, err := t.exec(`UPDATE queue_messages
@@ -223,10 +222,8 @@ func (q queueRow) bury(t *tx, m candidate) error {
 		return err
 	}
 	t.wake(queueTopic(q.spec.Name))
-	if group != nil {
-		if err := q.refresh(t, *group); err != nil {
-			return err
-		}
+	if err := q.refreshOne(t, group); err != nil {
+		return err
 	}
 	return q.dropExpired(t)
 }
