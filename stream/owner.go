@@ -20,8 +20,8 @@ type ownership struct {
 	log      *slog.Logger
 	troubles *troubles
 
-	writing sync.Mutex // held over each write of the item
-	item    ownerItem  // as it was last written; guarded by writing
+	writing exclusive // held over each write of the item
+	item    ownerItem // as it was last written; guarded by writing
 
 	mu      sync.Mutex
 	renewed time.Time     // just before the last successful renewal was sent
@@ -33,6 +33,7 @@ func newOwnership(control backend.Table, arn, run string, o Options) *ownership 
 	return &ownership{
 		control: control, key: ownerKey(arn), worker: o.Worker, run: run, lease: o.LeaseDuration,
 		log: o.Logger, troubles: newTroubles(o.Logger, "renewing the ownership of the stream"),
+		writing: newExclusive(),
 		changed: make(chan struct{}),
 	}
 }

@@ -31,7 +31,7 @@ type reading struct {
 	barren   time.Time // since when a shard with children has brought nothing
 	warned   bool
 
-	writing sync.Mutex
+	writing exclusive
 	lease   lease // as it stands in the control table; guarded by writing
 }
 
@@ -41,7 +41,7 @@ func (r *run) readShard(ctx context.Context, n *node) error {
 	if err != nil {
 		return err
 	}
-	s := &reading{run: r, node: n, id: taken.shard, lease: taken, read: taken.done}
+	s := &reading{run: r, node: n, id: taken.shard, lease: taken, read: taken.done, writing: newExclusive()}
 	s.tracker = newTracker(taken.done, r.opt.FlushCount, r.settle, func() { signal(r.due) })
 	if taken.finished {
 		s.finished()
