@@ -31,17 +31,16 @@ func (b *Backend) dial(ctx context.Context, size int, pragmas ...string) (chan *
 	b.dbs = append(b.dbs, db)
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
-	conns := make([]*conn, size)
-	for i := range conns {
+	pool := make(chan *conn, size)
+	for range size {
 		c, err := db.Conn(ctx)
 		if err != nil {
+			for range len(pool) {
+				(<-pool).close()
+			}
 			return nil, err
 		}
-		conns[i] = &conn{Conn: c, stmts: make(map[string]*sql.Stmt)}
-	}
-	pool := make(chan *conn, size)
-	for _, c := range conns {
-		pool <- c
+		pool <- &conn{Conn: c, stmts: make(map[string]*sql.Stmt)}
 	}
 	return pool, nil
 }
@@ -57,7 +56,6 @@ func dsn(path string, pragmas ...string) string {
 	query := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		fmt.Sprintf("page_size(%d)", pageBytes), // of a new file
-		"journal_mode(WAL)",
 		"synchronous(NORMAL)",
 	}}
 	query["_pragma"] = append(query["_pragma"], pragmas...)

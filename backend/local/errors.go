@@ -62,6 +62,9 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	if !errors.As(err, &s) {
 		return backend.KindUnknown, ""
 	}
+	if s.Code() == sqlite3.SQLITE_READONLY_DBMOVED {
+		return backend.KindUnavailable, "the file was moved or removed while it was open"
+	}
 	switch s.Code() & 0xff { // the low byte: extended codes refine it
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return backend.KindThrottled, "another process holds the file's lock"

@@ -2,26 +2,386 @@ package local
 
 import (
 	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom/backend"
 )
 
 func TestReopen(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "a b?#%.db")
+	path := filepath.Join(t.TempDir(), "a b?#%&'ä.db")
+	want := settings{Shards: 7, RollSize: 9, IndexLag: time.Minute}
 	for i := range 3 {
-		b, err := Open(path, Options{Shards: 7 + i})
-		if err != nil {
-			t.Fatal(err)
+		b := open(t, path, Options{Shards: 7 + i, RollSize: 9 + i, IndexLag: time.Minute + time.Duration(i)})
+		if b.settings != want {
+			t.Errorf("opened %d times before: settings %+v, want those of the first, %+v", i, b.settings, want)
 		}
-		if b.settings.Shards != 7 {
-			t.Errorf("opened %d times: shards %d, want 7 of the first", i, b.settings.Shards)
+		if i == 0 {
+			table, _ := newTable(t, b)
+			put(t, table, message(1))
 		}
-		if err := b.write(context.Background(), "x", func(*tx) error { return nil }); err != nil {
-			t.Fatal(err)
+		if item, _, err := b.Table("postroom").Get(t.Context(), backend.KeyOf(message(1))); err != nil || item == nil {
+			t.Errorf("opened %d times before: item %v, %v", i, item, err)
 		}
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
+		if err := b.Close(); err != nil {
+			t.Errorf("second Close: %v", err)
+		}
 	}
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("the file is not where it was asked for: %v", err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	textFile := write("notes.txt", strings.Repeat("no database at all\n", 100))
+	for name, test := range map[string]struct {
+		path    string
+		kind    backend.Kind
+		message string
+	}{
+		"nothing":         {"", backend.KindInvalid, "path is empty"},
+		"a folder":        {dir, backend.KindInvalid, "folder"},
+		"no such folder":  {filepath.Join(dir, "none", "x.db"), backend.KindNotFound, "folder"},
+		"file as folder":  {filepath.Join(textFile, "x.db"), backend.KindInvalid, "not a directory"},
+		"a device":        {os.DevNull, backend.KindInvalid, "no regular file"},
+		"not SQLite":      {textFile, backend.KindInvalid, "no SQLite database"},
+		"another program": {foreignDatabase(t, dir, "CREATE TABLE t (x)"), backend.KindInvalid, "another program"},
+		"a newer version": {newerDatabase(t, dir), backend.KindInvalid, "schema version 1000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, _ := os.ReadFile(test.path)
+			b, err := Open(test.path, Options{})
+			if err == nil {
+				t.Fatal(errors.Join(errors.New("no error"), b.Close()))
+			}
+			wantKind(t, err, test.kind)
+			if !strings.Contains(err.Error(), test.message) || !strings.Contains(err.Error(), test.path) {
+				t.Errorf("error %q does not name the file and say %q", err, test.message)
+			}
+			if after, _ := os.ReadFile(test.path); string(after) != string(before) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+	for name, opts := range map[string]Options{
+		"Shards": {Shards: -1}, "RollSize": {RollSize: -1}, "IndexLag": {IndexLag: -1},
+	} {
+		_, err := Open(Memory, opts)
+		wantKind(t, err, backend.KindInvalid)
+		if err != nil && !strings.Contains(err.Error(), name) {
+			t.Errorf("error %q does not name %s", err, name)
+		}
+	}
+}
+
+// foreignDatabase makes a SQLite file that is not Postroom's.
+func foreignDatabase(t *testing.T, dir, statement string) string {
+	t.Helper()
+	path := filepath.Join(dir, "other.db")
+	execFile(t, path, statement)
+	return path
+}
+
+func newerDatabase(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "newer.db")
+	if err := open(t, path, Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	execFile(t, path, "UPDATE settings SET value = 1000 WHERE name = 'schema_version'")
+	return path
+}
+
+// execFile runs a statement on a file, past this package.
+func execFile(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Many open a new file at once: one makes it, all can use it.
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	var g errgroup.Group
+	for i := range 8 {
+		g.Go(func() error {
+			b, err := Open(path, Options{})
+			if err != nil {
+				return err
+			}
+			err = b.CreateTable(t.Context(), backend.TableSpec{Name: fmt.Sprintf("table-%d", i), PartitionKey: "PK", SortKey: "SK"})
+			return errors.Join(err, b.Close())
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, open(t, path, Options{}), "tables"); n != 8 {
+		t.Errorf("%d tables, want 8", n)
+	}
+}
+
+// Two handles on one file write and read beside each other; no update is lost.
+func TestTwoHandlesOnOneFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	handles := []*Backend{open(t, path, Options{RollSize: 20}), open(t, path, Options{})}
+	newTable(t, handles[0])
+	const writers, rounds = 4, 30
+	var g errgroup.Group
+	for w := range writers {
+		g.Go(func() error {
+			table := handles[w%2].Table("postroom")
+			for i := 0; i < rounds; {
+				old, _, err := table.Get(t.Context(), key("counter"))
+				if err != nil {
+					return err
+				}
+				condition := backend.Condition{Absent: true}
+				n := 0
+				if old != nil {
+					condition = backend.Condition{Equals: old}
+					n, _ = strconv.Atoi(backend.Number(old, "n"))
+				}
+				_, err = table.Transact(t.Context(), fmt.Sprintf("%d-%d-%d", w, i, n), []backend.Action{
+					{Put: item("counter", backend.Item{"n": number(strconv.Itoa(n + 1))}), Condition: condition},
+					{Put: message(n), Condition: backend.Condition{Absent: true}},
+				})
+				switch backend.KindOf(err) {
+				case backend.KindConditionFailed:
+					continue
+				case backend.KindUnknown:
+					if err != nil {
+						return err
+					}
+				default:
+					return err
+				}
+				i++
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := handles[1].Table("postroom").Get(t.Context(), key("counter"))
+	if err != nil || backend.Number(got, "n") != strconv.Itoa(writers*rounds) {
+		t.Errorf("counter %v, %v; want %d", got, err, writers*rounds)
+	}
+	if n := len(readAll(t, handles[1].Stream("postroom"))); n != 2*writers*rounds {
+		t.Errorf("%d records, want %d", n, 2*writers*rounds)
+	}
+}
+
+// A waiter learns of a change by another handle within 5 ms while the file is
+// busy, and within 250 ms otherwise.
+func TestChangesOfOthersWake(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	newTable(t, open(t, path, Options{}))
+	synctest.Test(t, func(t *testing.T) {
+		mine, others := open(t, path, Options{}), open(t, path, Options{})
+		table, stream := others.Table("postroom"), mine.Stream("postroom")
+		for i, step := range []struct{ idle, within time.Duration }{
+			{0, busyLook}, {busyFor / 2, busyLook}, {time.Minute, idleLook}, {0, busyLook}, {time.Hour, idleLook},
+		} {
+			changed := stream.Changed()
+			time.Sleep(step.idle)
+			select {
+			case <-changed:
+				t.Fatalf("step %d: woken by nothing", i)
+			default:
+			}
+			put(t, table, message(i))
+			start := time.Now()
+			<-changed
+			if d := time.Since(start); d > step.within {
+				t.Errorf("step %d: woken after %v, want %v", i, d, step.within)
+			}
+		}
+	})
+}
+
+// Nothing is missed while nobody waits: a change before the watcher starts is
+// seen by its first look at the latest.
+func TestChangeBeforeTheWatcherStarts(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	mine, others := open(t, path, Options{}), open(t, path, Options{})
+	table, _ := newTable(t, others)
+	for i := range 20 {
+		changed := mine.Stream("postroom").Changed()
+		put(t, table, message(i))
+		select {
+		case <-changed:
+		case <-time.After(30 * time.Second):
+			t.Fatal("not woken")
+		}
+	}
+}
+
+func TestCloseWakesWaiters(t *testing.T) {
+	t.Parallel()
+	b := open(t, filepath.Join(t.TempDir(), "postroom.db"), Options{})
+	changed := b.Stream("postroom").Changed()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	<-b.Stream("postroom").Changed()
+	_, _, err := b.Table("postroom").Get(t.Context(), key("s"))
+	wantKind(t, err, backend.KindInvalid)
+	if err != nil && !strings.Contains(err.Error(), "closed") {
+		t.Errorf("error %q does not say that the file is closed", err)
+	}
+}
+
+// A cancelled call leaves no transaction open, wherever it was: waiting for the
+// connection, for another process's lock, or in the transaction itself.
+func TestCancelledCallLeavesNoTransaction(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b, other := open(t, path, Options{}), open(t, path, Options{})
+	table, _ := newTable(t, b)
+
+	within := func(name string, hold *Backend) {
+		t.Helper()
+		held, release := make(chan struct{}), make(chan struct{})
+		var g sync.WaitGroup
+		g.Go(func() {
+			_ = hold.write(context.Background(), "hold", func(*tx) error {
+				close(held)
+				<-release
+				return nil
+			})
+		})
+		<-held
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		_, err := table.Put(ctx, message(1), backend.Condition{})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: error %v, want the context's", name, err)
+		}
+		close(release)
+		g.Wait()
+		put(t, table, message(2))
+	}
+	within("connection taken", b)
+	within("file locked", other)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	err := b.write(ctx, "test", func(tx *tx) error {
+		cancel()
+		_, err := tx.exec("DELETE FROM items")
+		return err
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want the context's", err)
+	}
+	if n := count(t, b, "items"); n != 1 {
+		t.Errorf("%d items, want the one that was put", n)
+	}
+}
+
+// A panic in a transaction rolls it back and gives the connection back.
+func TestPanicRollsBack(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{})
+	table, _ := newTable(t, b)
+	put(t, table, message(1))
+	func() {
+		defer func() { _ = recover() }()
+		_ = b.write(t.Context(), "test", func(tx *tx) error {
+			_, _ = tx.exec("DELETE FROM items")
+			panic("test")
+		})
+	}()
+	if n := count(t, b, "items"); n != 1 {
+		t.Errorf("%d items, want 1", n)
+	}
+}
+
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b := open(t, path, Options{})
+	table, _ := newTable(t, b)
+	put(t, table, message(0))
+	limit := func(pages string) {
+		c := <-b.writer
+		defer func() { b.writer <- c }()
+		if _, err := c.ExecContext(t.Context(), "PRAGMA max_page_count = "+pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit("40")
+	var err error
+	i := 1
+	for ; err == nil && i < 1000; i++ {
+		_, err = table.Put(t.Context(), message(i), backend.Condition{})
+	}
+	wantKind(t, err, backend.KindUnavailable)
+	if err != nil && (!strings.Contains(err.Error(), "disk is full") || !strings.Contains(err.Error(), path)) {
+		t.Errorf("error %q does not name the file and that the disk is full", err)
+	}
+	if items, records := count(t, b, "items"), count(t, b, "records"); items != i-1 || records != i-1 {
+		t.Errorf("%d items and %d records, %d were answered", items, records, i-1)
+	}
+	limit("100000")
+	put(t, table, message(i))
+}
+
+// A lock that another process holds too long is KindThrottled.
+func TestLockedFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b, other := open(t, path, Options{}), open(t, path, Options{})
+	table, _ := newTable(t, b)
+	c := <-b.writer
+	if _, err := c.ExecContext(t.Context(), "PRAGMA busy_timeout = 1"); err != nil {
+		t.Fatal(err)
+	}
+	b.writer <- c
+	if err := other.write(t.Context(), "hold", func(*tx) error {
+		_, err := table.Put(t.Context(), message(1), backend.Condition{})
+		wantKind(t, err, backend.KindThrottled)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, table, message(1))
 }

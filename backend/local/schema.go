@@ -35,24 +35,49 @@ type settings struct {
 // prepareFile makes the schema in an empty file, and reads the settings of one
 // that has it. Two processes may do so at once: the transaction decides.
 func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
-	_, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", func(t *tx) error {
-		var application, objects int64
-		if _, err := t.row("PRAGMA application_id", nil, &application); err != nil {
+	// A look first: a file of another program must not be touched.
+	if _, err := b.transact(ctx, b.writer, "BEGIN", func(t *tx) error {
+		_, err := t.empty()
+		return err
+	}); err != nil {
+		return err
+	}
+	c := <-b.writer
+	_, err := c.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+	b.writer <- c
+	if err != nil {
+		return err
+	}
+	_, err = b.transact(ctx, b.writer, "BEGIN IMMEDIATE", func(t *tx) error {
+		empty, err := t.empty()
+		if err != nil {
 			return err
 		}
-		if _, err := t.row("SELECT count(*) FROM sqlite_schema", nil, &objects); err != nil {
-			return err
-		}
-		switch {
-		case application == applicationID:
+		if !empty {
 			return b.loadSettings(t)
-		case application != 0 || objects != 0:
-			return errForeign
 		}
 		b.settings = fresh
 		return createSchema(t, fresh)
 	})
 	return err
+}
+
+// empty reports whether a file is new, and an error if it is not Postroom's.
+func (t *tx) empty() (bool, error) {
+	var application, objects int64
+	if _, err := t.row("PRAGMA application_id", nil, &application); err != nil {
+		return false, err
+	}
+	if _, err := t.row("SELECT count(*) FROM sqlite_schema", nil, &objects); err != nil {
+		return false, err
+	}
+	if application == applicationID {
+		return false, nil
+	}
+	if application != 0 || objects != 0 {
+		return false, errForeign
+	}
+	return true, nil
 }
 
 func createSchema(t *tx, s settings) error {
