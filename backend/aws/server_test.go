@@ -9,6 +9,10 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // answer is what a fake server does with one request.
@@ -34,6 +38,20 @@ func failure(status int, code, message string, more ...string) answer {
 // lost carries a request out and does not answer.
 func lost(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 
+func wantSame[T any](t *testing.T, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(types.AttributeValueMemberS{})); diff != "" {
+		t.Errorf("not as it should be (-want +got):\n%s", diff)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func quoted(s string) string {
 	b, _ := json.Marshal(s)
 	return string(b)
@@ -45,7 +63,13 @@ type fake struct {
 
 	mu      sync.Mutex
 	answers []answer
-	calls   []string // operations, in the order in which they came
+	calls   []request // in the order in which they came
+}
+
+// request is one request.
+type request struct {
+	op   string
+	body map[string]any
 }
 
 func newFake(t *testing.T, answers ...answer) *fake {
@@ -59,9 +83,11 @@ func newFake(t *testing.T, answers ...answer) *fake {
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	got := request{}
+	_, got.op, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	json.NewDecoder(r.Body).Decode(&got.body)
 	f.mu.Lock()
-	f.calls = append(f.calls, op)
+	f.calls = append(f.calls, got)
 	a := f.answers[0]
 	if len(f.answers) > 1 {
 		f.answers = f.answers[1:]
@@ -76,6 +102,24 @@ func (f *fake) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.calls)
+}
+
+// ops are the operations called, in order.
+func (f *fake) ops() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ops := make([]string, len(f.calls))
+	for i, c := range f.calls {
+		ops[i] = c.op
+	}
+	return ops
+}
+
+// last is the newest request's body.
+func (f *fake) last() map[string]any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[len(f.calls)-1].body
 }
 
 // openFake opens a backend on a server with prepared answers.
