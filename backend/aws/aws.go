@@ -42,6 +42,7 @@ type Options struct {
 
 const (
 	defaultTimeout = 5 * time.Second
+	openTimeout    = 5 * time.Second
 	dialTimeout    = 2 * time.Second
 	// idleConns is how many connections to one host are kept: about what a busy
 	// projector uses at once. A connection more costs a TLS handshake.
@@ -73,7 +74,7 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(o.Region),

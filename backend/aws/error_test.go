@@ -152,9 +152,9 @@ func TestNobodyAnswers(t *testing.T) {
 	release := make(chan struct{})
 	f := newFake(t, func(http.ResponseWriter) { <-release })
 	defer close(release)
-	b := openAt(t, f.URL, 50*time.Millisecond)
+	b := openAt(t, f.URL, 300*time.Millisecond)
 	_, err := b.Table("postroom").Query(t.Context(), backend.Query{PK: "p"})
-	wantError(t, err, backend.KindUnavailable, "Query postroom", f.URL, "did not answer within 50ms")
+	wantError(t, err, backend.KindUnavailable, "Query postroom", f.URL, "did not answer within 300ms")
 	if f.count() != 1 {
 		t.Errorf("%d calls, want 1", f.count())
 	}
