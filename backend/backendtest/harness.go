@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -159,13 +160,17 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// wantKind fails the test unless err is of a kind.
+// wantKind fails the test unless err is of a kind, and says what it was for.
 func wantKind(t *testing.T, err error, want backend.Kind) {
 	t.Helper()
 	if err == nil {
 		t.Fatalf("no error, want one of kind %q", want)
 	}
-	if got := backend.KindOf(err); got != want {
-		t.Fatalf("error is of kind %q, want %q: %v", got, want, err)
+	var e *backend.Error
+	if !errors.As(err, &e) || e.Kind != want {
+		t.Fatalf("error is of kind %q, want %q: %v", backend.KindOf(err), want, err)
+	}
+	if e.Op == "" {
+		t.Errorf("the error does not say what the call was for: %v", err)
 	}
 }
