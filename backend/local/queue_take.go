@@ -125,18 +125,31 @@ func (r *receiving) takeGroups() (found bool, err error) {
 }
 
 // takeGroup takes a group's messages from the head up to the first in flight.
-func (r *receiving) takeGroup(group int64) ([]int64, error) {
-	ms, err := r.candidates("WHERE queue = ? AND grp = ? ORDER BY id LIMIT ?", r.id, group, r.max-len(r.got))
-	if err != nil {
-		return nil, err
-	}
-	for i, m := range ms {
-		if m.visibleAt != nil {
-			ms = ms[:i]
+func (r *receiving) takeGroup(group int64) (taken []int64, err error) {
+	after := int64(0)
+	for len(r.got) < r.max && r.gone < upkeepStep {
+		limit := r.max - len(r.got)
+		ms, err := r.candidates("WHERE queue = ? AND grp = ? AND id > ? ORDER BY id LIMIT ?", r.id, group, after, limit)
+		if err != nil {
+			return nil, err
+		}
+		last := len(ms) < limit
+		for i, m := range ms {
+			after = m.id
+			if m.visibleAt != nil {
+				ms, last = ms[:i], true
+				break
+			}
+		}
+		ids, err := r.sort(ms)
+		if err != nil {
+			return nil, err
+		}
+		if taken = append(taken, ids...); last {
 			break
 		}
 	}
-	return r.sort(ms)
+	return taken, nil
 }
 
 func (r *receiving) candidates(where string, args ...any) (ms []candidate, err error) {

@@ -1,0 +1,346 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// newQueueFile makes a file with a FIFO queue, a second handle on it as another
+// process has, and the clock of both.
+func newQueueFile(t *testing.T) (here, there *Backend, name string, clock *testClock) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "q.db")
+	clock = newClock()
+	here = open(t, path, Options{Now: clock.now})
+	there = open(t, path, Options{Now: clock.now})
+	spec := fifoSpec("q")
+	if err := here.CreateQueue(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	return here, there, spec.Name, clock
+}
+
+func sendBodies(t testing.TB, q backend.Queue, group string, bodies ...string) {
+	t.Helper()
+	for _, body := range bodies {
+		failed, err := q.Send(t.Context(), []backend.SendEntry{{Body: body, GroupID: group, DeduplicationID: body}})
+		if err != nil || len(failed) > 0 {
+			t.Fatal(failed, err)
+		}
+	}
+}
+
+// wantBodies receives at once and compares.
+func wantBodies(t testing.TB, q backend.Queue, want ...string) []backend.Delivery {
+	t.Helper()
+	ds, err := q.Receive(t.Context(), backend.MaxQueueBatch, 0, 30*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range ds {
+		got = append(got, d.Body)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("received (-want +got):\n%s", diff)
+	}
+	return ds
+}
+
+func TestQueueTwoHandlesAreOneQueue(t *testing.T) {
+	t.Parallel()
+	here, there, name, _ := newQueueFile(t)
+	sendBodies(t, here.Queue(name), "g", "1", "2")
+	ds := wantBodies(t, there.Queue(name), "1", "2")
+	sendBodies(t, here.Queue(name), "g", "1", "3") // 1 is a duplicate
+	wantBodies(t, here.Queue(name))
+	if failed, err := here.Queue(name).Delete(t.Context(), []string{ds[0].Receipt, ds[1].Receipt}); err != nil || len(failed) > 0 {
+		t.Fatal(failed, err)
+	}
+	wantBodies(t, there.Queue(name), "3")
+}
+
+// A send wakes a receive that waits: at once in the same process, within the
+// polling bound through another handle.
+func TestQueueSendWakesReceive(t *testing.T) {
+	t.Parallel()
+	here, there, name, _ := newQueueFile(t)
+	for sender, b := range map[string]*Backend{"same-process": here, "other-handle": there} {
+		got := make(chan []backend.Delivery, 1)
+		go func() {
+			ds, err := here.Queue(name).Receive(t.Context(), 1, backend.MaxWait, 30*time.Second)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- ds
+		}()
+		waitForWaiter(t, here, queueTopic(name))
+		start := time.Now()
+		sendBodies(t, b.Queue(name), sender, sender)
+		if ds := <-got; len(ds) != 1 || ds[0].Body != sender {
+			t.Fatalf("%s: received %+v", sender, ds)
+		}
+		if took := time.Since(start); took > backend.MaxWait/2 {
+			t.Errorf("%s: it took %v", sender, took)
+		}
+	}
+}
+
+// waitForWaiter returns once somebody waits for a topic.
+func waitForWaiter(t *testing.T, b *Backend, topic string) {
+	t.Helper()
+	for {
+		b.notifier.mu.Lock()
+		_, waiting := b.notifier.waiters[topic]
+		b.notifier.mu.Unlock()
+		if waiting {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal("nobody waits")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestQueueCloseEndsReceive(t *testing.T) {
+	t.Parallel()
+	_, there, name, _ := newQueueFile(t)
+	done := make(chan error, 1)
+	go func() {
+		_, err := there.Queue(name).Receive(context.Background(), 1, backend.MaxWait, 30*time.Second)
+		done <- err
+	}()
+	waitForWaiter(t, there, queueTopic(name))
+	if err := there.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err == nil {
+		t.Fatal("a receive of a closed file has no error")
+	}
+}
+
+// A crash between receive and delete: the message comes back with its
+// visibility timeout, before its successors.
+func TestQ13QueueCrashBetweenReceiveAndDelete(t *testing.T) {
+	t.Parallel()
+	here, there, name, clock := newQueueFile(t)
+	sendBodies(t, here.Queue(name), "g", "1", "2")
+	if _, err := there.Queue(name).Receive(t.Context(), 1, 0, 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := there.Close(); err != nil {
+		t.Fatal(err)
+	}
+	clock.advance(30*time.Second - time.Microsecond)
+	wantBodies(t, here.Queue(name))
+	clock.advance(time.Microsecond)
+	ds := wantBodies(t, here.Queue(name), "1", "2")
+	if ds[0].ReceiveCount != 2 || ds[1].ReceiveCount != 1 {
+		t.Errorf("receive counts %d and %d, want 2 and 1", ds[0].ReceiveCount, ds[1].ReceiveCount)
+	}
+}
+
+const pretendStatement = "UPDATE queue_messages SET process = ? WHERE process = ?"
+
+// pretend makes what this process has in flight that of another one.
+func pretend(t *testing.T, b *Backend, token int64, host string, pid int) {
+	t.Helper()
+	err := b.write(t.Context(), "pretend", func(tx *tx) error {
+		if _, err := tx.exec(pretendStatement, token, processToken); err != nil {
+			return err
+		}
+		_, err := tx.exec("INSERT INTO processes (token, host, pid) VALUES (?, ?, ?)", token, host, pid)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endedPID is the pid of a process that has ended.
+func endedPID(t *testing.T) int {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "-test.list=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd.Process.Pid
+}
+
+// What an ended process of this host had in flight comes back at once, in its
+// order and with its receive count; what others have does not.
+func TestQ13QueueReleaseDead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		host string
+		pid  int
+		dead bool
+	}{
+		"ended":                        {processHost(), endedPID(t), true},
+		"its pid is ours by now":       {processHost(), os.Getpid(), true},
+		"runs":                         {processHost(), os.Getppid(), false},
+		"on another host":              {"elsewhere", endedPID(t), false},
+		"on another host with our pid": {"elsewhere", os.Getpid(), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			here, there, name, _ := newQueueFile(t)
+			q := here.Queue(name)
+			sendBodies(t, q, "g", "1", "2")
+			ds := wantBodies(t, there.Queue(name), "1", "2")
+			sendBodies(t, q, "g", "3")
+			pretend(t, here, 1, c.host, c.pid)
+			sendBodies(t, q, "mine", "4")
+			wantBodies(t, q, "4")
+
+			released, err := here.ReleaseDead(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.dead {
+				if released != 0 {
+					t.Fatalf("released %d messages of a process that may run", released)
+				}
+				wantBodies(t, q)
+				return
+			}
+			if released != 2 {
+				t.Fatalf("released %d messages, want 2", released)
+			}
+			again := wantBodies(t, q, "1", "2", "3")
+			if again[0].ReceiveCount != 2 {
+				t.Errorf("receive count %d, want 2", again[0].ReceiveCount)
+			}
+			failed, err := q.Delete(t.Context(), []string{ds[0].Receipt})
+			if err != nil || len(failed) != 1 {
+				t.Errorf("a receipt of the ended process is good: %v %v", failed, err)
+			}
+			if released, err := here.ReleaseDead(t.Context()); released != 0 || err != nil {
+				t.Errorf("released %d again, error %v", released, err)
+			}
+		})
+	}
+}
+
+// Deduplication ids are forgotten after their window, in steps.
+func TestQueueForgetsDeduplicationIDs(t *testing.T) {
+	t.Parallel()
+	here, _, name, clock := newQueueFile(t)
+	q := here.Queue(name)
+	const sent = 3 * upkeepStep / 2
+	for i := range sent {
+		sendBodies(t, q, "g", fmt.Sprint(i))
+	}
+	clock.advance(deduplicationWindow)
+	for i, want := range []int{sent + 1 - upkeepStep, 2, 3} {
+		sendBodies(t, q, "g", fmt.Sprint("new", i))
+		if got := countRows(t, here, "queue_dedup"); got != want {
+			t.Errorf("%d deduplication ids are kept after send %d, want %d", got, i, want)
+		}
+	}
+}
+
+func countRows(t *testing.T, b *Backend, table string) (n int) {
+	t.Helper()
+	err := b.read(t.Context(), "count", func(tx *tx) error {
+		_, err := tx.row("SELECT count(*) FROM "+table, nil, &n)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A queue that nobody receives from does not grow for ever.
+func TestQueueSendDropsWhatIsPastRetention(t *testing.T) {
+	t.Parallel()
+	here, _, _, clock := newQueueFile(t)
+	for _, spec := range []backend.QueueSpec{fifoSpec("old"), {Name: "old", RetentionSeconds: 345_600}} {
+		if err := here.CreateQueue(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		entry := backend.SendEntry{Body: "m"}
+		for i := range 20 {
+			if isFIFO(spec.Name) {
+				entry.GroupID, entry.DeduplicationID = fmt.Sprint(i%3), fmt.Sprint(i)
+			}
+			if _, err := here.Queue(spec.Name).Send(t.Context(), []backend.SendEntry{entry}); err != nil {
+				t.Fatal(err)
+			}
+			if i == 18 {
+				clock.advance(345_600 * time.Second)
+			}
+		}
+		if got := countRows(t, here, "queue_messages"); got != 1 {
+			t.Errorf("%s: %d messages are kept, want 1", spec.Name, got)
+		}
+		if err := here.DeleteQueue(t.Context(), spec.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range []string{"queue_messages", "queue_groups"} {
+		if got := countRows(t, here, table); got != 0 {
+			t.Errorf("%d rows are left in %s", got, table)
+		}
+	}
+}
+
+// Without its dead-letter queue a message stays where it is.
+func TestQueueKeepsMessagesWhenDeadLetterQueueIsGone(t *testing.T) {
+	t.Parallel()
+	here, _, dead, clock := newQueueFile(t)
+	spec := fifoSpec("live")
+	spec.DeadLetterQueue, spec.MaxReceiveCount = dead, 1
+	if err := here.CreateQueue(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := here.DeleteQueue(t.Context(), dead); err != nil {
+		t.Fatal(err)
+	}
+	q := here.Queue(spec.Name)
+	sendBodies(t, q, "g", "m")
+	for range 3 {
+		wantBodies(t, q, "m")
+		clock.advance(30 * time.Second)
+	}
+}
+
+func TestQ2QueueRefusesBodiesThatAreNotUTF8(t *testing.T) {
+	t.Parallel()
+	here, _, name, _ := newQueueFile(t)
+	failed, err := here.Queue(name).Send(t.Context(), []backend.SendEntry{{Body: "\xff", GroupID: "g", DeduplicationID: "1"}})
+	if err != nil || len(failed) != 1 || failed[0].Code != "InvalidMessageContents" {
+		t.Fatal(failed, err)
+	}
+}
+
+// Receipts of another queue and of no queue do not fit.
+func TestReceipt(t *testing.T) {
+	t.Parallel()
+	want := receipt{nonce: -5, id: 1 << 40, receives: 300}
+	got, ok := parseReceipt(want.String(), -5)
+	if !ok || got != want {
+		t.Fatalf("%+v, %v", got, ok)
+	}
+	for _, bad := range []string{"", "garbage", "!", want.String()[:10], want.String() + "AA", receipt{1, 1, 1}.String()} {
+		if _, ok := parseReceipt(bad, -5); ok {
+			t.Errorf("%q is taken for a receipt", bad)
+		}
+	}
+}
