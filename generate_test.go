@@ -21,12 +21,16 @@ func uuids() *rapid.Generator[string] {
 func names() *rapid.Generator[string] {
 	return rapid.OneOf(
 		rapid.StringN(1, postroom.MaxNameRunes, -1),
-		rapid.StringOfN(rapid.SampledFrom([]rune("😀𝔘é,a")), 1, postroom.MaxNameRunes, -1),
+		rapid.StringOfN(rapid.SampledFrom([]rune("😀𝔘é,a")), postroom.MaxNameRunes-4, postroom.MaxNameRunes, -1),
 	)
 }
 
+// texts draws messages, many of about the length of a preview.
 func texts() *rapid.Generator[string] {
-	return rapid.OneOf(rapid.StringN(1, 600, -1), rapid.StringOfN(rapid.SampledFrom([]rune("😀é\x00\"<a ")), 1, 600, -1))
+	return rapid.OneOf(
+		rapid.StringN(1, 600, -1),
+		rapid.StringOfN(rapid.SampledFrom([]rune("😀é\x00\"<a ")), 60, 300, -1),
+	)
 }
 
 func times() *rapid.Generator[time.Time] {

@@ -1,6 +1,7 @@
 package postroom_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,7 @@ func TestGroupsPerspectiveAndSize(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		members := membersOf(2, 8).Draw(t, "members")
 		for i := range members { // names by which their owner can be told
-			members[i].DisplayName = "<" + members[i].UserUUID[:8] + ">" + cutRunes(members[i].DisplayName, 54)
+			members[i].DisplayName = mark(i) + cutRunes(members[i].DisplayName, postroom.MaxNameRunes-len(mark(i)))
 		}
 		m := messageBy(rapid.SampledFrom(members).Draw(t, "sender"))
 		m.Text = texts().Draw(t, "text")
@@ -66,7 +67,7 @@ func TestGroupsPerspectiveAndSize(t *testing.T) {
 			if g.UserUUID != members[i].UserUUID {
 				t.Fatalf("row %d is of %s", i, g.UserUUID)
 			}
-			if strings.Contains(g.OtherUserDisplayName, "<"+g.UserUUID[:8]+">") || g.OtherUserUUID == g.UserUUID {
+			if strings.Contains(g.OtherUserDisplayName, mark(i)) || g.OtherUserUUID == g.UserUUID {
 				t.Fatalf("%s sees their own name: %q", g.UserUUID, g.OtherUserDisplayName)
 			}
 			if !slices.Contains(shuffled, g) {
@@ -78,6 +79,8 @@ func TestGroupsPerspectiveAndSize(t *testing.T) {
 		}
 	})
 }
+
+func mark(member int) string { return fmt.Sprintf("<member %d>", member) }
 
 func cutRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {

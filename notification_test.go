@@ -50,6 +50,18 @@ func TestQ2NotificationsRoundTripAndSuitSQS(t *testing.T) {
 	})
 }
 
+func TestQ2NotificationsAreClean(t *testing.T) {
+	t.Parallel()
+	m := messageBy(person(1))
+	m.Text = "a\x00b\x07c\x1bd\x7fe\ufffef\uffffg\th\ni\rj\ufffdk😀l"
+	m.DisplayName, m.Handle = "A\x00nn", "a\uffffnn"
+	data := postroom.NewNotification("postroom", m, id(2)).Data
+	want := "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffdg\th\ni\rj\ufffdk😀l"
+	if data.Preview != want || data.DisplayName != "A\ufffdnn" || data.Handle != "a\ufffdnn" {
+		t.Errorf("data %+q", data)
+	}
+}
+
 func TestNotificationIDs(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
