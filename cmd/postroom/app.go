@@ -111,20 +111,11 @@ func (a *app) control() backend.Table {
 	return a.meter.Table(a.backend.Table(postroom.ControlTable(a.global.table)))
 }
 
-// explain adds to an error of the backend what a person can do about it.
+// explain adds to an error of the backend what a person can do about it, where
+// the backend does not say so itself.
 func (a *app) explain(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
-	}
-	switch backend.KindOf(err) {
-	case backend.KindNotFound:
+	if backend.KindOf(err) == backend.KindNotFound {
 		return fmt.Errorf("%w\nRun `postroom provision` first, or check --table, --queue and the region", err)
-	case backend.KindDenied:
-		return fmt.Errorf("%w\nCheck the credentials and what they allow", err)
-	case backend.KindUnavailable:
-		if a.global.backend == "aws" {
-			return fmt.Errorf("%w\nCheck the network, --endpoint-url and --region", err)
-		}
 	}
 	return err
 }

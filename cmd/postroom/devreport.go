@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -87,8 +89,16 @@ func (d *devRun) suggest(ctx context.Context, held holdings) error {
 				self, from, names, g.GroupUUID)
 		}
 	}
-	d.say("\nHealth: http://%s/readyz   Data: %s   Stop: Ctrl-C\n", d.listener.Addr(), d.data)
+	d.say("\nHealth: http://%s/readyz   Data: %s   Stop: Ctrl-C\n", reachable(d.listener.Addr()), d.data)
 	return nil
+}
+
+// reachable is an address as this machine reaches it.
+func reachable(addr net.Addr) string {
+	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
+	}
+	return addr.String()
 }
 
 // commandLine is how to run another command on the same data.
@@ -111,7 +121,7 @@ func (a *app) commandLine() string {
 // make something else of the name.
 func quoteName(flag, name string) string {
 	for _, r := range name {
-		if !unicode.IsPrint(r) || r == '!' {
+		if !unicode.IsPrint(r) {
 			return ""
 		}
 	}

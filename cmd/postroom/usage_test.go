@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWrongUsage(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	for _, c := range []struct{ want, args string }{
+		{`unknown command "instal"`, "instal"},
+		{"did you mean post?", "pots"},
+		{"unknown flag: --frob", "dev --frob"},
+		{"--backend is", "status --backend gcp"},
+		{"--log-level is", "status --log-level loud"},
+		{"--data does nothing", "status --backend aws --data x"},
+		{"--region does nothing", "status --region x"},
+		{"USER is missing", "inbox"},
+		{"unexpected argument", "inbox " + ada + " " + bob},
+		{"unexpected argument", "inbox --all " + ada},
+		{"--limit is for one user's", "inbox --all --limit 3"},
+		{"not a canonical lower-case uuid", "inbox ADA"},
+		{"--limit is 0", "messages --limit 0 " + ada},
+		{"GROUP is missing", "messages"},
+		{"invalid", "messages --cursor frob " + ada},
+		{"invalid", "messages --since May " + ada},
+		{"--from is missing", "post"},
+		{"--to, --group or --members", "post --message x --from " + ada},
+		{"--to: ", "post --message x --to bob --from " + ada},
+		{"--message is missing", "post --to " + bob + " --from " + ada},
+		{"--created-at: ", "post --created-at now --message x --to " + bob + " --from " + ada},
+		{"--message is for one", "post --file x --message y"},
+		{"--sink is", "consume --sink pipe"},
+		{"option Visibility", "consume --visibility 1ms"},
+		{"--idle-after is", "project --idle-after -1s"},
+		{"--index is", "provision --index all"},
+		{"dev runs on", "dev --backend aws"},
+	} {
+		if strings.HasPrefix(c.args, "messages --") && c.want == "invalid" {
+			s.ok("provision")
+		}
+		r := s.run(strings.Fields(c.args)...)
+		if r.code != exitUsage || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
+			t.Errorf("postroom %s: %+v, want %q", c.args, r, c.want)
+		}
+		if !strings.Contains(r.stderr, "See: postroom") {
+			t.Errorf("postroom %s does not say where to look: %s", c.args, r.stderr)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.env["POSTROOM_DATA"] = s.path("other.db")
+	s.env["POSTROOM_TABLE"] = "mail"
+	s.env["POSTROOM_JSON"] = "true"
+	if out := s.ok("provision"); !strings.Contains(out, `"table mail"`) {
+		t.Errorf("provision printed %s", out)
+	}
+	// A flag wins.
+	if out := s.ok("provision", "--table", "post", "--json=false"); !strings.Contains(out, "created  table post\n") {
+		t.Errorf("provision printed %s", out)
+	}
+	s.env["POSTROOM_JSON"] = "perhaps"
+	if r := s.run("status"); r.code != exitUsage || !strings.Contains(r.stderr, "POSTROOM_JSON") {
+		t.Errorf("bad variable: %+v", r)
+	}
+	s.env = map[string]string{"POSTROOM_ENDPOINT_URL": "http://127.0.0.1:9"} // does not disturb the local backend
+	s.ok("provision")
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	for _, args := range [][]string{nil, {"--help"}, {"help", "post"}, {"dev", "--help"}} {
+		if out := s.ok(args...); !strings.Contains(out, "Usage:") {
+			t.Errorf("postroom %v printed %s", args, out)
+		}
+	}
+}
