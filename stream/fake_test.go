@@ -39,6 +39,8 @@ type fakeStream struct {
 	// fault is asked before each call: op is Shards (of: the cursor), Iterator
 	// or Records (of: the shard).
 	fault func(op, of string) error
+	// read is called after each page was made, under the lock.
+	read  func(backend.RecordPage)
 	calls map[string]int     // by op, and by op and shard
 	opens []backend.Position // of every iterator
 }
@@ -184,6 +186,9 @@ func (f *fakeStream) Records(_ context.Context, iterator string, limit int) (bac
 		page.Next = f.hand(fakeIterator{s, end, time.Now()})
 	}
 	delete(f.iterates, iterator)
+	if f.read != nil {
+		f.read(page)
+	}
 	return page, nil
 }
 

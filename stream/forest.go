@@ -48,7 +48,7 @@ func newForest(known []lease) *forest {
 	}
 	for _, n := range f.shards {
 		if n.finished && n.children == 0 {
-			n.lookups = 1 // the last reader may have stopped before it found them
+			n.lookups = childLookups // the last reader may have stopped before it found them
 		}
 	}
 	return f

@@ -183,6 +183,47 @@ func TestS10ChildrenAppearLate(t *testing.T) {
 	}
 }
 
+// The last reader stopped after it had finished a shard and before it found the
+// children.
+func TestS10ChildrenAppearLateAfterARestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := shard("b", "a", "2")
+		b.hidden = true
+		s, c := newStream(shard("a", "", "1").close(), b), newTable()
+		w := work(t, s, c, Options{}, nil)
+		pass(10 * time.Millisecond)
+		wantStop(t, w)
+		w = work(t, s, c, Options{}, nil)
+		pass(100 * time.Millisecond)
+		s.edit(func() { b.hidden = false })
+		pass(time.Second)
+		w.wants(t, "b/2")
+		wantStop(t, w)
+	})
+}
+
+// A generation that nobody read, between what was read and what is listed.
+func TestS6MissingGenerationIsTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1").close()
+		s, c, log := newStream(a), newTable(), &logs{}
+		w := work(t, s, c, Options{}, nil)
+		pass(time.Minute)
+		wantStop(t, w)
+		pass(25 * time.Hour)
+		s.edit(func() { a.gone = true; s.shards = append(s.shards, shard("c", "b", "3")) })
+		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		w.wants(t, "c/3")
+		if log.count("parent is gone and was never read") != 1 || log.count("longer than it keeps its records") != 1 {
+			t.Errorf("logged:\n%s", log.b.String())
+		}
+		wantStop(t, w)
+	})
+}
+
 func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,6 +357,10 @@ func TestForgetNeedsChildrenUnderWay(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("forgettable are %v", got)
+	}
+	f.shards["a"].lease.finishedAt = time.Now()
+	if got := f.forgettable(time.Now()); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("forgettable are %v, and a was finished just now", got)
 	}
 	f.merge(listing{}) // a listing that failed says nothing about what is gone
 	if got := f.forgettable(time.Now()); got != nil {

@@ -304,6 +304,71 @@ func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 	})
 }
 
+// While its lease has run out a worker writes no checkpoint, though it could.
+func TestS5NoCheckpointWithoutALease(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(shard("a", "", "1", "2").close()), newTable()
+		w := work(t, s, c, Options{}, keepAll)
+		pass(time.Minute)
+		c.set(func() {
+			c.fault = func(op, sk string) error {
+				if op == "Put" && sk == ownerSK {
+					return fail(op, backend.KindUnavailable)
+				}
+				return nil
+			}
+		})
+		pass(20 * time.Second)
+		w.ack("a/1")
+		pass(time.Minute)
+		w.ack("a/2")
+		pass(time.Minute)
+		if l := c.lease(s.arn, "a"); l.done.sequence != "" || l.finished {
+			t.Errorf("without a lease it wrote %+v", l)
+		}
+		c.set(func() { c.fault = nil })
+		pass(12 * time.Second)
+		if l := c.lease(s.arn, "a"); l.done.sequence != "2" || !l.finished {
+			t.Errorf("with its lease again it wrote %+v", l)
+		}
+		wantStop(t, w)
+	})
+}
+
+// slowTable answers late.
+type slowTable struct{ *fakeTable }
+
+func (c slowTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
+	units, err := c.fakeTable.Put(ctx, item, condition)
+	time.Sleep(2 * time.Second)
+	return units, err
+}
+
+func TestLeaseRunsFromBeforeTheRenewalWasSent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		own := newOwnership(slowTable{newTable()}, "arn", "run", Options{LeaseDuration: 10 * time.Second, Logger: quiet})
+		for _, act := range []func() error{
+			func() error { _, err := own.acquire(t.Context()); return err },
+			func() error { return own.renew(t.Context()) },
+		} {
+			sent := time.Now()
+			if err := act(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Until(sent.Add(10*time.Second - 1)))
+			if _, valid, _ := own.state(); !valid {
+				t.Error("the lease ran out too early")
+			}
+			time.Sleep(1)
+			if _, valid, _ := own.state(); valid {
+				t.Error("the lease runs longer than from when its renewal was sent")
+			}
+		}
+	})
+}
+
 func TestLostAnswersAreNotLostLeases(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

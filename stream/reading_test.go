@@ -220,6 +220,22 @@ func TestS18RepeatedRecordsAndNumbersOfDifferentLength(t *testing.T) {
 	})
 }
 
+func TestS18ExpiredIteratorAfterNumbersOfDifferentLength(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(shard("a", "", "99999999999999999999", "100000000000000000000"))
+		w := work(t, s, newTable(), Options{MaxIdle: time.Hour, PollInterval: time.Hour}, nil)
+		pass(2 * time.Hour)
+		if n := len(w.got()); n != 2 {
+			t.Errorf("%d records were delivered", n)
+		}
+		if last := s.opens[len(s.opens)-1]; last.Sequence != "100000000000000000000" {
+			t.Errorf("opened after %q", last.Sequence)
+		}
+		wantStop(t, w)
+	})
+}
+
 func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -265,6 +281,25 @@ func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
 		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
 		synctest.Wait() // no time passes
 		w.wants(t, "a/1", "a/2")
+		wantStop(t, w)
+	})
+}
+
+func TestS23WriteWhileAnEmptyPageIsReadIsNotMissed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "")
+		s := newStream(a)
+		s.read = func(page backend.RecordPage) {
+			if len(page.Records) == 0 && len(a.records) == 0 {
+				a.records = append(a.records, backend.Record{Sequence: "1"})
+				close(s.changed)
+				s.changed = make(chan struct{})
+			}
+		}
+		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
+		synctest.Wait()
+		w.wants(t, "a/1")
 		wantStop(t, w)
 	})
 }
