@@ -52,7 +52,7 @@ func checkUnprotected(ctx context.Context, b backend.Backend, o Options) error {
 type Protected struct{ Table string }
 
 func (p *Protected) Error() string {
-	return fmt.Sprintf("table %s is protected against deletion: lift that first with "+
+	return fmt.Sprintf("table %s is protected against deletion, nothing was removed: lift that first, on AWS with "+
 		"`aws dynamodb update-table --table-name %s --no-deletion-protection-enabled`", p.Table, p.Table)
 }
 

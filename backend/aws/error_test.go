@@ -160,6 +160,20 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
+// A receive may take its wait longer than other calls.
+func TestReceiveHasTimeToWait(t *testing.T) {
+	t.Parallel()
+	const timeout = 300 * time.Millisecond
+	f := newFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), func(w http.ResponseWriter) {
+		<-time.After(2 * timeout)
+		ok("{}")(w)
+	})
+	b := openAt(t, f.URL, timeout)
+	if _, err := b.Queue("q").Receive(t.Context(), 10, time.Second, 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCallerGivesUp(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -189,6 +203,13 @@ func TestNotAWSAtAll(t *testing.T) {
 	})
 	_, err := b.DescribeTable(t.Context(), "postroom")
 	wantError(t, err, backend.KindUnavailable, f.URL, "check the endpoint")
+
+	b, f = openFake(t, func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusNotFound)
+		ok("<html>There is no such page.</html>")(w)
+	})
+	_, err = b.DescribeTable(t.Context(), "postroom")
+	wantError(t, err, backend.KindInvalid, f.URL, "check the endpoint")
 }
 
 func TestClosed(t *testing.T) {

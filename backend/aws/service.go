@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -69,6 +70,8 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 		told.text = fmt.Sprintf("%s: %v", s.place, context.Cause(caller))
 	case errors.Is(err, context.DeadlineExceeded):
 		told.text = fmt.Sprintf("%s did not answer within %s; %s", s.place, allowed, s.checkEndpoint())
+	case statusOf(err) >= http.StatusBadRequest: // of a proxy, or another kind of server
+		told.text = fmt.Sprintf("%s answers with status %d and no error that AWS knows; %s", s.place, statusOf(err), s.checkEndpoint())
 	case kind == backend.KindUnavailable:
 		told.text = fmt.Sprintf("%s does not answer as it should: %v; %s", s.place, cause(err), s.checkEndpoint())
 	default:
@@ -90,8 +93,11 @@ func (s *service) answered(kind backend.Kind, code string, err error) string {
 		text += ", request " + response.ServiceRequestID()
 	}
 	text += ")"
-	if kind == backend.KindDenied {
+	switch {
+	case kind == backend.KindDenied:
 		text += "; " + checkCredentials
+	case code == "UnknownError": // the SDK's, where the answer names none
+		text += "; " + s.checkEndpoint()
 	}
 	return text
 }

@@ -117,7 +117,12 @@ var errNotInstalled = errors.New("the emulators are not installed: run internal/
 var fauxqs string
 
 func (s *Set) start() {
-	modules, err := installed()
+	directory, err := os.Getwd()
+	if err != nil {
+		s.err = err
+		return
+	}
+	modules, err := installed(directory)
 	if err != nil {
 		s.err = err
 		return
@@ -158,13 +163,9 @@ func startDynoxide(program string) (*process, error) {
 	return nil, errors.Join(errs...)
 }
 
-// installed returns the directory that the emulators are installed in, looking
-// upwards from where the tests run.
-func installed() (string, error) {
-	directory, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
+// installed returns the folder of the emulators' packages, looking upwards from
+// a directory for the root of the module.
+func installed(directory string) (string, error) {
 	for {
 		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
 			break

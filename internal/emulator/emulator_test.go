@@ -1,7 +1,10 @@
 package emulator
 
 import (
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -30,6 +33,19 @@ func TestServersComeAndGo(t *testing.T) {
 		if response, err := client.Get(url); err == nil {
 			response.Body.Close()
 			t.Errorf("%s still answers", url)
+		}
+	}
+}
+
+func TestNotInstalled(t *testing.T) {
+	t.Parallel()
+	nowhere, module := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(module, "go.mod"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, directory := range []string{nowhere, module} {
+		if _, err := installed(directory); !errors.Is(err, errNotInstalled) {
+			t.Errorf("%s: %v", directory, err)
 		}
 	}
 }

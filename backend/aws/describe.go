@@ -1,0 +1,65 @@
+package aws
+
+import (
+	"context"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom/backend"
+)
+
+func (t *table) describe(ctx context.Context) (*types.TableDescription, error) {
+	op := "DescribeTable " + t.name
+	out, err := call(ctx, t.b.onDB, op, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
+		return t.b.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if out.Table == nil {
+		return &types.TableDescription{}, nil
+	}
+	return out.Table, nil
+}
+
+// DescribeTable implements backend.Backend. Of several indexes it tells the
+// first by name. Point-in-time recovery reads as off where the server does not
+// know it or the credentials do not reach to it.
+func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
+	d, err := b.table(name).describe(ctx)
+	if err != nil {
+		return backend.TableSpec{}, err
+	}
+	spec := backend.TableSpec{Name: name, DeletionProtection: awssdk.ToBool(d.DeletionProtectionEnabled)}
+	spec.PartitionKey, spec.SortKey = keyNames(d.KeySchema)
+	for _, g := range d.GlobalSecondaryIndexes {
+		x := backend.IndexSpec{Name: awssdk.ToString(g.IndexName)}
+		x.PartitionKey, x.SortKey = keyNames(g.KeySchema)
+		if spec.Index == nil || x.Name < spec.Index.Name {
+			spec.Index = &x
+		}
+	}
+	if s := d.StreamSpecification; s != nil && awssdk.ToBool(s.StreamEnabled) {
+		spec.StreamView = string(s.StreamViewType)
+	}
+	spec.PointInTimeRecovery, err = b.recovers(ctx, name)
+	return spec, err
+}
+
+func (b *Backend) recovers(ctx context.Context, table string) (bool, error) {
+	op := "DescribeContinuousBackups " + table
+	out, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.DescribeContinuousBackupsOutput, error) {
+		return b.db.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &table})
+	})
+	if unsupported(err) || backend.KindOf(err) == backend.KindDenied {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	d := out.ContinuousBackupsDescription
+	return d != nil && d.PointInTimeRecoveryDescription != nil &&
+		d.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus == types.PointInTimeRecoveryStatusEnabled, nil
+}
