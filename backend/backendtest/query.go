@@ -78,7 +78,7 @@ func queryTests() []test {
 // as anything but bytes of UTF-8, in order.
 func hardKeys() []string {
 	return []string{
-		"%", "2026-05", "A", "HEAD", "MSG#1", "MSG#10", "MSG#2", "\\", "_", "a", "a%", "aa", "é", "\uFFFD", "😀", "\U0010FFFF", "\U0010FFFFx",
+		"%", "2026-05", "A", "HEAD", "MSG#1", "MSG#10", "MSG#2", "\\", "_", "a", "a%", "aa", "a😀", "é", "\uFFFD", "😀", "\U0010FFFF", "\U0010FFFFx",
 	}
 }
 
