@@ -73,7 +73,7 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 	case statusOf(err) >= http.StatusBadRequest: // of a proxy, or another kind of server
 		told.text = fmt.Sprintf("%s answers with status %d and no error that AWS knows; %s", s.place, statusOf(err), s.checkEndpoint())
 	case kind == backend.KindUnavailable:
-		told.text = fmt.Sprintf("%s does not answer as it should: %v; %s", s.place, cause(err), s.checkEndpoint())
+		told.text = fmt.Sprintf("no usable answer from %s: %v; %s", s.place, cause(err), s.checkEndpoint())
 	default:
 		told.text = fmt.Sprintf("%s: %v", s.place, err)
 	}
