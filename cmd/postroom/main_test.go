@@ -68,7 +68,7 @@ func (s *shell) run(args ...string) result {
 
 func (s *shell) runContext(ctx context.Context, args ...string) result {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // of a machine that is busy
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	code := run(ctx, args, process{
