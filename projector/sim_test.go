@@ -36,9 +36,6 @@ func TestSimulation(t *testing.T) {
 			t.Parallel()
 			for seed := *first + part; seed < *first+uint64(*seeds); seed += parallel {
 				synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
-				if t.Failed() {
-					t.Fatalf("repeat with -run TestSimulation -seed %d -seeds 1", seed)
-				}
 			}
 		})
 	}
@@ -52,6 +49,7 @@ const (
 // world is one simulated table with its projectors.
 type world struct {
 	t     *testing.T
+	seed  uint64
 	rng   *rand.Rand
 	store *sim.Store
 	sched *sim.Scheduler
@@ -75,12 +73,13 @@ type slot struct {
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t:     t,
+		seed:  seed,
 		rng:   rand.New(rand.NewPCG(seed, 0)),
 		store: sim.NewStore(seed),
 	}
 	w.sched = sim.NewScheduler(seed, sim.Faults{
-		Conflict: 60, Throttle: 20, Lost: 30, Partial: 150, Crash: 12,
-		Freeze: 12, FreezeFor: 5 * time.Second,
+		Conflict: 80, Throttle: 20, Lost: 40, Partial: 200, Crash: 25,
+		Freeze: 25, FreezeFor: 4 * time.Second, Outage: 10, OutageFor: 4 * time.Second,
 	})
 	w.check = newChecker()
 	w.store.OnWrite = w.check.write
@@ -101,8 +100,8 @@ func (w *world) compose() {
 	base := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for range 1 + w.rng.IntN(2) {
 		size := 2 + w.rng.IntN(2)
-		if w.rng.IntN(12) == 0 {
-			size = []int{99, 100, 237}[w.rng.IntN(3)]
+		if w.rng.IntN(5) == 0 {
+			size = []int{99, 100, 100, 100, 237}[w.rng.IntN(5)]
 		}
 		members := make([]postroom.Member, size)
 		for i := range members {
@@ -146,17 +145,21 @@ func (w *world) run() {
 		w.start(s)
 	}
 	left := w.messages
-	for quiet := 0; quiet < 40; {
+	var silent time.Time
+	for quiet := 0; quiet < 100; {
 		w.sched.Step()
-		if len(left) > 0 && w.rng.IntN(6) == 0 {
-			n := min(len(left), 1+w.rng.IntN(4))
+		if w.rng.IntN(200) == 0 { // nobody writes for a while
+			silent = time.Now().Add(time.Duration(w.rng.IntN(4)) * time.Second)
+		}
+		if len(left) > 0 && time.Now().After(silent) && w.rng.IntN(12) == 0 {
+			n := min(len(left), 1+w.rng.IntN(3))
 			w.post(left[:n])
 			left = left[n:]
 		}
 		if len(left) == 0 {
 			quiet++
 		}
-		if w.rng.IntN(150) == 0 {
+		if len(w.slots) < 4 && w.rng.IntN(150) == 0 {
 			w.slots = append(w.slots, &slot{name: fmt.Sprintf("r%d", len(w.slots))}) // a replay
 			w.start(w.slots[len(w.slots)-1])
 		}
@@ -166,7 +169,7 @@ func (w *world) run() {
 	for n := 0; !w.idle(); n++ {
 		w.sched.Step()
 		w.revive()
-		if n > 200_000 {
+		if n > 20_000 {
 			w.fail("the projectors come to no end")
 			break
 		}
@@ -244,7 +247,8 @@ func (w *world) idle() bool {
 }
 
 func (w *world) fail(format string, args ...any) {
-	w.t.Errorf(format+"\nhistory:\n%s", append(args, w.sched.History(120))...)
+	w.t.Errorf("%s\nrepeat with -run TestSimulation -seed %d -seeds 1; the last of its history:\n%s",
+		fmt.Sprintf(format, args...), w.seed, w.sched.History(120))
 }
 
 // judge compares the end with what a plain fold says.

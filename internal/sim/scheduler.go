@@ -27,6 +27,8 @@ type Faults struct {
 	Crash     int // the worker dies before the call, or after it
 	Freeze    int // the worker stands still for up to FreezeFor, in the middle of a call
 	FreezeFor time.Duration
+	Outage    int // the queue answers nobody for up to OutageFor
+	OutageFor time.Duration
 }
 
 // Scheduler holds every call of every worker until it is its turn.
@@ -36,6 +38,7 @@ type Scheduler struct {
 
 	mu      sync.Mutex
 	parked  []*call
+	down    time.Time // until when the queue answers nobody
 	steps   int
 	history []string
 }
@@ -44,6 +47,7 @@ type call struct {
 	w           *Worker
 	op          string
 	partial     bool // may be done in part
+	send        bool // goes to the queue
 	transaction bool
 	verdict     chan verdict
 }
@@ -138,6 +142,9 @@ func (s *Scheduler) judge(c *call) verdict {
 	defer s.mu.Unlock()
 	var v verdict
 	what := ""
+	if s.chance(s.faults.Outage) {
+		s.down = time.Now().Add(time.Duration(s.rng.Int64N(int64(s.faults.OutageFor))))
+	}
 	switch {
 	case s.chance(s.faults.Crash):
 		v, what = verdict{before: errDead}, "dies before"
@@ -145,6 +152,8 @@ func (s *Scheduler) judge(c *call) verdict {
 			v, what = verdict{after: errDead}, "dies after"
 		}
 		s.bury(c.w)
+	case c.send && time.Now().Before(s.down):
+		v, what = verdict{before: fail(c.op, backend.KindUnavailable)}, "finds the queue down for"
 	case c.transaction && s.chance(s.faults.Conflict):
 		v, what = verdict{before: fail(c.op, backend.KindConflict)}, "meets a conflict in"
 	case s.chance(s.faults.Throttle):
@@ -154,7 +163,9 @@ func (s *Scheduler) judge(c *call) verdict {
 	case c.partial && s.chance(s.faults.Partial):
 		v, what = verdict{part: 1 + s.rng.IntN(99)}, "does in part"
 	}
-	s.note("%s %s %s", c.w.Name, cmp.Or(what, "does"), c.op)
+	if what != "" || !strings.HasSuffix(c.op, " OWNER") {
+		s.note("%s %s %s", c.w.Name, cmp.Or(what, "does"), c.op)
+	}
 	return v
 }
 
@@ -174,7 +185,7 @@ func (s *Scheduler) bury(w *Worker) {
 func (s *Scheduler) Free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = Faults{}
+	s.faults, s.down = Faults{}, time.Time{}
 }
 
 func (s *Scheduler) note(format string, args ...any) {

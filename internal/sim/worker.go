@@ -138,7 +138,7 @@ type gatedQueue struct {
 }
 
 func (q *gatedQueue) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
-	v := q.w.gate(&call{op: fmt.Sprintf("send %d %s", len(entries), entries[0].DeduplicationID), partial: true})
+	v := q.w.gate(&call{op: fmt.Sprintf("send %d %s", len(entries), entries[0].DeduplicationID), partial: true, send: true})
 	if v.before != nil {
 		return nil, v.before
 	}

@@ -1,0 +1,107 @@
+// Command mutants shows that the simulation of the projector would notice: it
+// takes rules out of the projector, one at a time, and expects TestSimulation
+// to fail each time. The sources stay as they are; the compiler is given the
+// broken file in their place (go build -overlay).
+//
+// Run it in the repository's root: go run ./internal/mutants [-seeds 1000]
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+)
+
+func main() {
+	seeds := flag.Int("seeds", 1000, "how many seeds may pass before a mutant counts as missed")
+	flag.Parse()
+	if err := run(*seeds); err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+		os.Exit(1)
+	}
+}
+
+func run(seeds int) error {
+	dir, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	missed := 0
+	for _, m := range mutants {
+		seed, err := m.try(dir, seeds)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.rule, err)
+		}
+		if seed == "" {
+			missed++
+			seed = "MISSED"
+		}
+		fmt.Printf("%-60s seed %s\n", m.rule, seed)
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d of %d mutants were missed in %d seeds", missed, len(mutants), seeds)
+	}
+	fmt.Printf("all %d mutants were caught\n", len(mutants))
+	return nil
+}
+
+var caught = regexp.MustCompile(`-run TestSimulation -seed (\d+)`)
+
+// try returns the seed that catches the mutant, or "".
+func (m mutant) try(dir string, seeds int) (string, error) {
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "sim.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, "-overlay", overlay, "./projector")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
+	}
+	test := exec.Command(binary, "-test.run", "TestSimulation", "-test.timeout", "10m", "-seeds", fmt.Sprint(seeds))
+	test.Dir = "projector"
+	out, err := test.CombinedOutput()
+	var failed *exec.ExitError
+	if err == nil {
+		return "", nil
+	} else if !errors.As(err, &failed) {
+		return "", err
+	}
+	match := caught.FindSubmatch(out)
+	if match == nil {
+		return "", fmt.Errorf("the simulation failed without naming a seed: %w\n%s", err, out[:min(len(out), 2000)])
+	}
+	return string(match[1]), nil
+}
+
+// overlay writes the broken file and the description of what it replaces.
+func (m mutant) overlay(dir string) (string, error) {
+	path, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if n := bytes.Count(source, []byte(m.old)); n != 1 {
+		return "", fmt.Errorf("%s holds the text to replace %d times, want once: the list of mutants is out of date", m.file, n)
+	}
+	broken := filepath.Join(dir, filepath.Base(m.file))
+	if err := os.WriteFile(broken, bytes.Replace(source, []byte(m.old), []byte(m.new), 1), 0o600); err != nil {
+		return "", err
+	}
+	description, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, description, 0o600)
+}
