@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/postroom/postroom/backend"
 )
 
@@ -219,6 +221,16 @@ func indexTests() []test {
 				members = append(members, backend.Text(item, indexSK))
 			}
 			wantEqual(t, strings.Join(members, ""), "m2m2m2m1m1m1m0m0m0")
+		}},
+		{"an item whose index keys are empty or no strings is KindInvalid", func(t *testing.T, h Harness) {
+			table := newTable(t, h, withIndex)
+			number := newItem("p", "s", indexPK, "g")
+			number[indexSK] = &types.AttributeValueMemberN{Value: "1"}
+			for _, item := range []backend.Item{number, newItem("p", "s", indexPK, "", indexSK, "m")} {
+				_, err := table.Put(t.Context(), item, backend.Condition{})
+				wantKind(t, err, backend.KindInvalid)
+			}
+			wantNone(t, table, backend.KeyOf(number))
 		}},
 		{"an index is not read consistently", func(t *testing.T, h Harness) {
 			_, err := newTable(t, h, withIndex).Query(t.Context(),
