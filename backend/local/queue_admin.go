@@ -24,6 +24,17 @@ const (
 var queueNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
 
 // Queue returns the queue of a name.
+//
+// A FIFO queue delivers a group's messages in the order of sending, several in
+// one receive, and none behind one that is in flight; a message that was given
+// back or whose visibility is over comes first again. Deduplication is per
+// group, for five minutes from the first sending, also after the message was
+// deleted. A standard queue delivers the oldest first, and nothing blocks.
+//
+// Depth is exact. What SQS has beyond the port, it has not: no delay, no limit
+// of messages in flight. It is lazy: a message moves to the dead-letter queue,
+// or is dropped at the end of its retention, when it would be received next or
+// when something is sent.
 func (b *Backend) Queue(name string) backend.Queue { return &queue{b: b, name: name} }
 
 // CreateQueue makes a queue. An existing name is KindExists, a dead-letter

@@ -136,3 +136,22 @@ func BenchmarkQueueReceiveBlocked(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkQueueDepth counts 100,000 messages.
+func BenchmarkQueueDepth(b *testing.B) {
+	ctx := b.Context()
+	store := open(b, filepath.Join(b.TempDir(), "q.db"), Options{})
+	spec := fifoSpec("q")
+	if err := store.CreateQueue(ctx, spec); err != nil {
+		b.Fatal(err)
+	}
+	q := store.Queue(spec.Name)
+	if err := sendNumbered(ctx, q, 0, 1, 100_000, 237); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if d, err := q.Depth(ctx); err != nil || d.Visible != 100_000 {
+			b.Fatal(d, err)
+		}
+	}
+}
