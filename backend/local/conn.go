@@ -24,7 +24,7 @@ type conn struct {
 
 // dial opens a pool of connections.
 func (b *Backend) dial(ctx context.Context, size int, pragmas ...string) (chan *conn, error) {
-	db, err := sql.Open("sqlite", dsn(b.path, pragmas...))
+	db, err := sql.Open("sqlite", dsn(b.path, pragmas))
 	if err != nil {
 		return nil, err
 	}
@@ -45,17 +45,9 @@ func (b *Backend) dial(ctx context.Context, size int, pragmas ...string) (chan *
 	return pool, nil
 }
 
-// Of the writing connection: the WAL grows to about 32 MB before it is moved
-// into the file, which costs two syncs, and 16 MB of pages are cached.
-const (
-	checkpointPragma = "wal_autocheckpoint(4000)"
-	cachePragma      = "cache_size(-16384)"
-)
-
-func dsn(path string, pragmas ...string) string {
+func dsn(path string, pragmas []string) string {
 	query := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
-		fmt.Sprintf("page_size(%d)", pageBytes), // of a new file
 		"synchronous(NORMAL)",
 	}}
 	query["_pragma"] = append(query["_pragma"], pragmas...)
@@ -138,6 +130,10 @@ func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error
 	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", f)
 	if err != nil {
 		return b.wrap(op, err)
+	}
+	select {
+	case b.committed <- struct{}{}:
+	default: // it is told already, or there is no file
 	}
 	for _, topic := range topics {
 		b.wake(topic)

@@ -23,7 +23,9 @@
 // change wakes waiters in its own process at once; other processes look for it
 // every 5 ms while something happens, and back off to 250 ms.
 //
-// There is no background upkeep. Whoever writes also trims the stream, in small
-// steps, in the same transaction; reads hide what is past its time. All times
-// come from one clock, see [Options].
+// Upkeep is done by whoever writes, in small steps, in the same transaction, such
+// as trimming the stream; reads hide what is past its time. All times come from
+// one clock, see [Options]. Beside that a backend runs two goroutines at most,
+// and Close waits for them: one moves the WAL into the file after commits, one
+// looks for other processes' changes while somebody waits for a change.
 package local

@@ -90,7 +90,7 @@ func (t *tx) queryIndex(d *tableDef, q backend.Query) (backend.Page, error) {
 	}
 	if q.After != (backend.Key{}) {
 		if q.AfterIndex.PK != q.PK || !r.holds(q.AfterIndex.SK) {
-			return backend.Page{}, errStart
+			return backend.Page{}, errStart()
 		}
 		after = []any{q.AfterIndex.SK, q.After.PK, q.After.SK}
 		if q.Descending {

@@ -45,10 +45,12 @@ type Backend struct {
 	readers chan *conn // the same channel as writer for Memory
 	dbs     []*sql.DB
 
-	notifier  notifier
-	done      chan struct{} // closed when Close begins
-	closeOnce sync.Once
-	closeErr  error
+	notifier   notifier
+	committed  chan struct{}  // tells the checkpoints of a commit; nil for Memory
+	background sync.WaitGroup // the checkpoints
+	done       chan struct{}  // closed when Close begins
+	closeOnce  sync.Once
+	closeErr   error
 }
 
 var _ backend.Backend = (*Backend)(nil)
@@ -105,7 +107,9 @@ func (o Options) settings() (settings, error) {
 // connect opens the connections, and makes the schema where the file is new.
 func (b *Backend) connect(fresh settings) error {
 	ctx := context.Background()
-	writer, err := b.dial(ctx, 1, checkpointPragma, cachePragma)
+	// The pages cached: 16 MB. The WAL is moved by the checkpoints, and by the
+	// writer itself only where those do not keep up, at 128 MB.
+	writer, err := b.dial(ctx, 1, "cache_size(-16384)", "wal_autocheckpoint(32000)")
 	if err != nil {
 		return err
 	}
@@ -122,8 +126,10 @@ func (b *Backend) connect(fresh settings) error {
 		return err
 	}
 	b.notifier.watch = b.watch
-	b.notifier.version, err = b.dataVersion()
-	return err
+	if b.notifier.version, err = b.dataVersion(); err != nil {
+		return err
+	}
+	return b.startCheckpoints(ctx)
 }
 
 // Table returns the table of a name.
@@ -141,6 +147,7 @@ func (b *Backend) Close() error {
 	b.closeOnce.Do(func() {
 		close(b.done)
 		b.notifier.close()
+		b.background.Wait()
 		b.drain(b.writer)
 		if b.readers != b.writer {
 			b.drain(b.readers)

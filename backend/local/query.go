@@ -69,7 +69,9 @@ func rangeOf(prefix string) textRange {
 
 func (r textRange) holds(s string) bool { return s >= r.start && s < r.end }
 
-var errStart = invalid("the exclusive start key is not within the key range of the query")
+func errStart() error {
+	return invalid("the exclusive start key is not within the key range of the query")
+}
 
 const (
 	selectPartition           = "SELECT pk, sk, size, item FROM items WHERE tbl = ? AND hash = ? AND pk = ? AND sk >= ? AND sk < ? ORDER BY sk"
@@ -116,7 +118,7 @@ func (t *tx) queryItems(d *tableDef, q backend.Query) (backend.Page, error) {
 	r := rangeOf(q.SKPrefix)
 	if q.After != (backend.Key{}) {
 		if q.After.PK != q.PK || !r.holds(q.After.SK) {
-			return backend.Page{}, errStart
+			return backend.Page{}, errStart()
 		}
 		if q.Descending {
 			r.end = q.After.SK

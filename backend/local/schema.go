@@ -11,9 +11,6 @@ const (
 	schemaVersion = 1
 	// applicationID marks the file as Postroom's in SQLite's header: "Post".
 	applicationID = 0x506f7374
-	// pageBytes is SQLite's page size: a row with its index keys and 1 KB of
-	// attributes fits a leaf without an overflow page.
-	pageBytes = 8192
 )
 
 // schema is every statement that makes the file.
