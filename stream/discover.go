@@ -112,7 +112,7 @@ func (r *run) use(ctx context.Context, l listing) error {
 	}
 	r.begin(ctx)
 	served := r.forest.forgettable(time.Now())
-	if _, valid, _ := r.own.state(); len(served) == 0 || !valid {
+	if valid, _, _ := r.own.state(); len(served) == 0 || !valid {
 		return nil
 	}
 	if err := r.leases.forget(ctx, served); err != nil {

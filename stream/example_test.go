@@ -18,7 +18,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	for _, spec := range []backend.TableSpec{
 		{Name: "orders", PartitionKey: "PK", SortKey: "SK", StreamView: "NEW_IMAGE"},
 		{Name: "orders-control", PartitionKey: "PK", SortKey: "SK"},

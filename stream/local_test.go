@@ -21,7 +21,7 @@ func TestEveryRecordOfARollingStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer b.Close()
+	defer func() { _ = b.Close() }()
 	for _, spec := range []backend.TableSpec{
 		{Name: "rolls", PartitionKey: "PK", SortKey: "SK", StreamView: "NEW_IMAGE"},
 		{Name: "rolls-control", PartitionKey: "PK", SortKey: "SK"},

@@ -242,19 +242,19 @@ func (o *ownership) wake() {
 	o.changed = make(chan struct{})
 }
 
-// state returns how things stand: the loss, if any, and whether the lease runs.
+// state returns how things stand: whether the lease runs, and the loss, if any.
 // A lease that has run out may be renewed yet, if nobody was faster.
-func (o *ownership) state() (lost error, valid bool, changed <-chan struct{}) {
+func (o *ownership) state() (valid bool, changed <-chan struct{}, lost error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.lost, o.lost == nil && time.Since(o.renewed) < o.lease, o.changed
+	return o.lost == nil && time.Since(o.renewed) < o.lease, o.changed, o.lost
 }
 
 // hold returns once the lease runs, and at once if it does. It stands before
 // everything that only the owner may do.
 func (o *ownership) hold(ctx context.Context) error {
 	for {
-		lost, valid, changed := o.state()
+		valid, changed, lost := o.state()
 		if lost != nil || valid {
 			return lost
 		}

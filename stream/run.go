@@ -107,7 +107,7 @@ func (r *run) recall(ctx context.Context, before ownerItem) ([]lease, error) {
 	}
 	if away := time.Since(before.renewedAt); before.epoch > 0 && away > retention {
 		r.opt.Logger.Error("nobody has read the stream for longer than it keeps its records: some may be lost; recover them from the table",
-			"stream", r.arn, "away", away.Round(time.Second))
+			"stream", r.arn, "away", away.Round(time.Second).String())
 	}
 	return known, nil
 }
@@ -157,7 +157,7 @@ func (r *run) incident(err *DataLossError) error {
 // drain waits for acknowledgements: all of the window being free means that
 // none is missing.
 func (r *run) drain(ctx context.Context) {
-	if lost, _, _ := r.own.state(); lost != nil {
+	if _, _, lost := r.own.state(); lost != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opt.DrainTimeout)
@@ -171,7 +171,7 @@ func (r *run) drain(ctx context.Context) {
 func (r *run) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	lost, valid, _ := r.own.state()
+	valid, _, lost := r.own.state()
 	if lost != nil || !valid && r.own.renew(ctx) != nil {
 		r.opt.Logger.Warn("stopping without the stream: some records may be read again", "worker", r.opt.Worker)
 		return
@@ -192,7 +192,7 @@ func (r *run) flushAlways(ctx context.Context) error {
 		if sleep(ctx, r.opt.FlushInterval, r.due) != nil {
 			return nil
 		}
-		if _, valid, _ := r.own.state(); !valid {
+		if valid, _, _ := r.own.state(); !valid {
 			continue
 		}
 		err := r.flush(ctx)

@@ -64,7 +64,7 @@ func (t *troubles) failed(who string, err error) (pause time.Duration, giveUp bo
 	t.failures++
 	if kind := backend.KindOf(err); t.failures == 1 || kind != t.kind {
 		t.kind = kind
-		t.log.Warn(t.what+" fails, trying again", "of", who, "kind", kind, "failures", t.failures, "error", err)
+		t.log.Warn(t.what+" fails, trying again", "of", who, "kind", kind.String(), "failures", t.failures, "error", err)
 	}
 	return jitter(min(maxPause, minPause<<min(one.count-1, 10))), hopeless(err) && now.Sub(one.since) > patience
 }
@@ -78,7 +78,7 @@ func (t *troubles) worked(who string) {
 	}
 	delete(t.failing, who)
 	if len(t.failing) == 0 {
-		t.log.Info(t.what+" works again", "failures", t.failures, "after", time.Since(t.since).Round(time.Millisecond))
+		t.log.Info(t.what+" works again", "failures", t.failures, "after", time.Since(t.since).Round(time.Millisecond).String())
 	}
 }
 
