@@ -60,7 +60,9 @@ func serveHealth(ctx context.Context, l net.Listener, ready *atomic.Bool, log *s
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
-	<-served
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
 	return err
 }
 

@@ -13,14 +13,17 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/emulator"
 )
 
 func TestMain(m *testing.M) {
 	if args := os.Getenv(childArgs); args != "" {
 		os.Exit(runChild(strings.Fields(args)))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(emulators.Main(m))
 }
+
+var emulators emulator.Set
 
 // Two people and what they have in common.
 const (

@@ -208,10 +208,10 @@ func (a *app) postOne(ctx context.Context, o postOptions) error {
 	if a.json {
 		return printJSON(a.stdout, m)
 	}
-	fmt.Fprintf(a.stdout, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
+	_, err = fmt.Fprintf(a.stdout, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
 		m.GroupUUID, m.MessageUUID, postroom.FormatTime(m.CreatedAt),
 		m.UserUUID, oneLine(m.DisplayName, nameWidth), oneLine(m.Handle, nameWidth), oneLine(m.Text, textWidth))
-	return nil
+	return err
 }
 
 // summaryJSON is what became of the lines of a file.
