@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-var seeds = flag.Int("seeds", 50, "how many random histories to run")
+var seeds = flag.Int("seeds", 40, "how many random histories to run")
 
 // Random histories: shards roll and split, children are listed late, calls fail
 // before or after they happened, iterators expire, workers start, stop and
