@@ -152,7 +152,12 @@ func (d *devRun) script(ctx context.Context) error {
 	if d.opts.idle.until {
 		after = d.opts.idle.after
 	}
-	since, err := waitQuiet(ctx, after, d.quiet)
+	bar := newProgress(d.process, "delivering", -1)
+	since, err := waitQuiet(ctx, after, func(ctx context.Context) (time.Time, bool, error) {
+		bar.set(d.worker.Stats().Delivered)
+		return d.quiet(ctx)
+	})
+	bar.done()
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,18 @@ func (d *devRun) report(ctx context.Context, held holdings, units backend.Units,
 	return d.suggest(ctx, held)
 }
 
+// Two people for examples.
+const (
+	exampleFrom = "5f3c0e6e-6a53-4a53-9c1e-6f6d3a3c1b11"
+	exampleTo   = "0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2"
+)
+
 // suggest says what a person would look at next, in lines to paste.
 func (d *devRun) suggest(ctx context.Context, held holdings) error {
 	self := d.commandLine()
 	if held.busiest == "" {
 		d.say("\nPost a first message from another terminal, and its delivery shows here:\n  %s post --from %s --to %s --message 'Hello!'\n",
-			self, "5f3c0e6e-6a53-4a53-9c1e-6f6d3a3c1b11", "0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2")
+			self, exampleFrom, exampleTo)
 	} else {
 		page, err := inbox.New(d.table()).Conversations(ctx, held.busiest, inbox.PageOptions{Limit: 1, Consistent: true})
 		if err != nil {

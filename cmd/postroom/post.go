@@ -43,8 +43,8 @@ gzip'ed. Lines that are no valid message are reported, and the others go in.
 
 Posting a message again, with its --message-uuid and --created-at or from the
 same file, changes nothing.`,
-		Example: `  postroom post --from 5f3c0e6e-6a53-4a53-9c1e-6f6d3a3c1b11 --to 0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2 --message 'Hello!'
-  postroom post --file messages.jsonl.gz`,
+		Example: "  postroom post --from " + exampleFrom + " --to " + exampleTo + " --message 'Hello!'\n" +
+			"  postroom post --file messages.jsonl.gz",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(cmd.Flags().Changed); err != nil {

@@ -34,6 +34,13 @@ func (g progress) add(n int) {
 	}
 }
 
+// set moves to n.
+func (g progress) set(n int64) {
+	if g.bar != nil {
+		_ = g.bar.Set64(n)
+	}
+}
+
 // interrupt makes room for a line on the terminal.
 func (g progress) interrupt() {
 	if g.bar != nil {

@@ -29,11 +29,11 @@ func newStatus(p process, g *global) *cobra.Command {
 // statusJSON is the state of the pipeline.
 type statusJSON struct {
 	Stream  string      `json:"stream"`
+	Enabled bool        `json:"stream_enabled"`
 	Owner   *ownerJSON  `json:"owner"` // null: nobody reads
 	Shards  []shardJSON `json:"shards"`
 	Queue   queueJSON   `json:"queue"`
 	Dead    queueJSON   `json:"dead_letter_queue"`
-	Enabled bool        `json:"stream_enabled"`
 }
 
 type ownerJSON struct {
