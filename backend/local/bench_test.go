@@ -95,6 +95,31 @@ func BenchmarkTransact(b *testing.B) {
 	}
 }
 
+func BenchmarkGet(b *testing.B) {
+	table, _ := newTable(b, openBench(b, "file"))
+	put(b, table, message(1))
+	key := backend.KeyOf(message(1))
+	for b.Loop() {
+		if _, _, err := table.Get(b.Context(), key); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkQuery reads a page of 20 rows out of 1,000.
+func BenchmarkQuery(b *testing.B) {
+	table, _ := newTable(b, openBench(b, "file"))
+	for i := range 1000 {
+		put(b, table, row(1, i))
+	}
+	q := backend.Query{PK: backend.KeyOf(row(1, 0)).PK, Descending: true, Limit: 20}
+	for b.Loop() {
+		if _, err := table.Query(b.Context(), q); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkRecords reads a stream of 10,000 records in pages of 1,000.
 func BenchmarkRecords(b *testing.B) {
 	const records = 10_000

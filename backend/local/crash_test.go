@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/postroom/postroom/backend"
 )
 
@@ -35,11 +37,11 @@ func writeUntilKilled(path string) {
 	fmt.Println(err)
 }
 
-// pairs counts the pairs of items in a file.
+// pairs counts the pairs that were written to a file.
 func pairs(b *Backend) (int, error) {
 	n := 0
 	err := b.read(context.Background(), "count", func(t *tx) error {
-		_, err := t.row("SELECT count(*) FROM items", nil, &n)
+		_, err := t.row("SELECT count(*) FROM items WHERE pk LIKE 'grp#%'", nil, &n)
 		return err
 	})
 	return n / 2, err
@@ -79,37 +81,82 @@ func TestAnsweredWritesSurviveKill(t *testing.T) {
 	}
 }
 
+// Another process writes; this one writes too, is woken by its changes, and
+// reads all of them.
+func TestTwoProcessesOnOneFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b := open(t, path, Options{RollSize: 50})
+	table, stream := newTable(t, b)
+	answered := make(chan int, 1)
+	var g errgroup.Group
+	g.Go(func() error {
+		last, err := tryKillAfter(t.Context(), path, 100)
+		answered <- last
+		return err
+	})
+	own, woken := 0, 0
+	for last := -1; last < 0; {
+		changed := stream.Changed()
+		put(t, table, backend.Item{"PK": text("own"), "SK": text(strconv.Itoa(own))})
+		own++
+		<-changed // by the put
+		select {
+		case <-stream.Changed(): // by the other process
+			woken++
+		case last = <-answered:
+			if n := len(readAll(t, stream)); n < own+2*(last+1) {
+				t.Errorf("%d records, want %d of this process and %d or more of the other", n, own, 2*(last+1))
+			}
+		}
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if woken == 0 {
+		t.Error("never woken by the other process")
+	}
+}
+
 // killAfter lets another process write, kills it after so many answers, and
 // returns the last pair that it said was written.
 func killAfter(t *testing.T, path string, answers int) int {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), crashEnv+"="+path)
-	out, err := cmd.StdoutPipe()
+	last, err := tryKillAfter(t.Context(), path, answers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	return last
+}
+
+func tryKillAfter(ctx context.Context, path string, answers int) (last int, err error) {
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), crashEnv+"="+path)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
 	}
-	last := -1
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	defer func() { _ = cmd.Wait() }() // killed, as it should be
+	last = -1
 	lines := bufio.NewScanner(out)
 	for range answers {
 		if !lines.Scan() {
-			t.Fatalf("the writer ended by itself: %v", lines.Err())
+			return 0, fmt.Errorf("the writer ended by itself: %w", lines.Err())
 		}
 		if last, err = strconv.Atoi(lines.Text()); err != nil {
-			t.Fatalf("the writer failed: %s", lines.Text())
+			return 0, fmt.Errorf("the writer failed: %s", lines.Text())
 		}
 	}
 	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	for lines.Scan() { // what it answered before it was gone
 		if n, err := strconv.Atoi(lines.Text()); err == nil {
 			last = n
 		}
 	}
-	_ = cmd.Wait() // killed, as it should be
-	return last
+	return last, nil
 }
