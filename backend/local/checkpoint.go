@@ -45,7 +45,7 @@ func (b *Backend) checkpoints(c *conn) {
 			return
 		case <-b.committed:
 		}
-		b.checkpoint(c)
+		b.checkpoint(c, resetPages)
 		pause.Reset(checkpointPause)
 		select {
 		case <-b.done:
@@ -55,13 +55,14 @@ func (b *Backend) checkpoints(c *conn) {
 	}
 }
 
-// checkpoint moves what is in the WAL. An error is left to the next round, as
-// SQLite leaves it to the next commit: the WAL holds all that was answered, and
-// writes fail by themselves once the disk is full.
-func (b *Backend) checkpoint(c *conn) {
+// checkpoint moves what is in the WAL, and has it begun anew where it is long.
+// An error is left to the next round, as SQLite leaves it to the next commit:
+// the WAL holds all that was answered, and writes fail by themselves once the
+// disk is full.
+func (b *Backend) checkpoint(c *conn, resetAt int) {
 	for range maxRounds {
 		pages, moved, err := c.checkpoint()
-		if err != nil || pages < resetPages {
+		if err != nil || pages < resetAt {
 			return
 		}
 		if pages-moved < fewPages {

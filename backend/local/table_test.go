@@ -310,4 +310,16 @@ func TestAdminRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, q := range map[string]backend.Scan{
+		"too many segments": {Segments: 1_000_001},
+		"negative segments": {Segments: -1},
+		"negative segment":  {Segment: -1, Segments: 2},
+		"negative limit":    {Limit: -1},
+		"start not UTF-8":   {After: backend.Key{PK: "p", SK: "\xff"}},
+		"start of another":  {After: backend.Key{PK: "p", SK: "s"}, Segment: int(1 - hashOf("p")/(1<<31)), Segments: 2},
+	} {
+		if _, err := table.Scan(t.Context(), q); backend.KindOf(err) != backend.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
