@@ -50,6 +50,15 @@ func invalid(format string, args ...any) *backend.Error {
 	return fail(backend.KindInvalid, format, args...)
 }
 
+// messageOf is the text of an error without its op and kind.
+func messageOf(err error) string {
+	var e *backend.Error
+	if errors.As(err, &e) && e.Err != nil {
+		err = e.Err
+	}
+	return err.Error()
+}
+
 // classify tells an error's kind and, where it is about the file, what to say.
 func (b *Backend) classify(err error) (backend.Kind, string) {
 	switch {

@@ -101,7 +101,7 @@ func (d *tableDef) indexPart(item backend.Item, name, role string, limit int) (s
 			name, typeName(v), d.spec.Index.Name)
 	}
 	if err := checkPart(name, s.Value, role, limit); err != nil {
-		return "", invalid("a value specified for a secondary index key is not supported: %w. IndexName: %s", err.(*backend.Error).Err, d.spec.Index.Name)
+		return "", invalid("a value specified for a secondary index key is not supported, IndexName: %s: %s", d.spec.Index.Name, messageOf(err))
 	}
 	return s.Value, nil
 }

@@ -123,7 +123,7 @@ func execFile(t *testing.T, path, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(statement); err != nil {
+	if _, err := db.ExecContext(t.Context(), statement); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {

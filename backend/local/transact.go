@@ -106,11 +106,7 @@ func newPlan(a backend.Action) (plan, error) {
 
 // reasonOf is the reason of an action that is wrong in itself.
 func reasonOf(err error) *backend.Reason {
-	var e *backend.Error
-	if errors.As(err, &e) {
-		err = e.Err
-	}
-	return &backend.Reason{Kind: backend.KindInvalid, Code: "ValidationError", Message: err.Error()}
+	return &backend.Reason{Kind: backend.KindInvalid, Code: "ValidationError", Message: messageOf(err)}
 }
 
 // transact checks all actions and does them if none is refused.
