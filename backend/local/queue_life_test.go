@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -69,28 +68,57 @@ func TestQueueTwoHandlesAreOneQueue(t *testing.T) {
 	wantBodies(t, there.Queue(name), "3")
 }
 
-// A send wakes a receive that waits: at once in the same process, within the
-// polling bound through another handle.
-func TestQueueSendWakesReceive(t *testing.T) {
+// A receive that waits is woken by what it may find: at once in the same
+// process, within the polling bound through another handle.
+func TestQueueWakesReceive(t *testing.T) {
 	t.Parallel()
-	here, there, name, _ := newQueueFile(t)
-	for sender, b := range map[string]*Backend{"same-process": here, "other-handle": there} {
-		got := make(chan []backend.Delivery, 1)
-		go func() {
-			ds, err := here.Queue(name).Receive(t.Context(), 1, backend.MaxWait, 30*time.Second)
-			if err != nil {
+	for name, wake := range map[string]func(t *testing.T, q backend.Queue, receipts []string){
+		"send": func(t *testing.T, q backend.Queue, _ []string) { sendBodies(t, q, "h", "3") },
+		"delete": func(t *testing.T, q backend.Queue, receipts []string) {
+			if failed, err := q.Delete(t.Context(), receipts); err != nil || len(failed) > 0 {
+				t.Error(failed, err)
+			}
+		},
+		"give back": func(t *testing.T, q backend.Queue, receipts []string) {
+			failed, err := q.ChangeVisibility(t.Context(), []backend.VisibilityChange{{Receipt: receipts[0]}})
+			if err != nil || len(failed) > 0 {
+				t.Error(failed, err)
+			}
+		},
+		"release": func(t *testing.T, q backend.Queue, _ []string) {
+			b := q.(*queue).b
+			pretend(t, b, 1, processHost(), os.Getpid())
+			if _, err := b.ReleaseDead(t.Context()); err != nil {
 				t.Error(err)
 			}
-			got <- ds
-		}()
-		waitForWaiter(t, here, queueTopic(name))
-		start := time.Now()
-		sendBodies(t, b.Queue(name), sender, sender)
-		if ds := <-got; len(ds) != 1 || ds[0].Body != sender {
-			t.Fatalf("%s: received %+v", sender, ds)
-		}
-		if took := time.Since(start); took > backend.MaxWait/2 {
-			t.Errorf("%s: it took %v", sender, took)
+		},
+	} {
+		for _, same := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s/same process %v", name, same), func(t *testing.T) {
+				t.Parallel()
+				here, there, name, _ := newQueueFile(t)
+				sendBodies(t, here.Queue(name), "g", "1")
+				ds := wantBodies(t, here.Queue(name), "1")
+				sendBodies(t, here.Queue(name), "g", "2")
+				waker := here
+				if !same {
+					waker = there
+				}
+				got := make(chan int, 1)
+				start := time.Now()
+				go func() {
+					ds, err := here.Queue(name).Receive(t.Context(), 1, backend.MaxWait, 30*time.Second)
+					if err != nil {
+						t.Error(err)
+					}
+					got <- len(ds)
+				}()
+				waitForWaiter(t, here, queueTopic(name))
+				wake(t, waker.Queue(name), []string{ds[0].Receipt})
+				if n := <-got; n != 1 || time.Since(start) > backend.MaxWait*3/4 {
+					t.Errorf("received %d messages after %v", n, time.Since(start))
+				}
+			})
 		}
 	}
 }
@@ -148,92 +176,6 @@ func TestQ13QueueCrashBetweenReceiveAndDelete(t *testing.T) {
 	ds := wantBodies(t, here.Queue(name), "1", "2")
 	if ds[0].ReceiveCount != 2 || ds[1].ReceiveCount != 1 {
 		t.Errorf("receive counts %d and %d, want 2 and 1", ds[0].ReceiveCount, ds[1].ReceiveCount)
-	}
-}
-
-const pretendStatement = "UPDATE queue_messages SET process = ? WHERE process = ?"
-
-// pretend makes what this process has in flight that of another one.
-func pretend(t *testing.T, b *Backend, token int64, host string, pid int) {
-	t.Helper()
-	err := b.write(t.Context(), "pretend", func(tx *tx) error {
-		if _, err := tx.exec(pretendStatement, token, processToken); err != nil {
-			return err
-		}
-		_, err := tx.exec("INSERT INTO processes (token, host, pid) VALUES (?, ?, ?)", token, host, pid)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// endedPID is the pid of a process that has ended.
-func endedPID(t *testing.T) int {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.list=^$")
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd.Process.Pid
-}
-
-// What an ended process of this host had in flight comes back at once, in its
-// order and with its receive count; what others have does not.
-func TestQ13QueueReleaseDead(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		host string
-		pid  int
-		dead bool
-	}{
-		"ended":                        {processHost(), endedPID(t), true},
-		"its pid is ours by now":       {processHost(), os.Getpid(), true},
-		"runs":                         {processHost(), os.Getppid(), false},
-		"on another host":              {"elsewhere", endedPID(t), false},
-		"on another host with our pid": {"elsewhere", os.Getpid(), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			here, there, name, _ := newQueueFile(t)
-			q := here.Queue(name)
-			sendBodies(t, q, "g", "1", "2")
-			ds := wantBodies(t, there.Queue(name), "1", "2")
-			sendBodies(t, q, "g", "3")
-			pretend(t, here, 1, c.host, c.pid)
-			sendBodies(t, q, "mine", "4")
-			wantBodies(t, q, "4")
-
-			released, err := here.ReleaseDead(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !c.dead {
-				if released != 0 {
-					t.Fatalf("released %d messages of a process that may run", released)
-				}
-				wantBodies(t, q)
-				return
-			}
-			if released != 2 {
-				t.Fatalf("released %d messages, want 2", released)
-			}
-			again := wantBodies(t, q, "1", "2", "3")
-			if again[0].ReceiveCount != 2 {
-				t.Errorf("receive count %d, want 2", again[0].ReceiveCount)
-			}
-			failed, err := q.Delete(t.Context(), []string{ds[0].Receipt})
-			if err != nil || len(failed) != 1 {
-				t.Errorf("a receipt of the ended process is good: %v %v", failed, err)
-			}
-			if released, err := here.ReleaseDead(t.Context()); released != 0 || err != nil {
-				t.Errorf("released %d again, error %v", released, err)
-			}
-		})
 	}
 }
 
@@ -298,6 +240,30 @@ func TestQueueSendDropsWhatIsPastRetention(t *testing.T) {
 		if got := countRows(t, here, table); got != 0 {
 			t.Errorf("%d rows are left in %s", got, table)
 		}
+	}
+}
+
+// In the dead-letter queue the 12 hours of visibility begin anew.
+func TestQ3QueueDeadLetterIsReceivedAnew(t *testing.T) {
+	t.Parallel()
+	here, _, dead, clock := newQueueFile(t)
+	spec := fifoSpec("live")
+	spec.DeadLetterQueue, spec.MaxReceiveCount = dead, 1
+	if err := here.CreateQueue(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	sendBodies(t, here.Queue(spec.Name), "g", "m")
+	wantBodies(t, here.Queue(spec.Name), "m")
+	clock.advance(backend.MaxVisibility)
+	wantBodies(t, here.Queue(spec.Name))
+	ds := wantBodies(t, here.Queue(dead), "m")
+	if !ds[0].FirstReceivedAt.Equal(clock.now()) {
+		t.Errorf("first received at %v, want %v", ds[0].FirstReceivedAt, clock.now())
+	}
+	failed, err := here.Queue(dead).ChangeVisibility(t.Context(),
+		[]backend.VisibilityChange{{Receipt: ds[0].Receipt, Timeout: time.Hour}})
+	if err != nil || len(failed) > 0 {
+		t.Error(failed, err)
 	}
 }
 
