@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, p process) int {
 		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
 		return exitDiffers
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		fmt.Fprintln(p.stderr, "postroom: interrupted")
+		fmt.Fprintln(p.stderr, "postroom: interrupted; the same command again goes on from here")
 	default:
 		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
 	}
