@@ -21,7 +21,7 @@ func BenchmarkWorker(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer store.Close() //nolint:errcheck // in memory
+	defer store.Close()
 	const name = "bench.fifo"
 	if err := store.CreateQueue(ctx, backend.QueueSpec{Name: name, VisibilitySeconds: 30, RetentionSeconds: 3600}); err != nil {
 		b.Fatal(err)

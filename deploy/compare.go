@@ -13,15 +13,15 @@ type difference struct {
 	mend             string
 }
 
-// Misfit is the error for a table or queue that is there and does not fit.
-type Misfit struct {
+// MisfitError is the error for a table or queue that is there and does not fit.
+type MisfitError struct {
 	Kind string // "table" or "queue"
 	Name string
 
 	differences []difference
 }
 
-func (m *Misfit) Error() string {
+func (m *MisfitError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s does not fit", m.Kind, m.Name)
 	for _, d := range m.differences {
@@ -35,7 +35,7 @@ const anotherTable = "give another table's name, or remove this one if nothing e
 // compareTable says what keeps a table from being used. Backups and protection
 // do not: see warnings.
 func compareTable(have, want backend.TableSpec, anyIndex bool) error {
-	m := &Misfit{Kind: "table", Name: want.Name}
+	m := &MisfitError{Kind: "table", Name: want.Name}
 	m.compare("its key", keys(have.PartitionKey, have.SortKey), keys(want.PartitionKey, want.SortKey), anotherTable)
 	m.compare("its stream", orNone(have.StreamView), orNone(want.StreamView), mendStream(have, want))
 	if have.Index != nil && (want.Index != nil || !anyIndex) || want.Index != nil && !anyIndex {
@@ -45,7 +45,7 @@ func compareTable(have, want backend.TableSpec, anyIndex bool) error {
 }
 
 func compareQueue(have, want backend.QueueSpec) error {
-	m := &Misfit{Kind: "queue", Name: want.Name}
+	m := &MisfitError{Kind: "queue", Name: want.Name}
 	mend := "set that attribute of the queue, or give another queue's name"
 	m.compare("its dead-letter queue", orNone(have.DeadLetterQueue), orNone(want.DeadLetterQueue), mend)
 	m.compare("maxReceiveCount", fmt.Sprint(have.MaxReceiveCount), fmt.Sprint(want.MaxReceiveCount), mend)
@@ -54,13 +54,13 @@ func compareQueue(have, want backend.QueueSpec) error {
 	return m.err()
 }
 
-func (m *Misfit) compare(what, have, want, mend string) {
+func (m *MisfitError) compare(what, have, want, mend string) {
 	if have != want {
 		m.differences = append(m.differences, difference{what, have, want, mend})
 	}
 }
 
-func (m *Misfit) err() error {
+func (m *MisfitError) err() error {
 	if m.differences == nil {
 		return nil
 	}

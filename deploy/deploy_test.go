@@ -137,7 +137,7 @@ func TestProvisionRefusesWhatDoesNotFit(t *testing.T) {
 					must(t, b.CreateQueue(t.Context(), spec))
 				}
 				_, err := deploy.Provision(t.Context(), b, o)
-				var misfit *deploy.Misfit
+				var misfit *deploy.MisfitError
 				if !errors.As(err, &misfit) {
 					t.Fatal(err)
 				}
@@ -186,7 +186,7 @@ func TestIndexThatShouldNotBe(t *testing.T) {
 		must(t, err)
 		o.Index = false
 		_, err = deploy.Provision(t.Context(), b, o)
-		var misfit *deploy.Misfit
+		var misfit *deploy.MisfitError
 		if !errors.As(err, &misfit) || !strings.Contains(err.Error(), "delete it from the table") {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestDestroyStopsAtAProtectedTable(t *testing.T) {
 		_, err := deploy.Provision(t.Context(), b, o)
 		must(t, err)
 		r, err := deploy.Destroy(t.Context(), b, o)
-		var protected *deploy.Protected
+		var protected *deploy.ProtectedError
 		if !errors.As(err, &protected) || !strings.Contains(err.Error(), "--no-deletion-protection-enabled") {
 			t.Fatal(err)
 		}

@@ -42,16 +42,16 @@ func checkUnprotected(ctx context.Context, b backend.Backend, o Options) error {
 			return err
 		}
 		if exists && have.DeletionProtection {
-			protected = append(protected, &Protected{Table: t.Name})
+			protected = append(protected, &ProtectedError{Table: t.Name})
 		}
 	}
 	return errors.Join(protected...)
 }
 
-// Protected is the error for a table that must not be deleted.
-type Protected struct{ Table string }
+// ProtectedError is the error for a table that must not be deleted.
+type ProtectedError struct{ Table string }
 
-func (p *Protected) Error() string {
+func (p *ProtectedError) Error() string {
 	return fmt.Sprintf("table %s is protected against deletion, nothing was removed: lift that first, on AWS with "+
 		"`aws dynamodb update-table --table-name %s --no-deletion-protection-enabled`", p.Table, p.Table)
 }

@@ -42,7 +42,7 @@ type step struct {
 }
 
 // Provision makes what is missing. It first looks at everything and refuses,
-// with a [*Misfit], before it has made anything, if something is there that
+// with a [*MisfitError], before it has made anything, if something is there that
 // does not fit. Two that run at once do not harm each other.
 func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report

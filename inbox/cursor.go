@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// ErrCursor: the cursor is damaged, of another version, or of another list than
-// the one it is used for. The error says which.
+// ErrCursor says that the cursor is damaged, of another version, or of another
+// list than the one it is used for. The error says which.
 var ErrCursor = errors.New("invalid cursor")
 
 // kind is what a list is of.

@@ -17,8 +17,8 @@ const (
 	MaxLimit     = 1000
 )
 
-// ErrRequest: what was asked for is wrong by itself, such as a user that is no
-// uuid. The error says what.
+// ErrRequest says that what was asked for is wrong by itself, such as a user
+// that is no uuid. The error says what.
 var ErrRequest = errors.New("invalid request")
 
 // Inbox reads one table. It may be used concurrently.

@@ -13,8 +13,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// ErrOtherContent: there is another message under the same identity. The log is
-// append-only; what is new needs a uuid of its own.
+// ErrOtherContent says that there is another message under the same identity.
+// The log is append-only; what is new needs a uuid of its own.
 var ErrOtherContent = errors.New("another message is stored under the same conversation, time and uuid")
 
 // RefusedError is a message that was not posted through a fault of its own. It

@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/stream"

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/postroom/postroom/backend"
 	"pgregory.net/rapid"
+
+	"github.com/postroom/postroom/backend"
 )
 
 // The tracker against a list: whatever order acknowledgements come in, the

@@ -11,8 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/postroom/postroom/backend"
 	"go.uber.org/goleak"
+
+	"github.com/postroom/postroom/backend"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestPutTellsWhatIsThere(t *testing.T) {
 	for _, want := range []backend.Item{{"PK": str("p"), "SK": str("s"), "a": str("2")}, nil} {
 		_, err := b.Table("t").Put(t.Context(), testItem, backend.Condition{Equals: backend.Item{"a": str("0")}})
 		var e *backend.Error
-		if e, _ = err.(*backend.Error); e == nil {
+		if !errors.As(err, &e) {
 			t.Fatal(err)
 		}
 		if !equalItems(e.Item, want) || (e.Item == nil) != (want == nil) {
@@ -87,7 +88,11 @@ func TestTransactReasons(t *testing.T) {
 			if got := backend.KindOf(err); err == nil || got != c.want {
 				t.Fatalf("kind is %q, want %q: %v", got, c.want, err)
 			}
-			for i, r := range err.(*backend.Error).Reasons {
+			var e *backend.Error
+			if !errors.As(err, &e) {
+				t.Fatal(err)
+			}
+			for i, r := range e.Reasons {
 				if (r == nil) != (c.reasons[i] == none) {
 					t.Errorf("action %d: %v", i, r)
 				}

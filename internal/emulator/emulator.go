@@ -153,7 +153,7 @@ func startDynoxide(program string) (*process, error) {
 			return nil, err
 		}
 		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
+		_ = l.Close()
 		p, err := start(program, "serve", "--host", "127.0.0.1", "--port", strconv.Itoa(port))
 		if err == nil {
 			return p, nil
@@ -200,6 +200,6 @@ func (s *Set) log(t testing.TB) {
 func setenv(environ []string) {
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
-		os.Setenv(name, value)
+		_ = os.Setenv(name, value) // refuses malformed names only
 	}
 }

@@ -56,8 +56,8 @@ func start(name string, arguments ...string) (*process, error) {
 
 // stop ends the server and waits for it.
 func (p *process) stop() error {
-	p.stdin.Close()
-	timer := time.AfterFunc(stopTimeout, func() { p.cmd.Process.Kill() })
+	_ = p.stdin.Close() // its end is the sign
+	timer := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := p.cmd.Wait()
 	var exit *exec.ExitError

@@ -32,7 +32,7 @@ func run(seeds int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	missed := 0
 	for _, m := range mutants {
 		seed, err := m.try(dir, seeds)

@@ -42,7 +42,7 @@ func run() error {
 	ended := make(chan struct{})
 	go func() { // ends with the process at the latest
 		defer close(ended)
-		io.Copy(io.Discard, os.Stdin)
+		_, _ = io.Copy(io.Discard, os.Stdin)
 	}()
 	select {
 	case <-ctx.Done():
