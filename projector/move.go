@@ -106,8 +106,9 @@ func (m *mover) move(ctx context.Context, c *conversation, newest postroom.Messa
 	if err := m.delete(ctx, p.behind); err != nil {
 		return err
 	}
-	c.head = &p.to
-	if p.to.open {
+	to := p.to // alone: a pointer into the plan would keep all its rows in memory
+	c.head = &to
+	if to.open {
 		if err := m.close(ctx, c); err != nil {
 			return err
 		}
