@@ -2,7 +2,7 @@ SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test race lint vet bench sim mutants emulators walkthrough sample ci clean
+.PHONY: help build test race lint vet bench sim mutants emulators walkthrough cases sample ci clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ emulators: ## install servers that stand in for DynamoDB, its Streams and SQS
 
 walkthrough: ## run the commands of the README
 	.ci/run walkthrough
+
+cases: ## write docs/cases.md: which test covers which case
+	.ci/cases
 
 sample: ## cut the bundled sample anew: make sample FROM=ubuntu-dm.jsonl.gz
 	cd cmd/postroom/sample && go run cut.go $(abspath $(FROM)) messages.jsonl.gz
