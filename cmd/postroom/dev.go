@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -104,8 +103,6 @@ type devRun struct {
 	imported producer.Summary
 	sample   bool // is what was imported
 	dead     int  // letters at the start
-
-	out sync.Mutex // around lines of deliveries
 }
 
 func newDevRun(a *app, o devOptions, l net.Listener) *devRun {
@@ -235,8 +232,6 @@ func (d *devRun) sink() consumer.Handler {
 		if err != nil {
 			return err
 		}
-		d.out.Lock()
-		defer d.out.Unlock()
 		_, err = fmt.Fprintf(d.stdout, "%s  delivered to %s  from %s: %s\n", time.Now().Format(time.TimeOnly),
 			n.Subject, oneLine(n.Data.DisplayName, nameWidth), oneLine(n.Data.Preview, textWidth))
 		return err

@@ -4,9 +4,22 @@ import (
 	"encoding/json"
 	"io"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
+
+// lockedWriter lets several goroutines write, one whole write after the other.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
 
 // printJSON writes v as one line, without HTML escaping.
 func printJSON(w io.Writer, v any) error {

@@ -45,6 +45,7 @@ var errDiffers = errors.New("the projection differs from the log")
 // run runs one command line and returns the exit code. When ctx is done it
 // stops within two seconds.
 func run(ctx context.Context, args []string, p process) int {
+	p.stdout, p.stderr = &lockedWriter{w: p.stdout}, &lockedWriter{w: p.stderr}
 	root := newRoot(p)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
