@@ -15,6 +15,10 @@ type Backend interface {
 	CreateTable(ctx context.Context, spec TableSpec) error
 	// DescribeTable tells how an existing table is made.
 	DescribeTable(ctx context.Context, name string) (TableSpec, error)
+	// SetDeletionProtection switches a table's protection against DeleteTable on
+	// or off, and returns once that holds. Where it is so already nothing happens.
+	// A missing table is KindNotFound.
+	SetDeletionProtection(ctx context.Context, table string, on bool) error
 	// DeleteTable removes a table and all in it. A protected table is KindInvalid.
 	DeleteTable(ctx context.Context, name string) error
 
@@ -39,7 +43,8 @@ type TableSpec struct {
 	// StreamView is what a stream record carries, as DynamoDB names it
 	// ("NEW_IMAGE"); empty: no stream.
 	StreamView string
-	// DeletionProtection makes DeleteTable fail.
+	// DeletionProtection makes DeleteTable fail, until SetDeletionProtection
+	// switches it off.
 	DeletionProtection bool
 	// PointInTimeRecovery keeps continuous backups where the server can.
 	PointInTimeRecovery bool

@@ -143,6 +143,33 @@ func (b *Backend) enableRecovery(ctx context.Context, table string) error {
 	return err
 }
 
+// SetDeletionProtection implements backend.Backend. It looks first, and changes
+// the table only where it must; then it returns once the table is active again.
+func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bool) error {
+	op := "SetDeletionProtection " + table
+	is := func(d *types.TableDescription) bool { return awssdk.ToBool(d.DeletionProtectionEnabled) == on }
+	d, err := b.table(table).describe(ctx)
+	if err != nil || is(d) {
+		return err
+	}
+	err = poll(ctx, op, func() (bool, error) {
+		_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.UpdateTableOutput, error) {
+			return b.db.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: &on})
+		})
+		if backend.KindOf(err) == backend.KindExists { // "in use": it is being made or changed
+			return false, nil
+		}
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	return poll(ctx, op, func() (bool, error) {
+		d, err := b.table(table).describe(ctx)
+		return err == nil && d.TableStatus == types.TableStatusActive && is(d), err
+	})
+}
+
 // DeleteTable implements backend.Backend. It returns once the name is free.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	op := "DeleteTable " + name

@@ -85,6 +85,24 @@ func TestCreateTableDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
+func TestSetDeletionProtectionWaitsUntilItHolds(t *testing.T) {
+	t.Parallel()
+	table := func(status string, protected bool) answer {
+		return ok(fmt.Sprintf(`{"Table":{"TableStatus":%q,"DeletionProtectionEnabled":%t}}`, status, protected))
+	}
+	b, f := openFake(t, table("UPDATING", true),
+		failure(400, "ResourceInUseException", "being updated"), ok("{}"),
+		table("UPDATING", false), table("ACTIVE", true), table("ACTIVE", false))
+	must(t, b.SetDeletionProtection(t.Context(), "t", false))
+	wantSame(t, f.ops(), []string{
+		"DescribeTable", "UpdateTable", "UpdateTable", "DescribeTable", "DescribeTable", "DescribeTable",
+	})
+	wantSame(t, f.calls[2].body, map[string]any{"TableName": "t", "DeletionProtectionEnabled": false})
+
+	must(t, b.SetDeletionProtection(t.Context(), "t", false)) // it is off already
+	wantSame(t, f.ops()[6:], []string{"DescribeTable"})
+}
+
 func TestDeleteTableWaitsUntilItIsGone(t *testing.T) {
 	t.Parallel()
 	b, f := openFake(t, failure(400, "ResourceInUseException", "being updated"), ok("{}"),

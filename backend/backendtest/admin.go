@@ -16,6 +16,24 @@ func removeTable(t *testing.T, h Harness, name string) {
 	})
 }
 
+// liftProtection lets removeTable, called before it, remove a protected table.
+func liftProtection(t *testing.T, h Harness, name string) {
+	t.Helper()
+	cleanup(t, "lift the protection of table "+name, func(ctx context.Context) error {
+		return h.Backend.SetDeletionProtection(ctx, name, false)
+	})
+}
+
+// createProtected makes a protected table that is removed at the end of the test.
+func createProtected(t *testing.T, h Harness) backend.TableSpec {
+	t.Helper()
+	spec := newSpec()
+	spec.DeletionProtection = true
+	create(t, h, spec)
+	liftProtection(t, h, spec.Name)
+	return spec
+}
+
 func adminTests() []test {
 	return []test{
 		{"a table can be used once CreateTable has returned", func(t *testing.T, h Harness) {
@@ -35,9 +53,12 @@ func adminTests() []test {
 			wantKind(t, h.Backend.CreateTable(t.Context(), spec), backend.KindExists)
 		}},
 		{"DescribeTable tells how a table is made", testDescribeTable},
-		{"DescribeTable and DeleteTable of a missing table are KindNotFound", func(t *testing.T, h Harness) {
+		{"DescribeTable, SetDeletionProtection and DeleteTable of a missing table are KindNotFound", func(t *testing.T, h Harness) {
 			_, err := h.Backend.DescribeTable(t.Context(), uniqueName("table"))
 			wantKind(t, err, backend.KindNotFound)
+			for _, on := range []bool{true, false} {
+				wantKind(t, h.Backend.SetDeletionProtection(t.Context(), uniqueName("table"), on), backend.KindNotFound)
+			}
 			wantKind(t, h.Backend.DeleteTable(t.Context(), uniqueName("table")), backend.KindNotFound)
 		}},
 		{"DeleteTable removes a table and all in it", func(t *testing.T, h Harness) {
@@ -59,13 +80,11 @@ func adminTests() []test {
 			if lacks(t, h.Capabilities.DeletionProtection, "DeletionProtection") {
 				return
 			}
-			// Nothing in the port takes the protection off: the table stays.
-			spec := newSpec()
-			spec.DeletionProtection = true
-			must(t, h.Backend.CreateTable(t.Context(), spec))
+			spec := createProtected(t, h)
 			wantKind(t, h.Backend.DeleteTable(t.Context(), spec.Name), backend.KindInvalid)
 			put(t, h.Backend.Table(spec.Name), newItem("p", "s"))
 		}},
+		{"SetDeletionProtection switches a table's protection on and off, and leaves its items alone", testProtect},
 		{"a table that does not exist shows at the first use, as KindNotFound", testMissingTable},
 		{"a call returns soon after its context is done", testContextDone},
 		{"calls after Close fail", func(t *testing.T, h Harness) {
@@ -96,12 +115,33 @@ func testDescribeTable(t *testing.T, h Harness) {
 	if lacks(t, h.Capabilities.DeletionProtection, "DeletionProtection") {
 		return
 	}
-	protected := newSpec()
-	protected.DeletionProtection = true
-	must(t, h.Backend.CreateTable(t.Context(), protected))
+	protected := createProtected(t, h)
 	got, err := h.Backend.DescribeTable(t.Context(), protected.Name)
 	must(t, err)
 	wantEqual(t, got, protected)
+}
+
+func testProtect(t *testing.T, h Harness) {
+	if lacks(t, h.Capabilities.DeletionProtection, "DeletionProtection") {
+		return
+	}
+	spec := newSpec(withIndex, withStream)
+	name := create(t, h, spec)
+	liftProtection(t, h, name)
+	table, item := h.Backend.Table(name), newItem("p", "s")
+	put(t, table, item)
+	for _, on := range []bool{true, true, false, false} { // also where it is so already
+		must(t, h.Backend.SetDeletionProtection(t.Context(), name, on))
+		got, err := h.Backend.DescribeTable(t.Context(), name)
+		must(t, err)
+		spec.DeletionProtection = on
+		wantEqual(t, got, spec)
+		if on {
+			wantKind(t, h.Backend.DeleteTable(t.Context(), name), backend.KindInvalid)
+		}
+	}
+	wantItem(t, table, item)
+	must(t, h.Backend.DeleteTable(t.Context(), name))
 }
 
 // calls is every method of a table, each with a good request.

@@ -33,7 +33,7 @@ type Fault struct {
 // Faulty is a backend that goes wrong where decide says so, and otherwise does
 // what b does. Decide is asked before each call of a table, a stream or a
 // queue, concurrently where the calls are; it may block, and should heed ctx.
-// What makes and removes tables and queues is never asked about.
+// What makes, changes and removes tables and queues is never asked about.
 func Faulty(b backend.Backend, decide func(ctx context.Context, call Call) Fault) backend.Backend {
 	return &faulty{b, decide}
 }

@@ -93,6 +93,18 @@ func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.Table
 	return spec, err
 }
 
+// SetDeletionProtection switches a table's protection on or off.
+func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bool) error {
+	return b.write(ctx, "SetDeletionProtection "+table, func(t *tx) error {
+		d, err := t.table(table)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec("UPDATE tables SET protected = ? WHERE id = ?", on, d.id)
+		return err
+	})
+}
+
 // DeleteTable removes a table, all in it, and its stream.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	return b.write(ctx, "DeleteTable "+name, func(t *tx) error {
