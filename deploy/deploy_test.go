@@ -237,12 +237,55 @@ func TestDestroyStopsAtAProtectedTable(t *testing.T) {
 		must(t, err)
 		r, err := deploy.Destroy(t.Context(), b, o)
 		var protected *deploy.ProtectedError
-		if !errors.As(err, &protected) || !strings.Contains(err.Error(), "--no-deletion-protection-enabled") {
+		if !errors.As(err, &protected) || !strings.Contains(err.Error(), "--lift-protection") {
 			t.Fatal(err)
+		}
+		for _, table := range all(o)[:2] {
+			if !strings.Contains(err.Error(), table+" is protected") {
+				t.Errorf("the error does not name %s: %v", table, err)
+			}
 		}
 		wantSame(t, r, deploy.Report{})
 		must(t, deploy.Check(t.Context(), b, o)) // all is still there
+		for _, table := range deploy.Tables(o.Table, true) {
+			wantKind(t, b.DeleteTable(t.Context(), table.Name), backend.KindInvalid)
+		}
+
+		o.LiftProtection = true
+		r, err = deploy.Destroy(t.Context(), b, o)
+		must(t, err)
+		wantSame(t, r.Removed, []string{all(o)[3], all(o)[2], all(o)[0], all(o)[1]})
 	})
+}
+
+func TestDestroyRemovesNothingWhereProtectionStays(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend.Backend, o deploy.Options) {
+		o.DeletionProtection = true
+		_, err := deploy.Provision(t.Context(), b, o)
+		must(t, err)
+		o.LiftProtection = true
+		r, err := deploy.Destroy(t.Context(), &locked{b}, o)
+		if !errors.Is(err, errBroken) || !strings.Contains(err.Error(), "lift the protection of table "+o.Table) {
+			t.Fatal(err)
+		}
+		wantSame(t, r, deploy.Report{})
+		must(t, deploy.Check(t.Context(), b, o))
+		_, err = deploy.Destroy(t.Context(), b, o)
+		must(t, err)
+	})
+}
+
+// locked is a backend on which no protection can be lifted.
+type locked struct{ backend.Backend }
+
+func (*locked) SetDeletionProtection(context.Context, string, bool) error { return errBroken }
+
+func wantKind(t *testing.T, err error, want backend.Kind) {
+	t.Helper()
+	if got := backend.KindOf(err); err == nil || got != want {
+		t.Errorf("error %v is of kind %q, want %q", err, got, want)
+	}
 }
 
 func TestNoTableNamed(t *testing.T) {

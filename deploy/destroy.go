@@ -11,11 +11,15 @@ import (
 
 // Destroy removes the queues and the tables and all that is in them: the queue
 // before its dead-letter queue, the table before its control table. It looks
-// first, and removes nothing while a table is protected against deletion. What
-// is missing already is fine.
+// first, and removes nothing while a table is protected against deletion, unless
+// the options lift that. What is missing already is fine.
 func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
-	if err := checkUnprotected(ctx, b, o); err != nil {
+	protected, err := protectedTables(ctx, b, o)
+	if err != nil {
+		return r, err
+	}
+	if err := unprotect(ctx, b, o, protected); err != nil {
 		return r, err
 	}
 	for _, q := range slices.Backward(queues(o)) {
@@ -31,29 +35,44 @@ func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) 
 	return r, nil
 }
 
-func checkUnprotected(ctx context.Context, b backend.Backend, o Options) error {
+func protectedTables(ctx context.Context, b backend.Backend, o Options) (names []string, err error) {
 	if o.Table == "" {
-		return errNoTable
+		return nil, errNoTable
 	}
-	var protected []error
 	for _, t := range Tables(o.Table, false) {
 		have, exists, err := found(b.DescribeTable(ctx, t.Name))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if exists && have.DeletionProtection {
-			protected = append(protected, &ProtectedError{Table: t.Name})
+			names = append(names, t.Name)
 		}
 	}
-	return errors.Join(protected...)
+	return names, nil
+}
+
+// unprotect lifts the tables' protection, or refuses to. It comes before
+// anything is removed, so that whoever may not lift it has lost nothing.
+func unprotect(ctx context.Context, b backend.Backend, o Options, tables []string) error {
+	var refused []error
+	for _, name := range tables {
+		if !o.LiftProtection {
+			refused = append(refused, &ProtectedError{Table: name})
+			continue
+		}
+		if err := b.SetDeletionProtection(ctx, name, false); err != nil {
+			return fmt.Errorf("lift the protection of table %s, nothing was removed: %w", name, err)
+		}
+	}
+	return errors.Join(refused...)
 }
 
 // ProtectedError is the error for a table that must not be deleted.
 type ProtectedError struct{ Table string }
 
 func (p *ProtectedError) Error() string {
-	return fmt.Sprintf("table %s is protected against deletion, nothing was removed: lift that first, on AWS with "+
-		"`aws dynamodb update-table --table-name %s --no-deletion-protection-enabled`", p.Table, p.Table)
+	return fmt.Sprintf("table %s is protected against deletion, nothing was removed: "+
+		"if all in it may go, give `postroom destroy` the flag --lift-protection", p.Table)
 }
 
 func (r *Report) removed(what string, err error) error {

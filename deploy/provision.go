@@ -19,6 +19,9 @@ type Options struct {
 	Index bool
 	// DeletionProtection keeps new tables from being deleted by anybody.
 	DeletionProtection bool
+	// LiftProtection lets Destroy switch deletion protection off first. If it
+	// fails later on, the protection stays off.
+	LiftProtection bool
 }
 
 // Report says what Provision or Destroy did, in the order in which it did it:
