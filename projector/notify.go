@@ -23,6 +23,7 @@ const maxUntold = 64 << 10
 type notifier struct {
 	queue  backend.Queue
 	table  string
+	fifo   bool                                       // the queue takes deduplication ids, and only then
 	refuse func(context.Context, *entry, error) error // sets aside
 	log    *trouble
 	ready  *ready[*recipient]
@@ -41,9 +42,9 @@ type recipient struct {
 	messages []*entry // the first one is being sent
 }
 
-func newNotifier(queue backend.Queue, table string, log *trouble) *notifier {
+func newNotifier(queue backend.Queue, fifo bool, table string, log *trouble) *notifier {
 	n := &notifier{
-		queue: queue, table: table, log: log,
+		queue: queue, fifo: fifo, table: table, log: log,
 		ready: newReady[*recipient](), byUser: map[string]*recipient{},
 	}
 	n.room.L = &n.mu
@@ -118,10 +119,14 @@ func (n *notifier) run(ctx context.Context) {
 // send sends the first message of each recipient and reports whether every one
 // had an end.
 func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
+	firsts := n.firsts(batch)
 	entries := make([]backend.SendEntry, len(batch))
 	for i, r := range batch {
-		event := postroom.NewNotification(n.table, r.messages[0].message, r.user)
-		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user, DeduplicationID: event.ID}
+		event := postroom.NewNotification(n.table, firsts[i].message, r.user)
+		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user}
+		if n.fifo {
+			entries[i].DeduplicationID = event.ID
+		}
 	}
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
@@ -132,11 +137,23 @@ func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 	again := map[int]bool{}
 	for _, f := range failed {
 		n.log.report(ctx, f)
-		again[f.Index] = !f.SenderFault || n.refuse(ctx, batch[f.Index].messages[0], f) != nil
+		again[f.Index] = !f.SenderFault || n.refuse(ctx, firsts[f.Index], f) != nil
 	}
 	n.sent.Add(int64(len(batch) - len(failed)))
 	n.settle(batch, again)
 	return len(failed) == 0
+}
+
+// firsts are the messages to send: one that is announced meanwhile moves the
+// others in memory.
+func (n *notifier) firsts(batch []*recipient) []*entry {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	firsts := make([]*entry, len(batch))
+	for i, r := range batch {
+		firsts[i] = r.messages[0]
+	}
+	return firsts
 }
 
 // settle takes what had its end from the recipients and queues those that have

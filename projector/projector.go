@@ -19,6 +19,9 @@ type Config struct {
 	Control backend.Table // of leases, checkpoints and records set aside
 	Stream  backend.Stream
 	Queue   backend.Queue
+	// StandardQueue says that the queue is no FIFO queue and refuses
+	// deduplication ids. See postroom.IsFIFO.
+	StandardQueue bool
 	// TableName is the table as notifications name their source.
 	TableName string
 	// Index says that the table has the index of the group rows. All entries of
@@ -82,7 +85,7 @@ func New(c Config, o Options) *Projector {
 		lanes:   newLanes(),
 		trouble: &trouble{logger: o.Logger, what: "projecting"},
 	}
-	p.notify = newNotifier(c.Queue, c.TableName, &trouble{logger: o.Logger, what: "sending notifications"})
+	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, &trouble{logger: o.Logger, what: "sending notifications"})
 	p.notify.refuse = p.refuse
 	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
 		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Logger: o.Logger,

@@ -208,3 +208,15 @@ func TestSetAsideIsAFailure(t *testing.T) {
 	}
 	s.ok("project", "--until-idle", "--idle-after", "50ms")
 }
+
+func TestStandardQueueWithoutIndex(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.env["POSTROOM_QUEUE"] = "bell"
+	s.ok("provision", "--index", "none")
+	s.ok("post", "--file", s.file("messages.jsonl", manyMessages(t, 20)))
+	if n := strings.Count(s.pipeline(), "\n"); n != 20 {
+		t.Errorf("%d notifications, want 20", n)
+	}
+	s.ok("verify")
+}

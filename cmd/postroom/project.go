@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/deploy"
 	"github.com/postroom/postroom/projector"
 )
@@ -44,7 +45,7 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	return projector.New(projector.Config{
 		Table: a.table(), Control: a.control(),
 		Stream: a.backend.Stream(a.global.table), Queue: a.backend.Queue(a.queue),
-		TableName: a.global.table, Index: index,
+		StandardQueue: !postroom.IsFIFO(a.queue), TableName: a.global.table, Index: index,
 	}, opts), nil
 }
 
