@@ -11,7 +11,9 @@ type Backend interface {
 	Queue(name string) Queue
 
 	// CreateTable makes a table and returns once it, its index and its stream
-	// can be used. It does not compare: an existing name is KindExists.
+	// can be used. It does not compare: an existing name is KindExists. An error
+	// that is errors.ErrUnsupported says that the table was made, and can be
+	// used, but that its server has no point-in-time recovery.
 	CreateTable(ctx context.Context, spec TableSpec) error
 	// DescribeTable tells how an existing table is made.
 	DescribeTable(ctx context.Context, name string) (TableSpec, error)
@@ -22,7 +24,9 @@ type Backend interface {
 	// DeleteTable removes a table and all in it. A protected table is KindInvalid.
 	DeleteTable(ctx context.Context, name string) error
 
-	// CreateQueue makes a queue. Its dead-letter queue must exist.
+	// CreateQueue makes a queue. Its dead-letter queue must exist; otherwise the
+	// error is KindNotFound or KindInvalid. An existing name with other settings
+	// is KindExists; with the same ones it is that, too, or no error.
 	CreateQueue(ctx context.Context, spec QueueSpec) error
 	// DescribeQueue tells how an existing queue is made.
 	DescribeQueue(ctx context.Context, name string) (QueueSpec, error)

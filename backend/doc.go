@@ -9,5 +9,6 @@
 // same behaviour.
 //
 // Everything in a driver may be called concurrently, and returns soon after its
-// context is done.
+// context is done, with an error of [KindUnavailable] that is the context's own.
+// Such a call may have been carried out.
 package backend

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -16,7 +17,7 @@ const (
 	KindConditionFailed      // the condition of a write does not hold: look again
 	KindConflict             // another transaction was at the item: try again
 	KindThrottled            // too much at once: back off
-	KindUnavailable          // no answer, or a server's failure; a write may have happened
+	KindUnavailable          // no answer, a server's failure, or the context is done; a write may have happened
 	KindNotFound             // no such table, stream, shard or queue
 	KindExists               // the name is taken
 	KindInvalid              // the request is wrong and will be again
@@ -84,8 +85,12 @@ func KindOf(err error) Kind {
 }
 
 // Retryable reports whether the same call may succeed when it is made again
-// after a pause.
+// after a pause. One whose context was done is not: a driver keeps a context's
+// error in the chain, of KindUnavailable, only where the context is the caller's.
 func Retryable(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
 	switch KindOf(err) {
 	case KindConflict, KindThrottled, KindUnavailable:
 		return true

@@ -16,7 +16,14 @@ const (
 
 // Queue is one queue, FIFO where its name ends in ".fifo". Every batch has 1 to
 // MaxQueueBatch entries, and each entry its own fate: a nil error with entries
-// failed is the normal answer to trouble with some of them.
+// failed is the normal answer to trouble with some of them. With an error,
+// failed means nothing: any entry may have been carried out, or none. A batch of
+// another length, one of more than MaxQueueBytes, and arguments out of range are
+// KindInvalid.
+//
+// A FIFO queue delivers a group's messages in the order of sending, and none
+// that lies behind one in flight. What lies before one in flight, since it was
+// given back or its visibility is over, may be delivered again meanwhile.
 type Queue interface {
 	// Send appends messages. On a FIFO queue each has a group and a
 	// deduplication id; one sent with the same id and group within five minutes

@@ -107,7 +107,7 @@ type Write struct {
 }
 
 // Action is a part of a transaction: a put, or a check of a key where Put is
-// nil.
+// nil. A check needs a condition: the zero one is KindInvalid.
 type Action struct {
 	Put       Item
 	Check     Key

@@ -158,6 +158,9 @@ func TestNobodyAnswers(t *testing.T) {
 	if f.count() != 1 {
 		t.Errorf("%d calls, want 1", f.count())
 	}
+	if errors.Is(err, context.DeadlineExceeded) || !backend.Retryable(err) {
+		t.Errorf("%v is taken for the caller's own deadline", err)
+	}
 }
 
 // A receive may take its wait longer than other calls.
@@ -185,6 +188,9 @@ func TestCallerGivesUp(t *testing.T) {
 	wantError(t, err, backend.KindUnavailable, "context canceled")
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v is not context.Canceled", err)
+	}
+	if backend.Retryable(err) {
+		t.Errorf("%v is retryable", err)
 	}
 }
 

@@ -60,6 +60,9 @@ func callLong[T any](
 func (s *service) fail(caller context.Context, op string, allowed time.Duration, err error) *backend.Error {
 	kind := kindOf(err)
 	told := &callError{err: err}
+	if caller.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
+		told.err = nil // of the call's own time or the network's, which is for trying again
+	}
 	code, denied := codeOf(err), (*credentialsError)(nil)
 	switch {
 	case code != "":
