@@ -182,8 +182,12 @@ func TestProvisionStatusDestroy(t *testing.T) {
 	if r := s.run("provision", "--deletion-protection"); r.code != exitDone {
 		t.Errorf("provision: %+v", r)
 	}
-	if r := s.run("destroy"); r.code != exitFailed || !strings.Contains(r.stderr, "protect") {
+	if r := s.run("destroy"); r.code != exitFailed || !strings.Contains(r.stderr, "--lift-protection") || r.stdout != "" {
 		t.Errorf("destroy of a protected table: %+v", r)
+	}
+	s.ok("inbox", ada) // all is still there
+	if out := s.ok("destroy", "--lift-protection"); !strings.Contains(out, "removed  table postroom-control\n") {
+		t.Errorf("destroy --lift-protection printed %s", out)
 	}
 }
 
