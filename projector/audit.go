@@ -20,8 +20,16 @@ type audit struct {
 // finding is what an audit says of one conversation.
 type finding struct {
 	conversation *conversation
-	skipped      int64 // messages that are left out by the rules
+	newest       postroom.Position // that there is to project; zero: nothing
 	differences  []Difference
+}
+
+// head is how far the conversation is projected; the zero position: not at all.
+func (f *finding) head() postroom.Position {
+	if f.conversation.head == nil {
+		return postroom.Position{}
+	}
+	return f.conversation.head.last
 }
 
 func (f *finding) add(kind DifferenceKind, user, format string, args ...any) {
@@ -37,18 +45,19 @@ func (a audit) inspect(ctx context.Context, group string) (*finding, error) {
 		return nil, err
 	}
 	c := f.conversation
-	c.members = membersOf(c, log)
+	c.join(membersOf(c, log))
 	if c.members == nil {
-		f.skipped += int64(len(log))
 		if c.head != nil {
 			f.add(HeadWrong, "", "the opening message %s names no members or is gone", c.head.openedBy)
 		}
 		return f, nil
 	}
 	last := a.fold(f, log)
-	switch {
-	case last == nil:
+	if last == nil {
 		return f, nil
+	}
+	f.newest = last.Position()
+	switch {
 	case c.head == nil:
 		f.add(HeadMissing, "", "the newest message is %s", last.Key())
 		return f, nil
@@ -83,15 +92,12 @@ func (a audit) readLog(ctx context.Context, f *finding) ([]postroom.Message, err
 				f.conversation.head = &h
 				continue
 			}
-			if _, _, err := postroom.ParseMessageKey(key.SK); err != nil {
-				continue
+			if f.conversation.first == "" && isMessage(key) {
+				f.conversation.first = key.SK
 			}
-			m, err := postroom.MessageFromItem(item)
-			if err != nil {
-				f.skipped++
-				continue
+			if m, err := postroom.MessageFromItem(item); err == nil {
+				log = append(log, m)
 			}
-			log = append(log, m)
 		}
 		if page.Last == nil {
 			return log, nil
@@ -121,7 +127,6 @@ func (a audit) fold(f *finding, log []postroom.Message) *postroom.Message {
 		}
 		keys[m.MessageUUID] = m.Key()
 		if !f.conversation.has(m.UserUUID) {
-			f.skipped++
 			continue
 		}
 		if last == nil || m.Position().Compare(last.Position()) > 0 {

@@ -14,11 +14,14 @@ import (
 type entry struct {
 	message postroom.Message
 	record  *stream.Record // nil for one that comes back from being set aside
+	aside   *waiting       // where that one lies
 	arrived time.Time
 	ack     func()
-	cleanup func() // before the acknowledgement of one that got through; may be nil
+	cleanup func() error // before the acknowledgement of one that got through; may be nil
 
 	announced bool         // handed to the notifier; of the lane
+	kept      bool         // set aside, and not given up yet; of the lane
+	refused   atomic.Bool  // does not get through, is set aside and stays there
 	parts     atomic.Int32 // left of projecting, telling, and others it waits for
 	untold    atomic.Int32 // recipients left
 }
@@ -29,20 +32,21 @@ func newEntry(m postroom.Message, r *stream.Record, ack func()) *entry {
 	return e
 }
 
-// finish ends one of the parts.
+// finish ends one of the parts. Without its clean-up, which fails only at a
+// stop, a message is not acknowledged.
 func (e *entry) finish() {
 	if e.parts.Add(-1) > 0 {
 		return
 	}
-	if e.cleanup != nil {
-		e.cleanup()
+	if e.cleanup != nil && !e.refused.Load() && e.cleanup() != nil {
+		return
 	}
 	e.ack()
 }
 
 // drop ends what the lane had to do for one that does not get through.
 func (e *entry) drop() {
-	e.cleanup = nil
+	e.refused.Store(true)
 	if !e.announced {
 		e.finish()
 	}

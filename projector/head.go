@@ -3,6 +3,7 @@ package projector
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -30,9 +31,9 @@ type head struct {
 	open     bool              // not all rows are known to be put
 	movedAt  time.Time
 
-	// item is the head as it was read. What it holds beyond the attributes
-	// above, a later version wrote: it is carried along.
-	item backend.Item
+	// more is what the item holds beside the attributes above: a later version
+	// wrote it, and it is carried along. Usually nil; heads are remembered.
+	more backend.Item
 }
 
 // row is the sort key at which the members' rows are.
@@ -48,7 +49,7 @@ func (h head) unchanged() backend.Condition {
 }
 
 func (h head) encode(group string) backend.Item {
-	item := maps.Clone(h.item)
+	item := maps.Clone(h.more)
 	if item == nil {
 		item = backend.Item{}
 	}
@@ -59,7 +60,6 @@ func (h head) encode(group string) backend.Item {
 	item[attrOpenedBy] = text(h.openedBy)
 	item[attrMovedAt] = text(postroom.FormatTime(h.movedAt))
 	item[attrOpen] = &types.AttributeValueMemberBOOL{Value: h.open}
-	delete(item, attrOld)
 	if h.old != "" {
 		item[attrOld] = text(h.old)
 	}
@@ -80,12 +80,26 @@ func decodeHead(item backend.Item) (head, error) {
 		old:      backend.Text(item, attrOld),
 		openedBy: backend.Text(item, attrOpenedBy),
 		movedAt:  movedAt,
-		item:     item,
+	}
+	if h.openedBy == "" || h.last.MessageUUID == "" {
+		return head{}, fmt.Errorf("head: %s and %s must both be there", attrOpenedBy, attrLastMessageUUID)
 	}
 	if b, ok := item[attrOpen].(*types.AttributeValueMemberBOOL); ok {
 		h.open = b.Value
 	}
+	for name, value := range item {
+		if !slices.Contains(headAttributes, name) {
+			if h.more == nil {
+				h.more = backend.Item{}
+			}
+			h.more[name] = value
+		}
+	}
 	return h, nil
+}
+
+var headAttributes = []string{
+	backend.AttrPK, backend.AttrSK, attrLastReplyAt, attrLastMessageUUID, attrOld, attrOpenedBy, attrOpen, attrMovedAt,
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

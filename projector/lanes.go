@@ -13,6 +13,7 @@ type lanes struct {
 
 	mu      sync.Mutex
 	byGroup map[string]*lane
+	closed  bool
 }
 
 // lane is one conversation with messages that are not projected yet.
@@ -71,6 +72,7 @@ func (ls *lanes) rest(l *lane, wait time.Duration, early bool) {
 	switch {
 	case len(l.arrived)+len(l.held) == 0:
 		delete(ls.byGroup, l.group)
+	case ls.closed:
 	case wait <= 0 || (early && len(l.arrived) > 0):
 		ls.ready.push(l)
 	default:
@@ -91,6 +93,7 @@ func (ls *lanes) close() {
 	ls.ready.close()
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
+	ls.closed = true
 	for _, l := range ls.byGroup {
 		if l.timer != nil {
 			l.timer.Stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -19,17 +20,27 @@ var errNoMembers = errors.New("no message of the conversation names its members"
 // a condition fails, and has one user at a time.
 type conversation struct {
 	group   string
-	head    *head // nil: nothing is projected yet
-	members []postroom.Member
-	opener  string // sort key of the message that names the members
+	head    *head             // nil: nothing is projected yet
+	members []postroom.Member // see join
+	opener  string            // sort key of the message that names the members
 	// settled: this worker saw all rows at head's key put and those at its old
 	// key gone. Only then may it move on or acknowledge.
 	settled bool
 	moved   time.Time // when this worker last moved it; zero: not yet
+	first   string    // of an audit: sort key of the first message, readable or not
+}
+
+// join sets the members, in the order of their uuids.
+func (c *conversation) join(members []postroom.Member) {
+	slices.SortFunc(members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })
+	c.members = members
 }
 
 func (c *conversation) has(user string) bool {
-	return slices.ContainsFunc(c.members, func(p postroom.Member) bool { return p.UserUUID == user })
+	_, ok := slices.BinarySearchFunc(c.members, user, func(p postroom.Member, user string) int {
+		return strings.Compare(p.UserUUID, user)
+	})
+	return ok
 }
 
 // at reports whether the fold has come to p or further.
@@ -84,7 +95,7 @@ func (c *conversation) opened(item backend.Item) error {
 	if err != nil {
 		return &damaged{fmt.Errorf("conversation %s: opening message %s: %w", c.group, c.opener, err)}
 	}
-	c.members = msg.Members
+	c.join(msg.Members)
 	return nil
 }
 
@@ -99,7 +110,8 @@ func (m *mover) findMembers(ctx context.Context, c *conversation) error {
 		}
 		for _, item := range page.Items {
 			if msg, err := postroom.MessageFromItem(item); err == nil && msg.Members != nil {
-				c.opener, c.members = msg.Key(), msg.Members
+				c.opener = msg.Key()
+				c.join(msg.Members)
 				return nil
 			}
 		}

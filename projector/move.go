@@ -39,7 +39,7 @@ func planMove(c *conversation, newest postroom.Message, now time.Time) plan {
 	}
 	fence := backend.Condition{Absent: true}
 	if c.head != nil {
-		to.item = c.head.item
+		to.more = c.head.more
 		fence = c.head.unchanged()
 		// Two messages of one time: the rows stay where they are and are
 		// replaced there. A live row must never be taken for an old one.

@@ -10,8 +10,12 @@ import (
 )
 
 // maxUntold is how many notifications may wait to be sent before the reader is
-// held back; a page more may come on top.
+// held back. What it handed over before that, at most its window, may come on
+// top.
 const maxUntold = 64 << 10
+
+// wholeQueue is who is held up when the queue does not answer at all.
+const wholeQueue = ""
 
 // notifier sends a notification for every message and recipient. Those of one
 // recipient follow one another: a batch holds at most one of them, and the next
@@ -103,9 +107,6 @@ func (n *notifier) run(ctx context.Context) {
 			return
 		}
 		if n.send(ctx, batch) {
-			if failures > 0 {
-				n.log.over(ctx)
-			}
 			failures = 0
 			continue
 		}
@@ -130,13 +131,14 @@ func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 	}
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
-		n.log.report(ctx, err)
+		n.log.report(ctx, wholeQueue, err)
 		n.ready.push(batch...)
 		return false
 	}
+	n.log.over(wholeQueue)
 	again := map[int]bool{}
 	for _, f := range failed {
-		n.log.report(ctx, f)
+		n.log.report(ctx, batch[f.Index].user, f)
 		again[f.Index] = !f.SenderFault || n.refuse(ctx, firsts[f.Index], f) != nil
 	}
 	n.sent.Add(int64(len(batch) - len(failed)))
@@ -163,6 +165,7 @@ func (n *notifier) settle(batch []*recipient, again map[int]bool) {
 	n.mu.Lock()
 	for i, r := range batch {
 		if !again[i] {
+			n.log.over(r.user)
 			told = append(told, r.messages[0])
 			r.messages[0] = nil
 			r.messages = r.messages[1:]

@@ -86,7 +86,7 @@ func New(c Config, o Options) *Projector {
 		trouble: &trouble{logger: o.Logger, what: "projecting"},
 	}
 	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, &trouble{logger: o.Logger, what: "sending notifications"})
-	p.notify.refuse = p.refuse
+	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
 	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
 		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Logger: o.Logger,
 	})
@@ -162,9 +162,10 @@ func (p *Projector) Handle(ctx context.Context, records []*stream.Record) error 
 				entries = append(entries, newEntry(m, r, r.Ack))
 				continue
 			}
-			if err := p.insist(ctx, r, err); err != nil {
+			if err := p.insist(ctx, r.EventID, func() error { return p.keepAside(ctx, r, err, 1) }); err != nil {
 				return err
 			}
+			r.Ack()
 		}
 	}
 	p.lanes.add(entries)
@@ -179,27 +180,34 @@ func decodeMessage(r *stream.Record) (postroom.Message, error) {
 	return postroom.MessageFromItem(item)
 }
 
-// insist sets a record aside and acknowledges it, however long that takes.
-func (p *Projector) insist(ctx context.Context, r *stream.Record, reason error) error {
+// insist makes a call until it succeeds, however long that takes; the error is
+// that of ctx.
+func (p *Projector) insist(ctx context.Context, who string, call func() error) error {
 	for n := 0; ; n++ {
-		err := p.keepAside(ctx, r, reason, 1)
+		err := call()
 		if err == nil {
-			r.Ack()
+			p.trouble.over(who)
 			return nil
 		}
-		p.trouble.report(ctx, err)
+		p.trouble.report(ctx, who, err)
 		if err := pause(ctx, backoff(n)); err != nil {
 			return err
 		}
 	}
 }
 
-// refuse sets aside a message of which a notification was refused for good.
-func (p *Projector) refuse(ctx context.Context, e *entry, reason error) error {
+// refuse sets aside a message that does not get through, and lets it stay.
+func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts int) error {
+	var err error
 	if e.record == nil {
-		return nil // it lies there already
+		err = p.aside.keep(ctx, e.aside, reason)
+	} else {
+		err = p.keepAside(ctx, e.record, reason, attempts)
 	}
-	return p.keepAside(ctx, e.record, reason, 1)
+	if err == nil {
+		e.refused.Store(true)
+	}
+	return err
 }
 
 func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int) error {
@@ -207,7 +215,7 @@ func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason erro
 		return err
 	}
 	p.setAside.Add(1)
-	p.log.Error("a record was set aside", "reason", reason, "message_group_uuid", r.Key.PK,
+	p.log.Error("a record was set aside", "reason", brief(reason), "message_group_uuid", r.Key.PK,
 		"key", r.Key.SK, "shard", r.Shard, "sequence", r.Sequence, "event_id", r.EventID)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ const (
 	asidePrefix    = "ASIDE#"
 	asideElsewhere = asidePrefix + "-" // for partition keys that are no uuid
 	asidePartBytes = 300 << 10
+	maxReasonBytes = 1 << 10
 
 	attrReason   = "reason"
 	attrWaiting  = "waiting" // for the message that names the members
@@ -49,7 +51,7 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 		reason = fmt.Errorf("%w (and its image could not be kept: %w)", reason, err)
 	}
 	first := backend.Item{
-		attrReason:   text(reason.Error()),
+		attrReason:   text(brief(reason)),
 		attrWaiting:  &types.AttributeValueMemberBOOL{Value: errors.Is(reason, errNoMembers)},
 		attrShard:    text(r.Shard),
 		attrSequence: text(r.Sequence),
@@ -85,6 +87,16 @@ func (a aside) putPart(ctx context.Context, r *stream.Record, part int, item bac
 	})
 }
 
+// brief is an error as it is kept and logged: some quote what they complain of,
+// which can be as large as an item.
+func brief(reason error) string {
+	s := reason.Error()
+	if len(s) <= maxReasonBytes {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxReasonBytes], "") + "…"
+}
+
 func asideKey(pk string) string {
 	if postroom.CheckUUID(pk) != nil {
 		return asideElsewhere
@@ -115,6 +127,18 @@ func compressImage(r *stream.Record) ([]byte, error) {
 type waiting struct {
 	message postroom.Message
 	keys    []backend.Key // of its parts
+	first   backend.Item  // the first of them
+}
+
+// keep says of a record that waited why it stays for good.
+func (a aside) keep(ctx context.Context, w *waiting, reason error) error {
+	item := maps.Clone(w.first)
+	item[attrReason] = text(brief(reason))
+	item[attrWaiting] = &types.AttributeValueMemberBOOL{Value: false}
+	return retry(ctx, func() error {
+		_, err := a.table.Put(ctx, item, backend.Condition{})
+		return err
+	})
 }
 
 // waitingOf returns what was set aside of a conversation until somebody would
@@ -168,6 +192,7 @@ func decodeWaiting(parts []backend.Item) (waiting, bool) {
 	if waits == nil || !waits.Value {
 		return w, false
 	}
+	w.first = parts[0]
 	var err error
 	w.message, err = decompressMessage(image)
 	return w, err == nil

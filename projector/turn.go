@@ -44,9 +44,7 @@ func (p *Projector) takeTurns(ctx context.Context) {
 func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, early bool) {
 	wait, err := p.advance(ctx, l)
 	if err == nil {
-		if l.failures > 0 {
-			p.trouble.over(ctx)
-		}
+		p.trouble.over(l.group)
 		l.failures = 0
 		return wait, true
 	}
@@ -59,27 +57,36 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 	switch kind := backend.KindOf(err); {
 	case errors.Is(err, errNoMembers):
 		l.failures = 0
-		p.report(ctx, p.giveUp(ctx, l))
+		p.conclude(ctx, l, p.giveUp(ctx, l))
 		return memberPoll, true
 	case kind == backend.KindConditionFailed:
 		// Somebody else moved it: look again, at once unless that goes on.
 		if l.failures < 3 {
 			return 0, false
 		}
+		if l.failures >= hopeless {
+			p.conclude(ctx, l, err)
+		}
 	case errors.As(err, &d):
-		p.report(ctx, p.expel(ctx, l, func(*entry) bool { return true }, err))
+		p.conclude(ctx, l, p.expel(ctx, l, func(*entry) bool { return true }, err))
 	case kind == backend.KindInvalid, kind == backend.KindUnknown && l.failures >= hopeless:
-		p.single(ctx, l, err)
-		return 0, false
+		failed := p.single(ctx, l, err)
+		p.conclude(ctx, l, failed)
+		if failed == nil {
+			return 0, false
+		}
 	default:
-		p.report(ctx, err)
+		p.conclude(ctx, l, err)
 	}
 	return backoff(l.failures), false
 }
 
-func (p *Projector) report(ctx context.Context, err error) {
+// conclude says how a turn ended, for who reads the log.
+func (p *Projector) conclude(ctx context.Context, l *lane, err error) {
 	if err != nil {
-		p.trouble.report(ctx, err)
+		p.trouble.report(ctx, l.group, err)
+	} else {
+		p.trouble.over(l.group)
 	}
 }
 
@@ -90,10 +97,11 @@ func (p *Projector) report(ctx context.Context, err error) {
 func (p *Projector) giveUp(ctx context.Context, l *lane) error {
 	late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
 	for _, e := range l.held {
-		if late(e) && e.record != nil {
+		if late(e) && e.record != nil && !e.kept {
 			if err := p.keepAside(ctx, e.record, errNoMembers, 1); err != nil {
 				return err
 			}
+			e.kept = true
 		}
 	}
 	if !slices.ContainsFunc(l.held, late) {
@@ -113,19 +121,19 @@ func (p *Projector) giveUp(ctx context.Context, l *lane) error {
 
 // single narrows a failure down: the messages of a batch that fails are taken
 // one by one, and the one that fails alone is set aside.
-func (p *Projector) single(ctx context.Context, l *lane, reason error) {
+func (p *Projector) single(ctx context.Context, l *lane, reason error) error {
 	if l.alone == 0 && len(l.held) > 1 {
 		l.alone = len(l.held)
 		slices.SortFunc(l.held, func(a, b *entry) int {
 			return a.message.Position().Compare(b.message.Position())
 		})
-		return
+		return nil
 	}
 	if len(l.held) == 0 {
-		return
+		return nil
 	}
 	first := l.held[0]
-	p.report(ctx, p.expel(ctx, l, func(e *entry) bool { return e == first }, reason))
+	return p.expel(ctx, l, func(e *entry) bool { return e == first }, reason)
 }
 
 // advance announces the messages of a lane and moves its conversation to the
@@ -208,7 +216,9 @@ func (p *Projector) bringBack(ctx context.Context, l *lane) error {
 	}
 	leader := l.held[0]
 	for _, w := range found {
-		remove := func() { p.report(ctx, p.aside.delete(ctx, w.keys)) }
+		remove := func() error {
+			return p.insist(ctx, w.keys[0].SK, func() error { return p.aside.delete(ctx, w.keys) })
+		}
 		i := slices.IndexFunc(l.held, func(e *entry) bool { return e.message.Position() == w.message.Position() })
 		if i >= 0 {
 			l.held[i].cleanup = remove
@@ -216,7 +226,7 @@ func (p *Projector) bringBack(ctx context.Context, l *lane) error {
 		}
 		leader.parts.Add(1)
 		e := newEntry(w.message, nil, leader.finish)
-		e.cleanup = remove
+		e.aside, e.cleanup = &w, remove
 		l.held = append(l.held, e)
 	}
 	return nil
@@ -231,11 +241,7 @@ func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, r
 			kept = append(kept, e)
 			continue
 		}
-		if e.record == nil {
-			e.drop() // it came from there, and stays
-			continue
-		}
-		if failed = p.keepAside(ctx, e.record, reason, max(1, l.failures)); failed != nil {
+		if failed = p.refuse(ctx, e, reason, max(1, l.failures)); failed != nil {
 			failed = fmt.Errorf("setting a record aside: %w", failed)
 			kept = append(kept, e)
 			continue

@@ -67,13 +67,17 @@ type Report struct {
 // folded anew and held against its head, its rows and, if there is one, the
 // index; every row must be one of these. It reads the table about twice and
 // writes nothing. Memory is bounded but for what differs.
+//
+// Beside a live projector only what is still there at a second look counts. Every
+// move puts all rows anew, so what was wrong about the rows or the index of a
+// conversation that has moved on meanwhile is no difference.
 func Verify(ctx context.Context, table backend.Table, o VerifyOptions) (Report, error) {
 	o.SecondLook = orDefault(o.SecondLook, 2*time.Second)
 	v := &verifier{
 		audit:         audit{retrying: retrying{table}, index: o.Index},
 		opts:          o,
 		known:         newKnown(),
-		conversations: map[string]bool{},
+		conversations: map[string]*finding{},
 		rows:          map[backend.Key]bool{},
 	}
 	const segments = 4
@@ -96,7 +100,7 @@ type verifier struct {
 
 	mu            sync.Mutex
 	report        Report
-	conversations map[string]bool      // that differ
+	conversations map[string]*finding  // that differ
 	rows          map[backend.Key]bool // that are where none should be
 }
 
@@ -156,14 +160,25 @@ func (v *verifier) item(ctx context.Context, item backend.Item) error {
 	switch {
 	case key.SK == postroom.HeadKey:
 		v.count(&v.report.Conversations)
-	case strings.HasPrefix(key.SK, postroom.MessagePrefix):
+	case isMessage(key):
 		v.count(&v.report.Messages)
 	default:
 		return nil // somebody else's item
 	}
-	_, err := v.conversation(ctx, key.PK)
-	return err
+	c, err := v.conversation(ctx, key.PK)
+	if err != nil || !isMessage(key) {
+		return err
+	}
+	if m, err := postroom.MessageFromItem(item); err != nil || !c.has(m.UserUUID) {
+		v.count(&v.report.Skipped)
+	}
+	if c.head == nil && key.SK == c.first {
+		v.count(&v.report.Conversations) // there is no other item to count it by
+	}
+	return nil
 }
+
+func isMessage(key backend.Key) bool { return strings.HasPrefix(key.SK, postroom.MessagePrefix) }
 
 func (v *verifier) count(n *int64) {
 	v.mu.Lock()
@@ -195,12 +210,9 @@ func (v *verifier) conversation(ctx context.Context, group string) (*conversatio
 	v.known.put(a.conversation)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.report.Skipped += a.skipped
-	if a.conversation.head == nil {
-		v.report.Conversations++ // it has no item that would be counted
-	}
-	if len(a.differences) > 0 {
-		v.conversations[group] = true
+	if len(a.differences) > 0 && v.conversations[group] == nil {
+		a.differences = nil // not needed, only that there are any
+		v.conversations[group] = a
 	}
 	return a.conversation, nil
 }
@@ -214,18 +226,44 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 		return err
 	}
 	for _, group := range slices.Sorted(maps.Keys(v.conversations)) {
-		a, err := v.inspect(ctx, group)
-		if err != nil {
+		if err := v.conversationAgain(ctx, v.conversations[group]); err != nil {
 			return err
-		}
-		for _, d := range a.differences {
-			v.found(d)
 		}
 	}
-	for _, key := range slices.SortedFunc(maps.Keys(v.rows), compareKeys) {
-		if err := v.rowAgain(ctx, key); err != nil {
-			return err
+	return v.rowsAgain(ctx)
+}
+
+// conversationAgain reports what still differs of a conversation, unless that
+// may be the work of a live projector.
+func (v *verifier) conversationAgain(ctx context.Context, before *finding) error {
+	group := before.conversation.group
+	now, err := v.inspect(ctx, group)
+	if err != nil || len(now.differences) == 0 {
+		return err
+	}
+	item, err := v.get(ctx, backend.Key{PK: group, SK: postroom.HeadKey})
+	if err != nil {
+		return err
+	}
+	at := now.head()
+	if h, err := decodeHead(item); err == nil {
+		at = h.last // later than now.head if it moved while the rows were read
+	}
+	for _, d := range now.differences {
+		switch d.Kind {
+		case UUIDTwice, Unreadable:
+		case HeadMissing, HeadWrong:
+			// It has come to what there was at the first look, or further. What
+			// was posted since may wait a while yet.
+			if at.Compare(before.newest) >= 0 && now.head().Compare(now.newest) < 0 {
+				continue
+			}
+		default:
+			if at != before.head() {
+				continue
+			}
 		}
+		v.found(d)
 	}
 	return nil
 }
@@ -234,25 +272,56 @@ func compareKeys(a, b backend.Key) int {
 	return cmp.Or(strings.Compare(a.PK, b.PK), strings.Compare(a.SK, b.SK))
 }
 
-func (v *verifier) rowAgain(ctx context.Context, key backend.Key) error {
-	_, group, err := postroom.ParseRowKey(key.SK)
+// rowsAgain reports the rows that are still where none should be. One that the
+// last move left may be about to be deleted, and is given another while.
+func (v *verifier) rowsAgain(ctx context.Context) error {
+	left, err := v.dropRowsInPlace(ctx)
 	if err != nil {
 		return err
 	}
-	// The row first: a move puts before it deletes.
-	item, err := v.get(ctx, key)
-	if err != nil || item == nil {
-		return err
+	if left {
+		if err := pause(ctx, v.opts.SecondLook); err != nil {
+			return err
+		}
+		if _, err := v.dropRowsInPlace(ctx); err != nil {
+			return err
+		}
 	}
-	a, err := v.inspect(ctx, group)
-	if err != nil || a.conversation.owns(key) {
-		return err
+	for _, key := range slices.SortedFunc(maps.Keys(v.rows), compareKeys) {
+		_, group, _ := postroom.ParseRowKey(key.SK) // or it were not among them
+		v.found(Difference{
+			RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
+			"a row at " + key.SK + ", where the conversation is not",
+		})
 	}
-	v.found(Difference{
-		RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
-		"a row at " + key.SK + ", where the conversation is not",
-	})
 	return nil
+}
+
+// dropRowsInPlace forgets the rows that are gone or where the head says, and
+// reports whether the last move left any of the others.
+func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
+	v.known = newKnown()
+	for _, key := range slices.SortedFunc(maps.Keys(v.rows), compareKeys) {
+		_, group, err := postroom.ParseRowKey(key.SK)
+		if err != nil {
+			return false, err
+		}
+		c, err := v.conversation(ctx, group)
+		if err != nil {
+			return false, err
+		}
+		item, err := v.get(ctx, key)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case item == nil, c.owns(key):
+			delete(v.rows, key)
+		case c.head != nil && c.head.old == key.SK:
+			left = true
+		}
+	}
+	return left, nil
 }
 
 func (v *verifier) found(d Difference) {
