@@ -61,7 +61,7 @@ func (c *conn) close() {
 	for _, s := range c.stmts {
 		_ = s.Close() // the connection is closed next, which reports what matters
 	}
-	_ = c.Conn.Close() // back to its sql.DB, which closes it and tells
+	_ = c.Close() // back to its sql.DB, which closes it and tells
 }
 
 // prepared returns the statement of a query, prepared once for the connection.

@@ -142,7 +142,7 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 // allows reports whether a condition holds of what is under the step's key, and
 // returns that where it does not.
 func (s step) allows(c backend.Condition) (old backend.Item, ok bool, err error) {
-	if len(c.Equals) == 0 && !(c.Absent && s.old.found) {
+	if len(c.Equals) == 0 && (!c.Absent || !s.old.found) {
 		return nil, true, nil // without decoding the item
 	}
 	old, err = s.old.item()

@@ -133,7 +133,7 @@ func TestPortInUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // nobody uses it
+	defer l.Close()
 	s.failed("--addr", "dev", "--addr", l.Addr().String())
 	if _, err := os.Stat(s.path("postroom.db")); err == nil {
 		t.Error("a data file was made before")

@@ -57,7 +57,7 @@ and prints a line for each notification that it delivers.`,
 			if err != nil {
 				return err
 			}
-			defer l.Close() //nolint:errcheck // the server has closed it, if it was started
+			defer l.Close() // the server has closed it, if it was started
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
 				return newDevRun(a, o, l).run(ctx)
 			})

@@ -173,7 +173,7 @@ func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close() //nolint:errcheck // only read
+	defer in.Close() // only read
 	text, err := io.ReadAll(io.LimitReader(in, maxMembersBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

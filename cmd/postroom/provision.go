@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,9 @@ func (a *app) printReport(r deploy.Report, err error) error {
 		what []string
 	}{{"created", r.Created}, {"exists", r.Existing}, {"removed", r.Removed}, {"missing", r.Missing}} {
 		for _, what := range part.what {
-			fmt.Fprintf(a.stdout, "%-8s %s\n", part.did, what)
+			if _, failed := fmt.Fprintf(a.stdout, "%-8s %s\n", part.did, what); failed != nil {
+				return errors.Join(err, failed)
+			}
 		}
 	}
 	return err
