@@ -312,7 +312,7 @@ func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
 		pass(10 * time.Minute) // of empty pages, with a child listed
 		w.wants(t, "a/1")
 		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
-		synctest.Wait()
+		pass(gather)
 		w.wants(t, "a/1", "a/2")
 		if c.lease(s.arn, "a").finished {
 			t.Error("the shard counts as finished")

@@ -260,7 +260,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 				a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(i + 2)})
 			}
 		})
-		synctest.Wait()
+		pass(gather)
 		if n := c.written(sk); n != 3 {
 			t.Errorf("%d writes after a hundred records at once", n)
 		}
@@ -279,7 +279,7 @@ func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
 			t.Errorf("%d reads of an idle shard in an hour, want about 65", n)
 		}
 		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
-		synctest.Wait() // no time passes
+		pass(gather)
 		w.wants(t, "a/1", "a/2")
 		wantStop(t, w)
 	})
@@ -298,7 +298,7 @@ func TestS23WriteWhileAnEmptyPageIsReadIsNotMissed(t *testing.T) {
 			}
 		}
 		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
-		synctest.Wait()
+		pass(gather)
 		w.wants(t, "a/1")
 		wantStop(t, w)
 	})
@@ -462,7 +462,7 @@ func TestIdleSince(t *testing.T) {
 			t.Errorf("idle since %v, want since the last acknowledgement, %v", since, acked)
 		}
 		s.edit(func() { b.records = append(b.records, backend.Record{Sequence: "3"}) })
-		synctest.Wait()
+		pass(time.Second)
 		if since := idle(true); !since.After(acked) {
 			t.Errorf("idle since %v, before the last record", since)
 		}
@@ -508,6 +508,26 @@ func TestReadStatus(t *testing.T) {
 		}
 		if child != (ShardStatus{Shard: "c", Parent: "b", Listed: true}) {
 			t.Errorf("c is %+v", child)
+		}
+		wantStop(t, w)
+	})
+}
+
+// TestS23SmallPagesAreNotReadInARow: a handler that writes to the table it reads
+// finds its own writes in the stream, a few at a time.
+func TestS23SmallPagesAreNotReadInARow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "", "1")
+		s := newStream(a)
+		s.changed = nil // a server that tells nobody
+		s.read = func(backend.RecordPage) { // each read is followed by a write
+			a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(len(a.records) + 1)})
+		}
+		w := work(t, s, newTable(), Options{PollInterval: 200 * time.Millisecond}, nil)
+		pass(10 * time.Second)
+		if n := s.count("Records"); n < 40 || n > 65 {
+			t.Errorf("%d reads in 10 s, want about 50", n)
 		}
 		wantStop(t, w)
 	})

@@ -14,6 +14,15 @@ import (
 // before somebody is told.
 const stuckAfter = 5 * time.Minute
 
+const (
+	// gather is how long a reader that was woken waits for what follows: writes
+	// come in bursts, and one read may bring several.
+	gather = 2 * time.Millisecond
+	// maxPageBytes ends a page of records.
+	// Source: DynamoDB Streams API reference, GetRecords.
+	maxPageBytes = 1 << 20
+)
+
 // reading is the reading of one shard in one run. Its fields belong to the
 // goroutine that reads, but for the lease.
 type reading struct {
@@ -76,14 +85,36 @@ func (r *run) readShard(ctx context.Context, n *node) error {
 			return s.finish(ctx)
 		}
 		s.iterator = page.Next
-		if len(page.Records) > 0 {
+		switch n := len(page.Records); {
+		case s.full(page): // there is more
 			continue
+		case n > 0:
+			err = sleep(ctx, jitter(s.opt.PollInterval), changed)
+		default:
+			err = s.idle(ctx, changed)
 		}
-		if err := s.idle(ctx, changed); err != nil {
+		if err == nil && changed != nil {
+			err = sleep(ctx, gather, nil)
+		}
+		if err != nil {
 			return err
 		}
 	}
 }
+
+// full reports whether a page was cut short by its limits, about, so that there
+// is more to be read at once. A smaller page comes from near the tip of the
+// shard, and each read costs, however little it brings: a handler that writes
+// to the table that it reads would be answered its own writes one by one.
+func (s *reading) full(page backend.RecordPage) bool {
+	var size int64
+	for _, r := range page.Records {
+		size += r.SizeBytes
+	}
+	return len(page.Records) > s.limit()/2 || size > maxPageBytes/2
+}
+
+func (s *reading) limit() int { return min(backend.MaxRecords, s.opt.Window) }
 
 // awaitRoom pauses reading while the window is full.
 func (s *reading) awaitRoom(ctx context.Context) error {
@@ -112,7 +143,7 @@ func (s *reading) next(ctx context.Context) (page backend.RecordPage, err error)
 		}
 	}
 	err = bounded(ctx, func(ctx context.Context) (err error) {
-		page, err = s.stream.Records(ctx, s.iterator, min(backend.MaxRecords, s.opt.Window))
+		page, err = s.stream.Records(ctx, s.iterator, s.limit())
 		return err
 	})
 	if err == nil {

@@ -55,9 +55,10 @@ type Options struct {
 	// stream. It renews three times as often. Default 10 s, at least 100 ms.
 	LeaseDuration time.Duration
 
-	// PollInterval is the pause after a first empty page. Further ones double it
-	// up to MaxIdle, each with jitter; while there are records there is none.
-	// Defaults 200 ms and 1 s.
+	// PollInterval is the pause after a page that is less than half full, or
+	// empty. Further empty ones double it up to MaxIdle, each with jitter; while
+	// there is more to be read there is none. A backend that tells of changes
+	// ends it. Defaults 200 ms and 1 s.
 	PollInterval time.Duration
 	MaxIdle      time.Duration
 	// DiscoverInterval is the pause between full listings of the shards; at the
