@@ -21,6 +21,9 @@ type Store struct {
 	// OnWrite, if set, is told of every change of an item of a table, under the
 	// store's lock: what was there before and what is there now.
 	OnWrite func(table string, before, after backend.Item)
+	// Calm says that shards neither roll nor split and that pages are full: for
+	// tests that look at when something happens.
+	Calm bool
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -128,7 +131,7 @@ func (s *Store) shardFor(t *table, key backend.Key) *shard {
 		h = h*31 + int(b)
 	}
 	sh := open[uint(h)%uint(len(open))]
-	if len(sh.records) == 0 || s.rng.IntN(40) > 0 {
+	if s.Calm || len(sh.records) == 0 || s.rng.IntN(40) > 0 {
 		return sh
 	}
 	sh.closed = true

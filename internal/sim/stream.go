@@ -76,10 +76,13 @@ func (v *streamView) Records(_ context.Context, iterator string, limit int) (bac
 		return backend.RecordPage{}, fail("Records "+iterator, backend.KindInvalid)
 	}
 	sh := v.find(id)
-	to := min(len(sh.records), from+min(limit, 1+v.s.rng.IntN(20)))
-	if v.s.rng.IntN(8) == 0 {
-		to = from // an empty page is not the end
+	if !v.s.Calm {
+		limit = min(limit, 1+v.s.rng.IntN(20))
+		if v.s.rng.IntN(8) == 0 {
+			limit = 0 // an empty page is not the end
+		}
 	}
+	to := min(len(sh.records), from+limit)
 	page := backend.RecordPage{Records: slices.Clone(sh.records[from:to])}
 	if !sh.closed || to < len(sh.records) {
 		page.Next = fmt.Sprintf("%s %d", id, to)

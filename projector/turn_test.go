@@ -1,0 +1,328 @@
+package projector
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// TestP12Pacing: with the index a conversation of 1,000 rests four seconds
+// between moves. What arrives meanwhile is announced at once and folded into
+// the next move, and other conversations are not held up.
+func TestP12Pacing(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var moved []time.Time
+		ms := conversationOf(1, 1000, 6)
+		r.table.onTransact = func(actions []backend.Action) error {
+			if put := actions[0].Put; put != nil && backend.KeyOf(put).PK == ms[0].GroupUUID {
+				moved = append(moved, time.Now())
+			}
+			return nil
+		}
+		r.run()
+		defer r.end()
+		r.post(ms[0], ms[1])
+		time.Sleep(1200 * time.Millisecond)
+		for _, m := range ms[2:5] {
+			r.post(m)
+			time.Sleep(300 * time.Millisecond)
+		}
+		other := conversationOf(2, 2, 1)
+		r.post(other...)
+		time.Sleep(1100 * time.Millisecond) // a poll
+		r.wantLast(other[0], 2)
+		r.wantLast(ms[1], 1000)
+		if got, want := r.sent(), 5*999+1; got != want {
+			t.Errorf("%d notifications are sent while the conversation rests, want %d", got, want)
+		}
+		r.settled()
+		r.wantLast(ms[4], 1000)
+		if len(moved) != 2 || moved[1].Sub(moved[0]) < 4*time.Second || moved[1].Sub(moved[0]) > 5*time.Second {
+			t.Errorf("it was moved at %v", moved)
+		}
+	})
+}
+
+// TestP13HotConversation: hundreds of messages that arrive together are few
+// moves, and each is projected and told.
+func TestP13HotConversation(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 300)
+		r.post(ms...)
+		r.run()
+		defer r.end()
+		r.settled()
+		r.wantLast(ms[299], 2)
+		if s := r.p.Stats(); s.Projected != 300 || s.NotificationsSent != 300 || s.Moves > 60 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestP7P14ForeignAndOwnRecords: what somebody changes in the log is counted
+// and moves nothing; the projector's own records are skipped undecoded.
+func TestP7P14ForeignAndOwnRecords(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 2, 2)
+		r.post(ms...)
+		r.settled()
+		calls := r.table.calls
+		changed := ms[0]
+		changed.Text = "something else"
+		r.post(changed)
+		r.remove(backend.Key{PK: ms[0].GroupUUID, SK: ms[1].Key()})
+		r.settled()
+		if r.table.calls != calls {
+			t.Errorf("%d calls followed from foreign changes", r.table.calls-calls)
+		}
+		if s := r.p.Stats(); s.Foreign != 2 || s.Projected != 2 || s.SetAside != 0 {
+			t.Errorf("%+v", s)
+		}
+		if n := strings.Count(r.log.String(), "changed or removed"); n != 2 {
+			t.Errorf("%d lines in the log:\n%s", n, r.log.String())
+		}
+		r.wantLast(ms[1], 2)
+	})
+}
+
+// TestP2MessagesWaitForTheOpening: half a minute in the lane, then set aside,
+// then brought back when the members become known.
+func TestP2MessagesWaitForTheOpening(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 2, 3)
+		other := conversationOf(2, 2, 1)
+		stranger := ms[2]
+		stranger.UserUUID = id(7)
+		r.post(ms[1], stranger)
+		r.post(other...)
+		time.Sleep(29 * time.Second)
+		r.wantLast(other[0], 2)
+		r.wantAside(0, "")
+		time.Sleep(3 * time.Second)
+		r.wantAside(2, errNoMembers.Error())
+		if s := r.p.Stats(); s.SetAside != 2 {
+			t.Errorf("%+v", s)
+		}
+		r.settled()
+		r.post(ms[0])
+		r.settled()
+		r.wantLast(ms[1], 2)
+		r.wantAside(1, errStranger.Error()) // with the reason why it stays
+		if r.sent() != 3 {
+			t.Errorf("%d notifications, want 3", r.sent())
+		}
+		found, err := r.p.aside.waitingOf(t.Context(), ms[0].GroupUUID)
+		if len(found) > 0 || err != nil {
+			t.Errorf("%d records wait still (%v)", len(found), err)
+		}
+	})
+}
+
+// TestS11CleanupFails: a message that came back is not acknowledged before its
+// copy is gone from where it was set aside, or it would stay there for ever.
+func TestS11CleanupFails(t *testing.T) {
+	t.Parallel()
+	acked, failing := false, true
+	e := newEntry(postroom.Message{}, nil, func() { acked = true })
+	e.cleanup = func() error {
+		if failing {
+			return failure(backend.KindUnavailable)
+		}
+		return nil
+	}
+	e.parts.Store(1)
+	if e.finish(); acked {
+		t.Error("acknowledged without the clean-up")
+	}
+	failing = false
+	e.parts.Store(1)
+	if e.finish(); !acked {
+		t.Error("not acknowledged")
+	}
+}
+
+// TestP15P20SetAside: strangers and damaged messages are set aside with the reason, whole, also
+// when the reason quotes something huge; the others of the page proceed.
+func TestP15P20SetAside(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(item backend.Item)
+		reason string
+	}{
+		"stranger":        {func(item backend.Item) { item["user_uuid"] = text(id(7)) }, errStranger.Error()},
+		"no text":         {func(item backend.Item) { delete(item, "message") }, "message is missing"},
+		"empty text":      {func(item backend.Item) { item["message"] = text("") }, "message is missing or empty"},
+		"a number":        {func(item backend.Item) { item["message"] = &types.AttributeValueMemberN{Value: "1"} }, "not a string"},
+		"not UTF-8":       {func(item backend.Item) { item["message"] = text("\xff") }, "UTF-8"},
+		"no uuid":         {func(item backend.Item) { item["user_uuid"] = text("A") }, "canonical"},
+		"a huge uuid":     {func(item backend.Item) { item["user_uuid"] = text(strings.Repeat("\x01", 390<<10)) }, "user_uuid"},
+		"with oneself":    {func(item backend.Item) { oneMember(item) }, "members"},
+		"at odds":         {func(item backend.Item) { item["message_uuid"] = text(id(9)) }, "the key says"},
+		"not about a key": {func(item backend.Item) { item["PK"] = text("no uuid") }, "canonical"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				r.control.onPut = func(item backend.Item) error {
+					if backend.ItemBytes(item) > backend.MaxItemBytes {
+						return failure(backend.KindInvalid)
+					}
+					return nil
+				}
+				r.run()
+				defer r.end()
+				ms := conversationOf(1, 2, 3)
+				item := ms[1].Item()
+				test.damage(item)
+				r.post(ms[0])
+				r.put(item)
+				r.post(ms[2])
+				r.settled()
+				r.wantLast(ms[2], 2)
+				r.wantAside(1, test.reason)
+			})
+		})
+	}
+}
+
+func oneMember(item backend.Item) {
+	m := conversationOf(1, 1, 1)[0].Item()
+	item["members"] = m["members"]
+}
+
+// TestS11NarrowedDown: a batch that is refused as a whole is taken message by
+// message, and only those that are refused alone are set aside.
+func TestS11NarrowedDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 5)
+		r.table.onTransact = func(actions []backend.Action) error {
+			for _, a := range actions {
+				if last := backend.Text(a.Put, "last_message"); last == ms[4].Text || last == ms[2].Text {
+					return failure(backend.KindInvalid)
+				}
+			}
+			return nil
+		}
+		r.post(ms...)
+		r.run()
+		defer r.end()
+		r.settled()
+		r.wantLast(ms[3], 2)
+		r.wantAside(2, "invalid request")
+		if s := r.p.Stats(); s.Projected != 3 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestS11SettingAsideFails: while the control table refuses, the lane tries
+// again with a pause, says so once, and once that it is over.
+func TestS11SettingAsideFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 2)
+		var tries atomic.Int32
+		r.table.onTransact = func([]backend.Action) error { tries.Add(1); return failure(backend.KindInvalid) }
+		r.control.onPut = func(item backend.Item) error {
+			if strings.HasPrefix(backend.KeyOf(item).PK, asidePrefix) {
+				return failure(backend.KindDenied)
+			}
+			return nil
+		}
+		r.post(ms[0])
+		r.run()
+		defer r.end()
+		time.Sleep(time.Minute)
+		if n := tries.Load(); n < 10 || n > 100 {
+			t.Errorf("%d attempts in a minute", n)
+		}
+		r.control.set(func() { r.control.onPut = nil })
+		r.settled()
+		r.wantAside(1, "invalid request")
+		if log := r.log.String(); strings.Count(log, "projecting fails") != 1 || strings.Count(log, "projecting works again") != 1 {
+			t.Errorf("the log:\n%s", log)
+		}
+	})
+}
+
+// TestP10KindsAreToldApart: no passing failure of a transaction loses a message
+// or sets one aside.
+func TestP10KindsAreToldApart(t *testing.T) {
+	for _, kind := range []backend.Kind{
+		backend.KindConditionFailed, backend.KindConflict, backend.KindThrottled,
+		backend.KindUnavailable, backend.KindDenied, backend.KindUnknown, backend.KindNotFound,
+	} {
+		t.Run(kind.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				failures := 0
+				r.table.onTransact = func([]backend.Action) error {
+					if failures++; failures > 8 {
+						return nil
+					}
+					return failure(kind)
+				}
+				ms := conversationOf(1, 2, 3)
+				r.post(ms...)
+				r.run()
+				defer r.end()
+				r.settled()
+				r.wantLast(ms[2], 2)
+				r.wantAside(0, "")
+				log := r.log.String()
+				if strings.Count(log, "projecting fails") != strings.Count(log, "projecting works again") {
+					t.Errorf("the log:\n%s", log)
+				}
+			})
+		})
+	}
+}
+
+// TestP9OthersProceed while one conversation fails.
+func TestP9OthersProceed(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		bad := conversationOf(1, 2, 2)
+		r.table.onTransact = func(actions []backend.Action) error {
+			if backend.KeyOf(actions[0].Put).PK == bad[0].GroupUUID {
+				return failure(backend.KindThrottled)
+			}
+			return nil
+		}
+		r.run()
+		defer r.end()
+		r.post(bad...)
+		for n := range 40 { // more than there are movers
+			r.post(conversationOf(2+n, 2, 2)...)
+		}
+		time.Sleep(10 * time.Second)
+		for n := range 40 {
+			r.wantLast(conversationOf(2+n, 2, 2)[1], 2)
+		}
+		r.table.set(func() { r.table.onTransact = nil })
+		r.settled()
+		r.wantLast(bad[1], 2)
+	})
+}
+
+// TestStopLeavesNoTimer: a lane whose turn ends after the stop does not rest.
+func TestStopLeavesNoTimer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ls := newLanes()
+		ls.add([]*entry{newEntry(conversationOf(1, 2, 1)[0], nil, nil)})
+		l := ls.ready.pop(1)[0]
+		ls.take(l)
+		ls.close()
+		ls.rest(l, time.Hour, false)
+		if l.timer != nil {
+			t.Error("a timer runs")
+		}
+	})
+}
