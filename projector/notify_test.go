@@ -1,0 +1,167 @@
+package projector
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// TestP19QueueDown: projecting goes on while the queue is down, until as many
+// notifications wait as may; nothing is lost, and the log says it once.
+func TestP19QueueDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.queue.set(func([]backend.SendEntry) ([]backend.EntryError, error) {
+			return nil, failure(backend.KindUnavailable)
+		})
+		r.run()
+		defer r.end()
+		first := conversationOf(1, 201, 330) // 200 recipients each: 66,000 wait
+		r.post(first...)
+		time.Sleep(10 * time.Second)
+		r.wantLast(first[329], 201)
+		late := conversationOf(2, 2, 1)
+		r.post(late...)
+		time.Sleep(10 * time.Second)
+		if n := len(r.rows(late[0].GroupUUID)); n > 0 {
+			t.Errorf("%d rows of a message that was to be held back", n)
+		}
+		r.queue.set(nil)
+		r.settled()
+		r.wantLast(late[0], 2)
+		if got, want := r.sent(), 330*200+1; got != want {
+			t.Errorf("%d notifications, want %d", got, want)
+		}
+		if log := r.log.String(); strings.Count(log, "sending notifications fails") != 1 || strings.Count(log, "sending notifications works again") != 1 {
+			t.Errorf("the log:\n%s", log)
+		}
+	})
+}
+
+// TestP19StopWhileTheQueueIsDown ends in time.
+func TestP19StopWhileTheQueueIsDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.queue.set(func([]backend.SendEntry) ([]backend.EntryError, error) {
+			return nil, failure(backend.KindUnavailable)
+		})
+		r.post(conversationOf(1, 201, 400)...)
+		r.run()
+		time.Sleep(10 * time.Second)
+		begin := time.Now()
+		r.end()
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+}
+
+// TestP19TableDown: while the table refuses writes, everybody is told.
+func TestP19TableDown(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.table.onTransact = func([]backend.Action) error { return failure(backend.KindThrottled) }
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 3, 2)
+		r.post(ms...)
+		time.Sleep(5 * time.Second)
+		if n := r.sent(); n != 4 {
+			t.Errorf("%d notifications while the table is down, want 4", n)
+		}
+		r.table.set(func() { r.table.onTransact = nil })
+		r.settled()
+		r.wantLast(ms[1], 3)
+		if n := r.sent(); n != 4 {
+			t.Errorf("%d notifications, want 4", n)
+		}
+	})
+}
+
+// TestQ1EntriesOfABatch: each has its own fate. One that fails is sent again
+// before its successor to the same recipient, and never beside it.
+func TestQ1EntriesOfABatch(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 4, 5)
+		failures := 0
+		r.queue.set(func(entries []backend.SendEntry) ([]backend.EntryError, error) {
+			groups := map[string]bool{}
+			var failed []backend.EntryError
+			for i, e := range entries {
+				if groups[e.GroupID] {
+					t.Errorf("two entries of group %s in a batch", e.GroupID)
+				}
+				groups[e.GroupID] = true
+				if failures < 7 && e.GroupID == id(1002) {
+					failures++
+					failed = append(failed, backend.EntryError{Index: i, Code: "InternalError"})
+				}
+			}
+			return failed, nil
+		})
+		r.post(ms...)
+		r.run()
+		defer r.end()
+		r.settled()
+		next := map[string]int{}
+		for _, e := range r.store.Sent("q.fifo") {
+			if want := fmt.Sprintf("message %d of 1", next[e.GroupID]); !strings.Contains(e.Body, want) {
+				t.Errorf("%s is sent %s, want %s", e.GroupID, e.Body, want)
+			}
+			next[e.GroupID]++
+		}
+		if len(next) != 3 || r.sent() != 15 {
+			t.Errorf("%v", next)
+		}
+		if log := r.log.String(); strings.Count(log, "sending notifications fails") != 1 || strings.Count(log, "sending notifications works again") != 1 {
+			t.Errorf("the log:\n%s", log)
+		}
+	})
+}
+
+// TestQ1SenderFault: what the queue refuses for good is set aside with its
+// message; the message is projected, the others are told.
+func TestQ1SenderFault(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.queue.set(refuse(id(1002)))
+		ms := conversationOf(1, 4, 1)
+		r.post(ms...)
+		r.run()
+		defer r.end()
+		r.settled()
+		r.wantLast(ms[0], 4)
+		r.wantAside(1, "InvalidMessageContents")
+		if r.sent() != 2 {
+			t.Errorf("%d notifications, want 2", r.sent())
+		}
+	})
+}
+
+// TestQ1SenderFaultOfOneThatCameBack: it was set aside before, and must not be
+// taken away as one that got through.
+func TestQ1SenderFaultOfOneThatCameBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 4, 2)
+		r.run()
+		defer r.end()
+		r.post(ms[1])
+		r.settled()
+		r.wantAside(1, errNoMembers.Error())
+		r.queue.set(refuse(id(1002)))
+		r.post(ms[0])
+		r.settled()
+		r.wantLast(ms[1], 4)
+		r.wantAside(2, "InvalidMessageContents")
+	})
+}
+
+func refuse(user string) func([]backend.SendEntry) ([]backend.EntryError, error) {
+	return func(entries []backend.SendEntry) ([]backend.EntryError, error) {
+		for i, e := range entries {
+			if e.GroupID == user {
+				return []backend.EntryError{{Index: i, Code: "InvalidMessageContents", SenderFault: true}}, nil
+			}
+		}
+		return nil, nil
+	}
+}
