@@ -126,11 +126,7 @@ func (s *Store) write(name string, key backend.Key, after backend.Item) {
 // shards now and then.
 func (s *Store) shardFor(t *table, key backend.Key) *shard {
 	open := slices.DeleteFunc(slices.Clone(t.shards), func(sh *shard) bool { return sh.closed })
-	h := 0
-	for _, b := range []byte(key.PK) {
-		h = h*31 + int(b)
-	}
-	sh := open[uint(h)%uint(len(open))]
+	sh := open[hash(key.PK)%uint(len(open))]
 	if s.Calm || len(sh.records) == 0 || s.rng.IntN(40) > 0 {
 		return sh
 	}
@@ -148,6 +144,14 @@ func (s *Store) shardFor(t *table, key backend.Key) *shard {
 		t.shards = append(t.shards, child)
 	}
 	return child
+}
+
+func hash(pk string) uint {
+	h := 0
+	for _, b := range []byte(pk) {
+		h = h*31 + int(b)
+	}
+	return uint(h)
 }
 
 type tableView struct {
@@ -204,6 +208,9 @@ func (v *tableView) Query(_ context.Context, q backend.Query) (backend.Page, err
 
 func (v *tableView) Scan(_ context.Context, sc backend.Scan) (backend.Page, error) {
 	return v.page(sc.Limit, false, func(key backend.Key) bool {
+		if hash(key.PK)%uint(max(1, sc.Segments)) != uint(sc.Segment) {
+			return false
+		}
 		return sc.After == (backend.Key{}) || compareKeys(key, sc.After) > 0
 	})
 }

@@ -1,0 +1,295 @@
+package projector
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// newVerifyRig is a table with two projected conversations and an index.
+func newVerifyRig(t *testing.T) (*rig, []postroom.Message) {
+	r := newRig(t)
+	r.table.index = r.indexed
+	ms := conversationOf(1, 3, 3)
+	r.project(ms[:2]...)
+	r.project(ms[2])
+	r.project(conversationOf(2, 2, 2)...)
+	return r, ms
+}
+
+// indexed is what the index holds of a conversation.
+func (r *rig) indexed(group string) []backend.Item {
+	var found []backend.Item
+	for _, item := range r.store.Items("t") {
+		if backend.Text(item, postroom.AttrGroupUUID) == group {
+			found = append(found, item)
+		}
+	}
+	return found
+}
+
+func (r *rig) verify() (Report, []Difference) {
+	r.t.Helper()
+	var found []Difference
+	report, err := Verify(r.t.Context(), r.table, VerifyOptions{Index: true, Found: func(d Difference) { found = append(found, d) }})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if int(report.Differences) != len(found) {
+		r.t.Errorf("%d differences are counted, %d told", report.Differences, len(found))
+	}
+	return report, found
+}
+
+func (r *rig) row(m postroom.Message, user int) backend.Item {
+	key := backend.Key{PK: postroom.InboxKey(id(1000 + user)), SK: postroom.RowKey(m.CreatedAt, m.GroupUUID)}
+	item, _, err := r.store.Table("t").Get(r.t.Context(), key)
+	if err != nil || item == nil {
+		r.t.Fatalf("no row %v (%v)", key, err)
+	}
+	return cloned(item)
+}
+
+func cloned(item backend.Item) backend.Item {
+	c := backend.Item{}
+	for k, v := range item {
+		c[k] = v
+	}
+	return c
+}
+
+func (r *rig) head(m postroom.Message) backend.Item {
+	item, _, err := r.store.Table("t").Get(r.t.Context(), backend.Key{PK: m.GroupUUID, SK: postroom.HeadKey})
+	if err != nil || item == nil {
+		r.t.Fatalf("no head (%v)", err)
+	}
+	return cloned(item)
+}
+
+// TestVerifyFindsEveryKindOfDamage, each done once to a table that was right,
+// and names whom it is about.
+func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
+	for name, test := range map[string]struct {
+		damage func(r *rig, ms []postroom.Message)
+		want   []Difference // without the detail
+	}{
+		"nothing": {func(*rig, []postroom.Message) {}, nil},
+		"missing row": {
+			func(r *rig, ms []postroom.Message) { r.remove(backend.KeyOf(r.row(ms[2], 1))) },
+			[]Difference{{Kind: RowMissing, UserUUID: id(1001)}, {Kind: IndexWrong, UserUUID: id(1001)}},
+		},
+		"wrong row": {
+			func(r *rig, ms []postroom.Message) {
+				item := r.row(ms[2], 1)
+				item["last_message"] = text("something else")
+				r.put(item)
+			},
+			[]Difference{{Kind: RowWrong, UserUUID: id(1001)}},
+		},
+		"unreadable row": {
+			func(r *rig, ms []postroom.Message) {
+				item := r.row(ms[2], 1)
+				delete(item, "last_message")
+				r.put(item)
+			},
+			[]Difference{{Kind: Unreadable, UserUUID: id(1001)}},
+		},
+		"row left behind": {
+			func(r *rig, ms []postroom.Message) {
+				item := r.row(ms[2], 1)
+				item[backend.AttrSK] = text(postroom.RowKey(ms[1].CreatedAt, ms[1].GroupUUID))
+				r.put(item)
+			},
+			[]Difference{{Kind: IndexWrong, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1001)}},
+		},
+		"row of no member": {
+			func(r *rig, ms []postroom.Message) {
+				item := r.row(ms[2], 1)
+				item[backend.AttrPK], item[postroom.AttrUserUUID] = text(postroom.InboxKey(id(7))), text(id(7))
+				r.put(item)
+			},
+			[]Difference{{Kind: IndexWrong, UserUUID: id(7)}, {Kind: RowStray, UserUUID: id(7)}},
+		},
+		"missing head": {
+			func(r *rig, ms []postroom.Message) { r.remove(backend.KeyOf(r.head(ms[0]))) },
+			[]Difference{
+				{Kind: HeadMissing},
+				{Kind: RowStray, UserUUID: id(1000)}, {Kind: RowStray, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1002)},
+			},
+		},
+		"head behind": {
+			func(r *rig, ms []postroom.Message) {
+				m := ms[2]
+				m.MessageUUID = id(999_999)
+				r.put(m.Item())
+			},
+			[]Difference{{Kind: HeadWrong}},
+		},
+		"head ahead": {
+			func(r *rig, ms []postroom.Message) {
+				item := r.head(ms[0])
+				item[attrLastMessageUUID] = text(id(999_999))
+				r.put(item)
+			},
+			[]Difference{{Kind: HeadWrong}},
+		},
+		"opener gone": {
+			func(r *rig, ms []postroom.Message) { r.remove(backend.Key{PK: ms[0].GroupUUID, SK: ms[0].Key()}) },
+			[]Difference{
+				{Kind: HeadWrong},
+				{Kind: RowStray, UserUUID: id(1000)}, {Kind: RowStray, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1002)},
+			},
+		},
+		"uuid twice": {
+			func(r *rig, ms []postroom.Message) {
+				m := ms[1]
+				m.CreatedAt = m.CreatedAt.Add(-time.Hour)
+				r.put(m.Item())
+			},
+			[]Difference{{Kind: UUIDTwice, UserUUID: id(1000)}},
+		},
+		"index": {
+			func(r *rig, ms []postroom.Message) {
+				r.table.index = func(group string) []backend.Item {
+					return slices.DeleteFunc(r.indexed(group), func(item backend.Item) bool {
+						return group == ms[0].GroupUUID && backend.Text(item, postroom.AttrUserUUID) == id(1002)
+					})
+				}
+			},
+			[]Difference{{Kind: IndexWrong, UserUUID: id(1002)}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r, ms := newVerifyRig(t)
+				test.damage(r, ms)
+				report, found := r.verify()
+				for i := range found {
+					if found[i].Detail == "" || found[i].GroupUUID != ms[0].GroupUUID {
+						t.Errorf("%+v", found[i])
+					}
+					found[i].Detail, found[i].GroupUUID = "", ""
+				}
+				if diff := cmp.Diff(test.want, found); diff != "" {
+					t.Error(diff)
+				}
+				if report.Conversations != 2 {
+					t.Errorf("%+v", report)
+				}
+			})
+		})
+	}
+}
+
+// TestVerifyCounts every message once, however often its conversation is looked
+// at: messages that the rules leave out, and conversations without a head.
+func TestVerifyCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.table.index = r.indexed
+		ms := conversationOf(1, 60, 4)
+		r.project(ms[0], ms[1])
+		stranger, unreadable := ms[2], ms[3].Item()
+		stranger.UserUUID = id(7)
+		delete(unreadable, "message")
+		r.post(stranger)
+		r.put(unreadable)
+		unopened := conversationOf(2, 2, 3)
+		r.post(unopened[1:]...)
+		report, found := r.verify()
+		if diff := cmp.Diff(Report{Messages: 6, Conversations: 2, GroupItems: 60, Skipped: 4}, report); diff != "" || found != nil {
+			t.Errorf("%s%v", diff, found)
+		}
+	})
+}
+
+// TestP1VerifyWaitsForALaggingIndex: what is right at the second look is no
+// difference.
+func TestP1VerifyWaitsForALaggingIndex(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newVerifyRig(t)
+		current := time.Now().Add(time.Second)
+		r.table.index = func(group string) []backend.Item {
+			if time.Now().Before(current) {
+				return nil
+			}
+			return r.indexed(group)
+		}
+		if _, found := r.verify(); found != nil {
+			t.Errorf("%v", found)
+		}
+	})
+}
+
+// TestVerifyBesideALiveProjector: a conversation that is posted to and moved
+// whenever somebody has just read it differs at every look, and is right.
+func TestVerifyBesideALiveProjector(t *testing.T) {
+	for name, members := range map[string]int{"one transaction": 3, "chunks": 237} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.table.index = r.indexed
+				ms := conversationOf(1, members, 1000)
+				r.project(ms[0])
+				next := 1
+				var moving sync.Mutex
+				r.table.afterQuery = func(q backend.Query) {
+					if q.PK != ms[0].GroupUUID || q.Limit != 0 || !moving.TryLock() {
+						return
+					}
+					defer moving.Unlock()
+					r.project(ms[next]) // after the log was read, before the rows are
+					next++
+					if next%2 == 0 {
+						r.post(ms[next]) // not projected yet
+						r.project(ms[next])
+						next++
+					}
+				}
+				report, err := Verify(t.Context(), r.table, VerifyOptions{Index: true, Found: func(d Difference) { t.Errorf("%+v", d) }})
+				if err != nil || report.Differences > 0 {
+					t.Errorf("%+v, %v", report, err)
+				}
+				if next < 4 {
+					t.Error("nothing moved meanwhile: the test shows nothing")
+				}
+			})
+		})
+	}
+}
+
+// TestVerifyRowBeingDeleted: a move that has put and not yet deleted is given
+// another while; one that stays there is a difference.
+func TestVerifyRowBeingDeleted(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"soon": 3 * time.Second, "never": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				r, ms := newVerifyRig(t)
+				r.table.index = func(group string) []backend.Item {
+					return slices.DeleteFunc(r.indexed(group), func(item backend.Item) bool {
+						return group == ms[0].GroupUUID && backend.KeyOf(item).SK != postroom.RowKey(ms[2].CreatedAt, group)
+					})
+				}
+				item := r.row(ms[2], 1)
+				item[backend.AttrSK] = text(postroom.RowKey(ms[1].CreatedAt, ms[1].GroupUUID))
+				r.put(item)
+				timer := time.AfterFunc(wait, func() { r.remove(backend.KeyOf(item)) })
+				defer timer.Stop()
+				_, found := r.verify()
+				if got, want := len(found), map[string]int{"soon": 0, "never": 1}[name]; got != want {
+					t.Errorf("%v", found)
+				}
+			})
+		})
+	}
+}
