@@ -93,4 +93,10 @@ var mutants = []mutant{
 		old:  "	return c, p.bringBack(ctx, l)\n",
 		new:  "	return c, nil\n",
 	},
+	{
+		rule: "what came back is removed from where it was set aside",
+		file: "projector/entry.go",
+		old:  "if e.cleanup != nil && !e.refused.Load() && e.cleanup() != nil {",
+		new:  "if e.cleanup != nil && e.refused.Load() && e.cleanup() != nil {",
+	},
 }
