@@ -24,6 +24,6 @@ if ! command -v npm >/dev/null; then
 	exit 1
 fi
 mkdir -p "$root/.emulators"
-npm install --prefix "$root/.emulators" --no-save --no-audit --no-fund --loglevel=error \
+npm install --prefix "$root/.emulators" --no-save --no-audit --no-fund --loglevel=error --fetch-timeout=60000 \
 	"@dynoxide/linux-x64@$dynoxide" "fauxqs@$fauxqs" >/dev/null
 echo "emulators: installed dynoxide $dynoxide and fauxqs $fauxqs"
