@@ -40,7 +40,8 @@ func TestP19QueueDown(t *testing.T) {
 	})
 }
 
-// TestP19StopWhileTheQueueIsDown ends in time.
+// TestP19StopWhileTheQueueIsDown ends in time, and acknowledges nothing of which
+// somebody is not told.
 func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.queue.set(func([]backend.SendEntry) ([]backend.EntryError, error) {
@@ -53,6 +54,14 @@ func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 		r.end()
 		if took := time.Since(begin); took > 2*time.Second {
 			t.Errorf("stopping took %v", took)
+		}
+		r.queue.set(nil)
+		r.p = New(r.config(), Options{}) // and the next one tells everybody
+		r.run()
+		defer r.end()
+		r.settled()
+		if got, want := r.sent(), 400*200; got != want {
+			t.Errorf("%d notifications, want %d", got, want)
 		}
 	})
 }
