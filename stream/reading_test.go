@@ -520,7 +520,7 @@ func TestS23SmallPagesAreNotReadInARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := shard("a", "", "1")
 		s := newStream(a)
-		s.changed = nil // a server that tells nobody
+		s.changed = nil                     // a server that tells nobody
 		s.read = func(backend.RecordPage) { // each read is followed by a write
 			a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(len(a.records) + 1)})
 		}
