@@ -31,7 +31,7 @@ func TestP15RefusesWhatDynamoDBRefuses(t *testing.T) {
 	t.Parallel()
 	b := open(t, Memory, Options{})
 	table, _ := newTable(t, b)
-	var deep types.AttributeValue = text("x")
+	deep := text("x")
 	for range 33 {
 		deep = &types.AttributeValueMemberL{Value: []types.AttributeValue{deep}}
 	}
