@@ -1,6 +1,6 @@
-// Command mutants shows that the simulation of the projector would notice: it
-// takes rules out of the projector, one at a time, and expects TestSimulation
-// to fail each time. The sources stay as they are; the compiler is given the
+// Command mutants shows that the tests of the projector would notice: it takes
+// rules out of the projector, one at a time, and expects TestSimulation to fail
+// each time, or another test of the package where that needs too many seeds. The sources stay as they are; the compiler is given the
 // broken file in their place (go build -overlay).
 //
 // Run it in the repository's root: go run ./internal/mutants [-seeds 1000]
@@ -35,37 +35,51 @@ func run(seeds int) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 	missed := 0
 	for _, m := range mutants {
-		seed, err := m.try(dir, seeds)
+		by, err := m.try(dir, seeds)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.rule, err)
 		}
-		if seed == "" {
+		if by == "" {
 			missed++
-			seed = "MISSED"
+			by = "MISSED"
 		}
-		fmt.Printf("%-60s seed %s\n", m.rule, seed)
+		fmt.Printf("%-60s %s\n", m.rule, by)
 	}
 	if missed > 0 {
-		return fmt.Errorf("%d of %d mutants were missed in %d seeds", missed, len(mutants), seeds)
+		return fmt.Errorf("%d of %d mutants were missed", missed, len(mutants))
 	}
 	fmt.Printf("all %d mutants were caught\n", len(mutants))
 	return nil
 }
 
-var caught = regexp.MustCompile(`-run TestSimulation -seed (\d+)`)
+var (
+	caughtBySeed = regexp.MustCompile(`-run TestSimulation -seed (\d+)`)
+	caughtByTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+)
 
-// try returns the seed that catches the mutant, or "".
+// try returns what catches the mutant, a seed of the simulation or else another
+// test of the package; "" if nothing does.
 func (m mutant) try(dir string, seeds int) (string, error) {
 	overlay, err := m.overlay(dir)
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "sim.test")
+	binary := filepath.Join(dir, "projector.test")
 	build := exec.Command("go", "test", "-c", "-o", binary, "-overlay", overlay, "./projector")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
 	}
-	test := exec.Command(binary, "-test.run", "TestSimulation", "-test.timeout", "10m", "-seeds", fmt.Sprint(seeds))
+	seed, err := fails(binary, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
+	if seed != "" || err != nil {
+		return "seed " + seed, err
+	}
+	return fails(binary, caughtByTest, "-test.skip", "TestSimulation")
+}
+
+// fails runs tests and returns what the expression finds in what they say if
+// they fail, "" if they pass.
+func fails(binary string, says *regexp.Regexp, args ...string) (string, error) {
+	test := exec.Command(binary, append(args, "-test.timeout", "10m")...)
 	test.Dir = "projector"
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
@@ -74,9 +88,9 @@ func (m mutant) try(dir string, seeds int) (string, error) {
 	} else if !errors.As(err, &failed) {
 		return "", err
 	}
-	match := caught.FindSubmatch(out)
+	match := says.FindSubmatch(out)
 	if match == nil {
-		return "", fmt.Errorf("the simulation failed without naming a seed: %w\n%s", err, out[:min(len(out), 2000)])
+		return "", fmt.Errorf("the tests failed without saying where: %w\n%s", err, out[:min(len(out), 2000)])
 	}
 	return string(match[1]), nil
 }
