@@ -61,7 +61,7 @@ type units struct {
 	at      time.Time
 }
 
-func newUnits(b *testing.B, members int, index bool) *units {
+func newUnits(b testing.TB, members int, index bool) *units {
 	store, err := local.Open(":memory:", local.Options{})
 	if err != nil {
 		b.Fatal(err)
@@ -87,7 +87,7 @@ func newUnits(b *testing.B, members int, index bool) *units {
 }
 
 // postAndMove appends a batch of messages and projects them as one.
-func (u *units) postAndMove(ctx context.Context, b *testing.B, batch int) {
+func (u *units) postAndMove(ctx context.Context, b testing.TB, batch int) {
 	b.Helper()
 	l := &lane{group: uuid.NewSHA1(uuid.NameSpaceURL, []byte("conversation")).String()}
 	for range batch {
@@ -106,5 +106,20 @@ func (u *units) postAndMove(ctx context.Context, b *testing.B, batch int) {
 	}
 	if _, err := u.p.advance(ctx, l); err != nil || len(l.held) > 0 {
 		b.Fatalf("%v, %d messages left", err, len(l.held))
+	}
+}
+
+// TestP12ThousandMembers moves a conversation of a thousand, in eleven
+// transactions, and a worker that does not know it settles and moves it on.
+func TestP12ThousandMembers(t *testing.T) {
+	t.Parallel()
+	u := newUnits(t, 1000, true)
+	for range 2 {
+		u.postAndMove(t.Context(), t, 3)
+		u.p.known = newKnown()
+	}
+	report, err := Verify(t.Context(), u.table, VerifyOptions{Index: true, SecondLook: time.Millisecond})
+	if err != nil || report != (Report{Messages: 6, Conversations: 1, GroupItems: 1000}) {
+		t.Errorf("%+v, %v", report, err)
 	}
 }

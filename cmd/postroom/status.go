@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -32,6 +33,7 @@ type statusJSON struct {
 	Enabled bool        `json:"stream_enabled"`
 	Owner   *ownerJSON  `json:"owner"` // null: nobody reads
 	Shards  []shardJSON `json:"shards"`
+	Aside   int         `json:"quarantined"` // records set aside
 	Queue   queueJSON   `json:"queue"`
 	Dead    queueJSON   `json:"dead_letter_queue"`
 }
@@ -75,6 +77,9 @@ func (a *app) status(ctx context.Context) error {
 			sh.Shard, sh.Parent, sh.Worker, sh.Epoch, sh.Checkpoint, formatTime(sh.CheckpointTime),
 			sh.Finished, sh.Listed, sh.Lost,
 		})
+	}
+	if out.Aside, err = projector.CountSetAside(ctx, a.control()); err != nil {
+		return err
 	}
 	if out.Queue, err = a.queueStatus(ctx, a.queue); err != nil {
 		return err
@@ -122,12 +127,13 @@ func (a *app) printStatus(s statusJSON) error {
 	}
 	fmt.Fprintf(w, "read by\t%s\n", reader)
 	fmt.Fprintf(w, "shards\t%d, %d of them finished\n", len(s.Shards), len(s.Shards)-s.openShards())
+	fmt.Fprintf(w, "set aside\t%s\n", count(s.Aside))
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
 		fmt.Fprintf(w, "queue\t%s: %s visible, %s in flight, %s delayed\n",
 			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintln(w, "SHARD\tSTATE\tDONE UP TO\tREAD BY")
+	fmt.Fprintln(w, "SHARD\tSTATE\tDONE UP TO\tLAST READ BY")
 	for _, sh := range s.Shards {
 		if sh.Finished && sh.Lost == "" {
 			continue
@@ -146,5 +152,5 @@ func (s shardJSON) state() string {
 	case s.Epoch == 0:
 		return "waiting"
 	}
-	return "reading"
+	return "open"
 }
