@@ -85,10 +85,11 @@ func Verify(ctx context.Context, table backend.Table, o VerifyOptions) (Report, 
 	for i := range segments {
 		g.Go(func() error { return v.scan(gctx, i, segments) })
 	}
-	if err := g.Wait(); err != nil {
-		return v.report, err
+	err := g.Wait()
+	if err == nil {
+		err = v.lookAgain(ctx)
 	}
-	return v.report, v.lookAgain(ctx)
+	return v.report, err
 }
 
 // verifier goes through a table and collects what to look at twice.
