@@ -12,18 +12,21 @@ import (
 	"testing"
 )
 
-// childArgs is the variable that makes of the test's program a postroom with a
-// bound on the size of its files.
 const (
-	childArgs     = "POSTROOM_TEST_ARGS"
+	// childArgs is the variable that makes of the test's program a postroom.
+	childArgs = "POSTROOM_TEST_ARGS"
+	// childFull is the one that bounds the size of its files, if it is set.
+	childFull     = "POSTROOM_TEST_FULL"
 	childFileSize = 400 << 10
 )
 
 func runChild(args []string) int {
-	signal.Ignore(syscall.SIGXFSZ)
-	limit := syscall.Rlimit{Cur: childFileSize, Max: childFileSize}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-		panic(err)
+	if os.Getenv(childFull) != "" {
+		signal.Ignore(syscall.SIGXFSZ)
+		limit := syscall.Rlimit{Cur: childFileSize, Max: childFileSize}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+			panic(err)
+		}
 	}
 	return run(context.Background(), args, process{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, command: "postroom",
@@ -37,7 +40,7 @@ func TestFullDisk(t *testing.T) {
 	s := newShell(t)
 	file := s.file("messages.jsonl", manyMessages(t, 2_000))
 	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), childArgs+"=post --file "+file+" --data "+s.path("postroom.db"))
+	child.Env = append(os.Environ(), childArgs+"=post --file "+file+" --data "+s.path("postroom.db"), childFull+"=1")
 	var stderr strings.Builder
 	child.Stderr = &stderr
 	err := child.Run()

@@ -163,13 +163,19 @@ func TestInboxAgreesWithAPlainFold(t *testing.T) {
 			if !done {
 				s.ok(args...)
 			}
-			want := refLines(t, reference(t, unpacked))
-			got := strings.Split(strings.TrimSpace(s.ok("inbox", "--all", "--json")), "\n")
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
-				t.Errorf("%d rows, want %d; the first that differs: %s", len(got), len(want), firstDifference(got, want))
-			}
+			s.agreesWith(unpacked)
 		})
+	}
+}
+
+// agreesWith compares every conversation list with the fold of a file.
+func (s *shell) agreesWith(file io.Reader) {
+	s.t.Helper()
+	want := refLines(s.t, reference(s.t, file))
+	got := strings.Split(strings.TrimSpace(s.ok("inbox", "--all", "--json")), "\n")
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		s.t.Errorf("%d rows, want %d; the first that differs: %s", len(got), len(want), firstDifference(got, want))
 	}
 }
 
