@@ -471,11 +471,10 @@ func TestQ15QueueGoneAndBack(t *testing.T) {
 		if s := w.Stats(); s.Deleted != 1 {
 			t.Errorf("stats %+v", s)
 		}
-		if n := strings.Count(logged.String(), "token expired"); n == 0 || n > 2 { // one a receiver
-			t.Errorf("trouble was logged %d times:\n%s", n, logged.String())
-		}
-		if !strings.Contains(logged.String(), "works again") {
-			t.Errorf("the end of the trouble is not logged:\n%s", logged.String())
+		fails := strings.Count(logged.String(), "receiving messages fails, trying again")
+		again := strings.Count(logged.String(), "receiving messages works again")
+		if fails != 1 || again != 1 || strings.Count(logged.String(), "token expired") != 1 {
+			t.Errorf("told %d times of the trouble and %d times of its end:\n%s", fails, again, logged.String())
 		}
 		down.Store(true)
 		other, err := New(q, h, Options{})
@@ -484,6 +483,49 @@ func TestQ15QueueGoneAndBack(t *testing.T) {
 		}
 		if err := other.Run(t.Context()); !errors.Is(err, denied) {
 			t.Errorf("Run on a queue that denies: %v", err)
+		}
+	})
+}
+
+// An outage that outlasts the visibility of a hundred messages in hand, whose
+// receipts are refused after it, takes a few lines of the log.
+func TestOutageIsToldOfOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newFakeQueue(), &recorder{do: func(context.Context, backend.Delivery) error {
+			time.Sleep(20 * time.Second)
+			return nil
+		}}
+		var logged bytes.Buffer
+		var down atomic.Bool
+		q.refuse = func(string) ([]backend.EntryError, error) {
+			if down.Load() {
+				return nil, &backend.Error{Op: "queue q", Kind: backend.KindUnavailable}
+			}
+			return nil, nil
+		}
+		for i := range 100 {
+			q.add(fmt.Sprintf("m%02d", i), fmt.Sprintf("g%d", i))
+		}
+		w, stop := run(t, q, h, Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+		wait(10 * time.Second)
+		down.Store(true)
+		wait(2 * time.Minute)
+		down.Store(false)
+		wait(10 * time.Minute)
+		stop()
+		if depth, _ := q.Depth(t.Context()); !depth.Empty() {
+			t.Errorf("queue holds %+v", depth)
+		}
+		for _, what := range []string{"receiving messages", "extending visibility", "deleting messages"} {
+			fails := strings.Count(logged.String(), what+" fails, trying again")
+			again := strings.Count(logged.String(), what+" works again")
+			if fails < 1 || fails > 2 || again != 1 { // one for each kind of error
+				t.Errorf("%s: told %d times of the trouble and %d times of its end", what, fails, again)
+			}
+		}
+		if n := strings.Count(logged.String(), "\n"); n > 10 {
+			t.Errorf("%d lines; %+v:\n%s", n, w.Stats(), logged.String())
 		}
 	})
 }

@@ -29,8 +29,9 @@
 // should leave room for a neighbour's failures.
 //
 // A queue that does not answer, is gone, or denies access is asked again with
-// backoff, and logged when the trouble begins, changes and ends. At the start
-// of [Worker.Run] it is an error.
+// backoff. The log says once what is wrong with a kind of call, and once that it
+// is over: when all that failed got through and nothing has failed for ten
+// seconds. At the start of [Worker.Run] it is an error.
 //
 // # Stopping
 //

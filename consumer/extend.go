@@ -13,19 +13,24 @@ import (
 func extendAfter(visibility time.Duration) time.Duration  { return visibility * 3 / 8 }
 func extendPeriod(visibility time.Duration) time.Duration { return visibility / 8 }
 
+const extender = "all in hand"
+
 // extend keeps everything in hand out of sight until ctx is done.
 func (w *Worker) extend(ctx context.Context) {
 	ticker := time.NewTicker(extendPeriod(w.opts.Visibility))
 	defer ticker.Stop()
-	trouble := trouble{log: w.log, what: "extending visibility"}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		for batch := range slices.Chunk(w.hand.due(), backend.MaxQueueBatch) {
-			w.extendBatch(ctx, batch, &trouble)
+		due := w.hand.due()
+		if len(due) == 0 {
+			w.extending.Worked(extender) // what failed was settled meanwhile
+		}
+		for batch := range slices.Chunk(due, backend.MaxQueueBatch) {
+			w.extendBatch(ctx, batch)
 		}
 	}
 }
@@ -60,26 +65,25 @@ func (h *hand) due() []extension {
 	return due
 }
 
-// extendBatch extends a batch. After a failed call it is due again at the next
-// look.
-func (w *Worker) extendBatch(ctx context.Context, batch []extension, trouble *trouble) {
+// extendBatch extends a batch. What failed is due again at the next look; what
+// the queue refuses may come again.
+func (w *Worker) extendBatch(ctx context.Context, batch []extension) {
 	changes := make([]backend.VisibilityChange, len(batch))
 	for i, e := range batch {
 		changes[i] = e.change
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.opts.Visibility/4)
+	bounded, cancel := context.WithTimeoutCause(ctx, w.opts.Visibility/4, errNoAnswer)
 	defer cancel()
-	failed, err := w.queue.ChangeVisibility(ctx, changes)
-	if err == nil {
-		trouble.over()
-	} else if ctx.Err() == nil {
-		trouble.failed(err)
-	}
-	for _, e := range failed {
-		w.log.Warn("a message's visibility cannot be extended; it may come again",
-			"message", batch[e.Index].MessageID, "error", e)
-	}
+	failed, err := w.queue.ChangeVisibility(bounded, changes)
 	w.hand.extended(batch, failed, err == nil)
+	for _, e := range failed {
+		err = e
+	}
+	if err != nil {
+		w.extending.Failed(ctx, extender, err)
+	} else {
+		w.extending.Worked(extender)
+	}
 }
 
 // extended takes note of what became of extensions, and lets go on what waited

@@ -3,11 +3,11 @@ package consumer
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // handle hands messages to the handler, one at a time, until a drain.
@@ -62,17 +62,6 @@ func (w *Worker) logFailure(d backend.Delivery, err error, retryIn time.Duration
 
 // retryIn is the pause after a message failed, in whole seconds.
 func (w *Worker) retryIn(receiveCount int) time.Duration {
-	d := backoff(w.opts.BackoffMin, w.opts.BackoffMax, receiveCount)
+	d := trouble.Pause(w.opts.BackoffMin, w.opts.BackoffMax, receiveCount)
 	return (d + time.Second - 1).Truncate(time.Second)
-}
-
-// backoff doubles from low to high with the attempt, counted from 1, and
-// returns a random time between half of that and all of it.
-func backoff(low, high time.Duration, attempt int) time.Duration {
-	d := low
-	for i := 1; i < attempt && d < high; i++ {
-		d *= 2
-	}
-	d = min(d, high)
-	return d/2 + rand.N(d/2+1)
 }

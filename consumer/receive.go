@@ -3,9 +3,11 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // receiveGrace is what a receive may take longer than it waits for messages.
@@ -16,7 +18,7 @@ var errNoAnswer = errors.New("the queue did not answer in time")
 // receive takes messages in hand until ctx is done, never more than there is
 // room for.
 func (w *Worker) receive(ctx context.Context, receiver int) {
-	trouble := trouble{log: w.log, what: "receiving messages"}
+	who := fmt.Sprint("receiver ", receiver)
 	for {
 		n := w.hand.reserve(ctx, backend.MaxQueueBatch)
 		if n == 0 {
@@ -25,15 +27,12 @@ func (w *Worker) receive(ctx context.Context, receiver int) {
 		got, err := w.receiveOnce(ctx, n)
 		if err == nil || len(got) > 0 {
 			w.hand.admit(receiver, n, got)
-			trouble.over()
+			w.receiving.Worked(who)
 			continue
 		}
 		w.hand.unreserve(n)
-		if ctx.Err() != nil {
-			return
-		}
-		trouble.failed(err)
-		if !trouble.pause(ctx) {
+		pause, _ := w.receiving.Failed(ctx, who, err)
+		if trouble.Sleep(ctx, pause, nil) != nil {
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 const (
@@ -94,7 +95,7 @@ func (w *Worker) giveBack(ctx context.Context, batch []settlement, receipts []st
 
 // settle takes settlements in batches until their flow ends, with several calls
 // under way at once.
-func (w *Worker) settle(ctx context.Context, in <-chan settlement, parallel int, call settleCall) {
+func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan settlement, parallel int, call settleCall) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	permits := make(chan struct{}, parallel)
@@ -105,7 +106,7 @@ func (w *Worker) settle(ctx context.Context, in <-chan settlement, parallel int,
 		}
 		permits <- struct{}{}
 		calls.Go(func() {
-			w.settleBatch(ctx, batch, call)
+			w.settleBatch(ctx, work, batch, call)
 			<-permits
 		})
 	}
@@ -137,27 +138,33 @@ func collect(in <-chan settlement) []settlement {
 
 // settleBatch settles a batch, each entry on its own, until nothing is left of
 // it or ctx is done.
-func (w *Worker) settleBatch(ctx context.Context, batch []settlement, call settleCall) {
-	trouble := trouble{log: w.log, what: "settling messages"}
+func (w *Worker) settleBatch(ctx context.Context, work *trouble.Work, batch []settlement, call settleCall) {
+	who := batch[0].MessageID
 	for len(batch) > 0 {
 		receipts := w.hand.receiptsOf(batch)
 		failed, err := callOnce(ctx, func(ctx context.Context) ([]backend.EntryError, error) {
 			return call(ctx, batch, receipts)
 		})
-		retry := trouble.failed(err)
 		if err == nil {
-			batch, retry = w.sortOut(batch, receipts, failed)
+			batch, err = w.sortOut(ctx, work, batch, receipts, failed)
 		}
-		if retry && !trouble.pause(ctx) {
+		if err == nil {
+			continue
+		}
+		pause, _ := work.Failed(ctx, who, err)
+		if trouble.Sleep(ctx, pause, nil) != nil {
 			return
 		}
 	}
-	trouble.over()
+	work.Worked(who)
 }
 
-// sortOut keeps of a batch what has to be tried again, and says whether that
-// needs a pause.
-func (w *Worker) sortOut(batch []settlement, receipts []string, failed []backend.EntryError) (again []settlement, pause bool) {
+// sortOut keeps of a batch what has to be tried again. The error is of an entry
+// that failed, and asks for a pause. A message that the queue refuses to settle
+// is given up: it comes again.
+func (w *Worker) sortOut(
+	ctx context.Context, work *trouble.Work, batch []settlement, receipts []string, failed []backend.EntryError,
+) (again []settlement, err error) {
 	fate := make(map[int]backend.EntryError, len(failed))
 	for _, e := range failed {
 		fate[e.Index] = e
@@ -168,21 +175,20 @@ func (w *Worker) sortOut(batch []settlement, receipts []string, failed []backend
 	for i, s := range batch {
 		e, bad := fate[i]
 		if bad && !e.SenderFault {
-			again = append(again, s)
+			again, err = append(again, s), e
 			continue
 		}
 		if bad {
-			w.log.Warn("queue refused to settle a message; it comes again",
-				"message", s.MessageID, "group", s.GroupID, "delete", s.delete, "error", e)
+			work.Failed(ctx, s.MessageID, e)
+			work.Worked(s.MessageID)
 		}
 		settled, used, done = append(settled, s), append(used, receipts[i]), append(done, !bad)
 	}
-	pause = len(again) > 0
-	return append(again, w.hand.settled(settled, used, done)...), pause
+	return append(again, w.hand.settled(settled, used, done)...), err
 }
 
 func callOnce[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errNoAnswer)
 	defer cancel()
 	return call(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // Handler does what a message asks for.
@@ -109,7 +110,17 @@ type Worker struct {
 	log     *slog.Logger
 	hand    *hand
 	started atomic.Bool
+
+	troubles                               *trouble.Log
+	receiving, extending, deleting, giving *trouble.Work
 }
+
+// Bounds of the pause after a failed call to the queue. The longer is how long
+// it takes at most to notice that an outage is over.
+const (
+	minPause = 100 * time.Millisecond
+	maxPause = 5 * time.Second
+)
 
 // New makes a worker. An option out of its bounds is an error that names it.
 func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
@@ -117,7 +128,15 @@ func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{queue: q, handler: h, opts: o, log: o.Logger, hand: newHand(o)}, nil
+	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
+	return &Worker{
+		queue: q, handler: h, opts: o, log: o.Logger, hand: newHand(o),
+		troubles:  troubles,
+		receiving: troubles.Work("receiving messages"),
+		extending: troubles.Work("extending visibility"),
+		deleting:  troubles.Work("deleting messages"),
+		giving:    troubles.Work("giving messages back"),
+	}, nil
 }
 
 // Run works the queue until ctx is done, and then drains. It returns nil after
@@ -149,8 +168,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		handlers.Go(func() { w.handle(handling) })
 	}
 	extender.Go(func() { w.extend(extending) })
-	settlers.Go(func() { w.settle(settling, w.hand.deletes, parallelDeletes, w.delete) })
-	settlers.Go(func() { w.settle(settling, w.hand.changes, 1, w.giveBack) })
+	settlers.Go(func() { w.settle(settling, w.deleting, w.hand.deletes, parallelDeletes, w.delete) })
+	settlers.Go(func() { w.settle(settling, w.giving, w.hand.changes, 1, w.giveBack) })
 
 	<-ctx.Done()
 	began := time.Now()
@@ -163,6 +182,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	waitFor(settling, &extender)
 	w.hand.close()
 	waitFor(settling, &settlers)
+	w.troubles.Close()
 	w.logStopped(time.Since(began))
 	return nil
 }

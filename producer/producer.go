@@ -35,8 +35,8 @@ type Options struct {
 	// Now is the producer's clock. Default time.Now.
 	Now func() time.Time
 	// MaxAttempts is how often a put is made before its error is returned, the
-	// first time included. Between attempts there is a random pause of up to
-	// 25 ms, doubled each time up to 2 s. Default 10: some four seconds.
+	// first time included. Between attempts there is a random pause of 13
+	// to 25 ms, doubled each time up to 2 s. Default 10: some five seconds.
 	MaxAttempts int
 }
 

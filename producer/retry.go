@@ -4,16 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 const (
-	firstPause   = 25 * time.Millisecond
-	maxPause     = 2 * time.Second
-	maxDoublings = 7 // reaches maxPause
+	firstPause = 25 * time.Millisecond
+	maxPause   = 2 * time.Second
 )
 
 // retry calls f until it succeeds, fails for good, or has been called
@@ -31,8 +30,8 @@ func (p *Producer) retry(ctx context.Context, f func() error) error {
 		case attempt == p.maxAttempts:
 			return fmt.Errorf("given up after %d attempts: %w", attempt, err)
 		}
-		if err := pause(ctx, attempt); err != nil {
-			return err
+		if trouble.Sleep(ctx, trouble.Pause(firstPause, maxPause, attempt), nil) != nil {
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -48,20 +47,6 @@ func retryable(err error) bool {
 func mayHaveWritten(err error) bool {
 	kind := backend.KindOf(err)
 	return kind == backend.KindUnavailable || kind == backend.KindUnknown
-}
-
-// pause waits before the next attempt, for anything up to a bound that doubles:
-// whoever was throttled together does not come back together.
-func pause(ctx context.Context, attempt int) error {
-	bound := min(firstPause<<min(attempt-1, maxDoublings), maxPause)
-	timer := time.NewTimer(rand.N(bound) + 1)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func unitsOf(err error) backend.Units {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // maxUntold is how many notifications may wait to be sent before the reader is
@@ -15,7 +16,7 @@ import (
 const maxUntold = 64 << 10
 
 // wholeQueue is who is held up when the queue does not answer at all.
-const wholeQueue = ""
+const wholeQueue = "the queue"
 
 // notifier sends a notification for every message and recipient. Those of one
 // recipient follow one another: a batch holds at most one of them, and the next
@@ -29,7 +30,7 @@ type notifier struct {
 	table  string
 	fifo   bool                                       // the queue takes deduplication ids, and only then
 	refuse func(context.Context, *entry, error) error // sets aside
-	log    *trouble
+	work   *trouble.Work
 	ready  *ready[*recipient]
 	sent   atomic.Int64
 
@@ -46,9 +47,9 @@ type recipient struct {
 	messages []*entry // the first one is being sent
 }
 
-func newNotifier(queue backend.Queue, fifo bool, table string, log *trouble) *notifier {
+func newNotifier(queue backend.Queue, fifo bool, table string, work *trouble.Work) *notifier {
 	n := &notifier{
-		queue: queue, fifo: fifo, table: table, log: log,
+		queue: queue, fifo: fifo, table: table, work: work,
 		ready: newReady[*recipient](), byUser: map[string]*recipient{},
 	}
 	n.room.L = &n.mu
@@ -110,10 +111,10 @@ func (n *notifier) run(ctx context.Context) {
 			failures = 0
 			continue
 		}
-		if pause(ctx, backoff(failures)) != nil {
+		failures++
+		if trouble.Sleep(ctx, backoff(failures), nil) != nil {
 			return
 		}
-		failures++
 	}
 }
 
@@ -131,15 +132,21 @@ func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 	}
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
-		n.log.report(ctx, wholeQueue, err)
+		n.work.Failed(ctx, wholeQueue, err)
 		n.ready.push(batch...)
 		return false
 	}
-	n.log.over(wholeQueue)
+	n.work.Worked(wholeQueue)
 	again := map[int]bool{}
 	for _, f := range failed {
-		n.log.report(ctx, batch[f.Index].user, f)
-		again[f.Index] = !f.SenderFault || n.refuse(ctx, firsts[f.Index], f) != nil
+		err := error(f)
+		if f.SenderFault {
+			err = n.refuse(ctx, firsts[f.Index], f) // set aside, which is the end of it
+		}
+		if err != nil {
+			again[f.Index] = true
+			n.work.Failed(ctx, batch[f.Index].user, err)
+		}
 	}
 	n.sent.Add(int64(len(batch) - len(failed)))
 	n.settle(batch, again)
@@ -165,7 +172,7 @@ func (n *notifier) settle(batch []*recipient, again map[int]bool) {
 	n.mu.Lock()
 	for i, r := range batch {
 		if !again[i] {
-			n.log.over(r.user)
+			n.work.Worked(r.user)
 			told = append(told, r.messages[0])
 			r.messages[0] = nil
 			r.messages = r.messages[1:]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -55,16 +56,18 @@ type Stats struct {
 // Projector is the daemon. Run may be called once; the other methods at any
 // time, concurrently.
 type Projector struct {
-	opts    Options
-	index   bool
-	log     *slog.Logger
-	mover   mover
-	aside   aside
-	known   *known
-	lanes   *lanes
-	notify  *notifier
-	reader  *stream.Reader
-	trouble *trouble
+	opts   Options
+	index  bool
+	log    *slog.Logger
+	mover  mover
+	aside  aside
+	known  *known
+	lanes  *lanes
+	notify *notifier
+	reader *stream.Reader
+
+	troubles   *trouble.Log
+	projecting *trouble.Work
 
 	projected, moves, setAside, foreign atomic.Int64
 }
@@ -75,17 +78,20 @@ func New(c Config, o Options) *Projector {
 	o.Senders = orDefault(o.Senders, 8)
 	o.MemberWait = orDefault(o.MemberWait, 30*time.Second)
 	o.Logger = orDefault(o.Logger, slog.New(slog.DiscardHandler))
+	troubles := trouble.NewLog(o.Logger, retryBase, retryCap)
 	p := &Projector{
-		opts:    o,
-		index:   c.Index,
-		log:     o.Logger,
-		mover:   mover{retrying{c.Table}},
-		aside:   aside{retrying{c.Control}},
-		known:   newKnown(),
-		lanes:   newLanes(),
-		trouble: &trouble{logger: o.Logger, what: "projecting"},
+		opts:  o,
+		index: c.Index,
+		log:   o.Logger,
+		mover: mover{retrying{c.Table}},
+		aside: aside{retrying{c.Control}},
+		known: newKnown(),
+		lanes: newLanes(),
+
+		troubles:   troubles,
+		projecting: troubles.Work("projecting"),
 	}
-	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, &trouble{logger: o.Logger, what: "sending notifications"})
+	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, troubles.Work("sending notifications"))
 	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
 	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
 		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Logger: o.Logger,
@@ -121,6 +127,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	p.lanes.close()
 	p.notify.close()
 	workers.Wait()
+	p.troubles.Close()
 	return err
 }
 
@@ -183,14 +190,14 @@ func decodeMessage(r *stream.Record) (postroom.Message, error) {
 // insist makes a call until it succeeds, however long that takes; the error is
 // that of ctx.
 func (p *Projector) insist(ctx context.Context, who string, call func() error) error {
-	for n := 0; ; n++ {
+	for {
 		err := call()
 		if err == nil {
-			p.trouble.over(who)
+			p.projecting.Worked(who)
 			return nil
 		}
-		p.trouble.report(ctx, who, err)
-		if err := pause(ctx, backoff(n)); err != nil {
+		pause, _ := p.projecting.Failed(ctx, who, err)
+		if err := trouble.Sleep(ctx, pause, nil); err != nil {
 			return err
 		}
 	}
@@ -215,7 +222,7 @@ func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason erro
 		return err
 	}
 	p.setAside.Add(1)
-	p.log.Error("a record was set aside", "reason", brief(reason), "message_group_uuid", r.Key.PK,
+	p.log.Error("a record was set aside", "reason", trouble.Brief(reason), "message_group_uuid", r.Key.PK,
 		"key", r.Key.SK, "shard", r.Shard, "sequence", r.Sequence, "event_id", r.EventID)
 	return nil
 }

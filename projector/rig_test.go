@@ -161,6 +161,21 @@ func (r *rig) wantAside(n int, reason string) {
 	}
 }
 
+// told counts how often the log says that some work fails and that it works
+// again, after the calm that it asks for.
+func (r *rig) told(what string) (fails, again int) {
+	time.Sleep(10 * time.Second)
+	log := r.log.String()
+	return strings.Count(log, what+" fails"), strings.Count(log, what+" works again")
+}
+
+func (r *rig) wantToldOnce(what string) {
+	r.t.Helper()
+	if fails, again := r.told(what); fails != 1 || again != 1 {
+		r.t.Errorf("%s: told %d times of the trouble and %d times of its end:\n%s", what, fails, again, r.log.String())
+	}
+}
+
 func (r *rig) sent() int { return len(r.store.Sent("q.fifo")) }
 
 func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -26,7 +27,6 @@ const (
 	asidePrefix    = "ASIDE#"
 	asideElsewhere = asidePrefix + "-" // for partition keys that are no uuid
 	asidePartBytes = 300 << 10
-	maxReasonBytes = 1 << 10
 
 	attrReason   = "reason"
 	attrWaiting  = "waiting" // for the message that names the members
@@ -51,7 +51,7 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 		reason = fmt.Errorf("%w (and its image could not be kept: %w)", reason, err)
 	}
 	first := backend.Item{
-		attrReason:   text(brief(reason)),
+		attrReason:   text(trouble.Brief(reason)),
 		attrWaiting:  &types.AttributeValueMemberBOOL{Value: errors.Is(reason, errNoMembers)},
 		attrShard:    text(r.Shard),
 		attrSequence: text(r.Sequence),
@@ -85,16 +85,6 @@ func (a aside) putPart(ctx context.Context, r *stream.Record, part int, item bac
 		_, err := a.table.Put(ctx, item, backend.Condition{})
 		return err
 	})
-}
-
-// brief is an error as it is kept and logged: some quote what they complain of,
-// which can be as large as an item.
-func brief(reason error) string {
-	s := reason.Error()
-	if len(s) <= maxReasonBytes {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxReasonBytes], "") + "…"
 }
 
 func asideKey(pk string) string {
@@ -133,7 +123,7 @@ type waiting struct {
 // keep says of a record that waited why it stays for good.
 func (a aside) keep(ctx context.Context, w *waiting, reason error) error {
 	item := maps.Clone(w.first)
-	item[attrReason] = text(brief(reason))
+	item[attrReason] = text(trouble.Brief(reason))
 	item[attrWaiting] = &types.AttributeValueMemberBOOL{Value: false}
 	return retry(ctx, func() error {
 		_, err := a.table.Put(ctx, item, backend.Condition{})

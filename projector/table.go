@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // retrying is a table whose calls are made again while that may help, whose
@@ -40,7 +41,7 @@ func (t retrying) transact(ctx context.Context, token string, actions []backend.
 func (t retrying) getAll(ctx context.Context, keys []backend.Key) (map[backend.Key]backend.Item, error) {
 	found := make(map[backend.Key]backend.Item, len(keys))
 	for chunk := range slices.Chunk(keys, backend.MaxBatchGet) {
-		for n := 0; len(chunk) > 0; n++ {
+		for n := 1; len(chunk) > 0; n++ {
 			var items []backend.Item
 			err := retry(ctx, func() (e error) {
 				var left []backend.Key
@@ -69,7 +70,7 @@ func (t retrying) delete(ctx context.Context, keys []backend.Key) error {
 		for i, key := range chunk {
 			writes[i].Delete = key
 		}
-		for n := 0; len(writes) > 0; n++ {
+		for n := 1; len(writes) > 0; n++ {
 			err := retry(ctx, func() (e error) {
 				var left []backend.Write
 				if left, _, e = t.table.BatchWrite(ctx, writes); e == nil {
@@ -88,10 +89,11 @@ func (t retrying) delete(ctx context.Context, keys []backend.Key) error {
 	return nil
 }
 
-// followUp waits before the unprocessed rest of a batch is asked for again.
+// followUp waits before the unprocessed rest of a batch is asked for again, the
+// nth time.
 func followUp(ctx context.Context, left, n int) error {
 	if left == 0 {
 		return nil
 	}
-	return pause(ctx, backoff(n))
+	return trouble.Sleep(ctx, backoff(n), nil)
 }

@@ -44,7 +44,7 @@ func (p *Projector) takeTurns(ctx context.Context) {
 func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, early bool) {
 	wait, err := p.advance(ctx, l)
 	if err == nil {
-		p.trouble.over(l.group)
+		p.projecting.Worked(l.group)
 		l.failures = 0
 		return wait, true
 	}
@@ -84,9 +84,9 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 // conclude says how a turn ended, for who reads the log.
 func (p *Projector) conclude(ctx context.Context, l *lane, err error) {
 	if err != nil {
-		p.trouble.report(ctx, l.group, err)
+		p.projecting.Failed(ctx, l.group, err)
 	} else {
-		p.trouble.over(l.group)
+		p.projecting.Worked(l.group)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // Difference is one place where the projection is not what the log says.
@@ -223,7 +224,7 @@ func (v *verifier) lookAgain(ctx context.Context) error {
 	if len(v.conversations)+len(v.rows) == 0 {
 		return nil
 	}
-	if err := pause(ctx, v.opts.SecondLook); err != nil {
+	if err := trouble.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
 		return err
 	}
 	for _, group := range slices.Sorted(maps.Keys(v.conversations)) {
@@ -281,7 +282,7 @@ func (v *verifier) rowsAgain(ctx context.Context) error {
 		return err
 	}
 	if left {
-		if err := pause(ctx, v.opts.SecondLook); err != nil {
+		if err := trouble.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
 			return err
 		}
 		if _, err := v.dropRowsInPlace(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // pagePause keeps listings below the ten DescribeStream calls a second that an
@@ -49,7 +50,7 @@ func list(ctx context.Context, s backend.Stream) (listing, error) {
 		}
 		seen[page.Last] = true
 		after = page.Last
-		if err := sleep(ctx, pagePause, nil); err != nil {
+		if err := trouble.Sleep(ctx, pagePause, nil); err != nil {
 			return l, err
 		}
 	}
@@ -58,7 +59,6 @@ func list(ctx context.Context, s backend.Stream) (listing, error) {
 // discover lists the shards again and again, at once after one has ended, and
 // starts a reader for each whose turn has come.
 func (r *run) discover(ctx context.Context) error {
-	trouble := newTroubles(r.opt.Logger, "listing shards")
 	lookup := childPause
 	for {
 		l, err := list(ctx, r.stream)
@@ -75,8 +75,8 @@ func (r *run) discover(ctx context.Context) error {
 			lookup = childPause
 		}
 		if err == nil {
-			trouble.worked(r.arn)
-		} else if pause, giveUp := trouble.failed(r.arn, err); giveUp {
+			r.listTroubles.Worked(r.arn)
+		} else if pause, giveUp := failed(ctx, r.listTroubles, r.arn, err); giveUp {
 			return err
 		} else {
 			next = min(next, pause)
@@ -116,9 +116,10 @@ func (r *run) use(ctx context.Context, l listing) error {
 		return nil
 	}
 	if err := r.leases.forget(ctx, served); err != nil {
-		r.opt.Logger.Warn("removing old leases fails, trying again with the next listing", "leases", len(served), "error", err)
-		return nil
+		r.leases.troubles.Failed(ctx, "old leases", err)
+		return nil // tried again with the next listing
 	}
+	r.leases.troubles.Worked("old leases")
 	r.forest.forget(served)
 	return nil
 }

@@ -96,10 +96,11 @@
 // # Trouble
 //
 // Calls that fail are repeated with capped, jittered pauses, for each shard on
-// its own. The log says once what is wrong and once that it is over. Errors that
-// only a person can mend (access denied, wrong request, nothing of that name)
-// end a run at once when they meet its first calls, and after two minutes later
-// on.
+// its own. The log says once what is wrong with a kind of call, and once that it
+// is over: when all that failed got through and nothing has failed for ten
+// seconds. Errors that only a person can mend (access denied, wrong request,
+// nothing of that name) end a run at once when they meet its first calls, and
+// after two minutes later on.
 //
 // # Stopping
 //

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // leases reads and writes the shards' items of one stream for its owner.
@@ -13,15 +14,15 @@ type leases struct {
 	control  backend.Table
 	arn      string
 	own      *ownership
-	troubles *troubles
+	troubles *trouble.Work
 }
 
 // load reads all there are.
 func (l *leases) load(ctx context.Context) (all []lease, err error) {
-	persist := func(ctx context.Context, call func(context.Context) error) error {
-		return l.troubles.persist(ctx, "control table", true, call)
+	do := func(ctx context.Context, call func(context.Context) error) error {
+		return persist(ctx, l.troubles, "control table", true, call)
 	}
-	err = eachLease(ctx, l.control, l.arn, persist, func(one lease) { all = append(all, one) })
+	err = eachLease(ctx, l.control, l.arn, do, func(one lease) { all = append(all, one) })
 	return all, err
 }
 
@@ -65,7 +66,7 @@ func (l *leases) take(ctx context.Context, cur lease) (lease, error) {
 		next := cur
 		next.worker, next.run, next.epoch = l.own.worker, l.own.run, cur.epoch+1
 		var found *lease
-		err := l.troubles.persist(ctx, cur.shard, false, func(ctx context.Context) (err error) {
+		err := persist(ctx, l.troubles, cur.shard, false, func(ctx context.Context) (err error) {
 			found, err = l.put(ctx, next, cur.unchanged())
 			return err
 		})
@@ -75,7 +76,7 @@ func (l *leases) take(ctx context.Context, cur lease) (lease, error) {
 		if found.run == l.own.run {
 			return *found, nil // the answer to our own put was lost
 		}
-		if err := l.troubles.persist(ctx, cur.shard, false, l.own.renew); err != nil {
+		if err := persist(ctx, l.troubles, cur.shard, false, l.own.renew); err != nil {
 			return lease{}, err
 		}
 		cur = *found
@@ -140,7 +141,7 @@ func (l *leases) forget(ctx context.Context, shards []string) error {
 // the same table that were read before it, if it is new.
 func (l *leases) remember(ctx context.Context, now time.Time) (older []string, err error) {
 	key := backend.Key{PK: streamsPK, SK: l.arn}
-	err = l.troubles.persist(ctx, "control table", true, func(ctx context.Context) error {
+	err = persist(ctx, l.troubles, "control table", true, func(ctx context.Context) error {
 		item, _, err := l.control.Get(ctx, key)
 		if err != nil || item != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // goneAfter is how many times in a row a shard must not be found before it
@@ -29,11 +30,14 @@ func (s *reading) mend(ctx context.Context, err error) error {
 			return nil
 		}
 	case backend.KindTrimmed:
-		// The trim horizon moves: who only wanted to begin there begins again.
-		if s.read.sequence != "" || !s.fresh {
+		if s.unreadTrimmed() {
 			return s.lose(ctx, "they fell out of the stream before they were read", err)
 		}
 		s.iterator = ""
+		if !s.fresh {
+			s.opt.Logger.Info("an iterator is said to be trimmed, reading on from a new one", "shard", s.id, "after", s.read.sequence)
+			return nil
+		}
 	case backend.KindNotFound:
 		s.iterator = ""
 		if s.missing++; s.missing >= goneAfter && s.streamLives(ctx) {
@@ -47,11 +51,24 @@ func (s *reading) mend(ctx context.Context, err error) error {
 	default: // perhaps the iterator is what is wrong
 		s.iterator = ""
 	}
-	pause, giveUp := s.readTroubles.failed(s.id, err)
+	pause, giveUp := failed(ctx, s.readTroubles, s.id, err)
 	if giveUp {
 		return err
 	}
-	return sleep(ctx, pause, nil)
+	return trouble.Sleep(ctx, pause, nil)
+}
+
+// unreadTrimmed decides whether an answer that something is trimmed means a
+// loss. An iterator that was just opened after a record says so surely. An older
+// one does not: DynamoDB Local says it of every iterator that waits in an empty
+// shard when the first record comes (aws-sdk-java, issue 2923), and one opened
+// anew decides. At the trim horizon, which moves, nothing is lost that was not
+// there when the shard was last read, unless that was too long ago.
+func (s *reading) unreadTrimmed() bool {
+	if s.read.sequence != "" {
+		return s.fresh
+	}
+	return !s.fresh && time.Now().Round(0).Sub(s.seen) > retention
 }
 
 // streamLives reports whether the stream that the shard belongs to is still the
@@ -70,7 +87,7 @@ func (s *reading) streamLives(ctx context.Context) bool {
 func (s *reading) gone(ctx context.Context, cause error) error {
 	if s.node.original && s.read.sequence == "" {
 		s.opt.Logger.Info("a shard of before the first start expired unread", "shard", s.id)
-		s.readTroubles.worked(s.id)
+		s.readTroubles.Worked(s.id)
 		return errUnread
 	}
 	return s.lose(ctx, "the shard is gone and was not read to its end", cause)
@@ -84,7 +101,7 @@ func (s *reading) lose(ctx context.Context, reason string, cause error) error {
 		After: s.read.sequence, AfterTime: s.read.at, Err: cause,
 	}
 	note := time.Now().UTC().Format(time.RFC3339) + ": " + loss.Error()
-	if err := s.flushTroubles.persist(ctx, s.id, true, func(ctx context.Context) error { return s.save(ctx, note) }); err != nil {
+	if err := persist(ctx, s.flushTroubles, s.id, true, func(ctx context.Context) error { return s.save(ctx, note) }); err != nil {
 		s.opt.Logger.Error("the loss could not be recorded in the lease", "shard", s.id, "error", err)
 	}
 	return s.incident(loss)

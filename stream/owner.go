@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // ownership is the right of one run to read the stream.
@@ -18,7 +19,7 @@ type ownership struct {
 	run      string
 	lease    time.Duration
 	log      *slog.Logger
-	troubles *troubles
+	troubles *trouble.Work
 
 	writing exclusive // held over each write of the item
 	item    ownerItem // as it was last written; guarded by writing
@@ -29,10 +30,10 @@ type ownership struct {
 	changed chan struct{} // closed at the next renewal or at the loss
 }
 
-func newOwnership(control backend.Table, arn, run string, o Options) *ownership {
+func newOwnership(control backend.Table, arn, run string, o Options, troubles *trouble.Log) *ownership {
 	return &ownership{
 		control: control, key: ownerKey(arn), worker: o.Worker, run: run, lease: o.LeaseDuration,
-		log: o.Logger, troubles: newTroubles(o.Logger, "renewing the ownership of the stream"),
+		log: o.Logger, troubles: troubles.Work("renewing the ownership of the stream"),
 		writing: newExclusive(),
 		changed: make(chan struct{}),
 	}
@@ -60,7 +61,7 @@ func (o *ownership) acquire(ctx context.Context) (before ownerItem, err error) {
 			fallthrough
 		case cur.run == watched.run && cur.counter == watched.counter:
 			if left := max(o.lease, cur.lease) - time.Since(since); left > 0 {
-				if err := sleep(ctx, min(left, o.lease/10), nil); err != nil {
+				if err := trouble.Sleep(ctx, min(left, o.lease/10), nil); err != nil {
 					return ownerItem{}, err
 				}
 				continue
@@ -85,7 +86,7 @@ func (o *ownership) acquire(ctx context.Context) (before ownerItem, err error) {
 
 // read returns the item; its zero value: there is none.
 func (o *ownership) read(ctx context.Context) (cur ownerItem, err error) {
-	err = o.troubles.persist(ctx, "owner", true, func(ctx context.Context) error {
+	err = persist(ctx, o.troubles, "owner", true, func(ctx context.Context) error {
 		item, _, err := o.control.Get(ctx, o.key)
 		if err != nil || item == nil {
 			cur = ownerItem{}
@@ -108,7 +109,7 @@ func (o *ownership) take(ctx context.Context, cur ownerItem) error {
 		condition = backend.Condition{Absent: true}
 	}
 	var sent time.Time
-	err := o.troubles.persist(ctx, "owner", true, func(ctx context.Context) error {
+	err := persist(ctx, o.troubles, "owner", true, func(ctx context.Context) error {
 		sent = time.Now()
 		_, err := o.control.Put(ctx, next.encode(o.key), condition)
 		return err
@@ -134,25 +135,25 @@ func (o *ownership) keep(ctx context.Context) error {
 		o.mu.Lock()
 		pause := o.lease/3 - time.Since(o.renewed)
 		o.mu.Unlock()
-		if sleep(ctx, max(pause, 0), nil) != nil {
+		if trouble.Sleep(ctx, max(pause, 0), nil) != nil {
 			return nil
 		}
 		err := o.renew(ctx)
 		var lost *LostError
 		switch {
 		case err == nil:
-			o.troubles.worked("owner")
+			o.troubles.Worked("owner")
 			continue
 		case errors.As(err, &lost):
 			return err
 		case ctx.Err() != nil:
 			return nil
 		}
-		pause, giveUp := o.troubles.failed("owner", err)
+		pause, giveUp := failed(ctx, o.troubles, "owner", err)
 		if giveUp {
 			return err
 		}
-		if sleep(ctx, min(pause, o.lease/10), nil) != nil {
+		if trouble.Sleep(ctx, min(pause, o.lease/10), nil) != nil {
 			return nil
 		}
 	}
@@ -162,7 +163,7 @@ func (o *ownership) keep(ctx context.Context) error {
 // over by the time of the call. It takes at most a third of the lease, so that
 // an attempt that hangs leaves time for others.
 func (o *ownership) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, o.lease/3)
+	ctx, cancel := context.WithTimeoutCause(ctx, o.lease/3, errNoAnswer)
 	defer cancel()
 	o.writing.Lock()
 	defer o.writing.Unlock()

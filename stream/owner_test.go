@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // gate is what stands between one worker and the world: while it is shut, calls
@@ -266,11 +267,12 @@ func TestS5SleeperDoesNotStealALeaseBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(shard("a", "", "1")), newTable()
 		key := leaseKey(s.arn, "a")
-		own := newOwnership(c, s.arn, "run one", Options{Worker: "one", LeaseDuration: time.Hour, Logger: quiet})
+		troubles := trouble.NewLog(quiet, minPause, maxPause)
+		own := newOwnership(c, s.arn, "run one", Options{Worker: "one", LeaseDuration: time.Hour, Logger: quiet}, troubles)
 		if _, err := own.acquire(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l := &leases{control: c, arn: s.arn, own: own, troubles: newTroubles(quiet, "leases")}
+		l := &leases{control: c, arn: s.arn, own: own, troubles: troubles.Work("leases")}
 		two := ownerItem{worker: "two", run: "run two", epoch: 2, counter: 9}
 		taken := lease{shard: "a", worker: "two", run: "run two", epoch: 1}
 		c.set(func() { c.items[ownerKey(s.arn)] = two.encode(ownerKey(s.arn)); c.items[key] = taken.encode(key) })
@@ -348,7 +350,8 @@ func (c slowTable) Put(ctx context.Context, item backend.Item, condition backend
 func TestLeaseRunsFromBeforeTheRenewalWasSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		own := newOwnership(slowTable{newTable()}, "arn", "run", Options{LeaseDuration: 10 * time.Second, Logger: quiet})
+		own := newOwnership(slowTable{newTable()}, "arn", "run", Options{LeaseDuration: 10 * time.Second, Logger: quiet},
+			trouble.NewLog(quiet, minPause, maxPause))
 		for _, act := range []func() error{
 			func() error { _, err := own.acquire(t.Context()); return err },
 			func() error { return own.renew(t.Context()) },

@@ -41,6 +41,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		return err
 	}
 	current := newRun(r.stream, r.control, r.handler, opt)
+	defer current.troubles.Close()
 	if err := current.open(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil

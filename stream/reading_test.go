@@ -94,6 +94,53 @@ func TestS6TrimmedWhileReading(t *testing.T) {
 	})
 }
 
+// DynamoDB Local says that an iterator that waits in an empty shard is trimmed
+// when the first record comes. Nothing is.
+func TestS6TrimmedAndNothingLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := shard("a", "")
+		s, c, log := newStream(a), newTable(), &logs{}
+		w := work(t, s, c, Options{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		refused := false
+		s.edit(func() {
+			a.records = append(a.records, backend.Record{Sequence: "1"})
+			s.fault = func(op, _ string) error {
+				if op != "Records" || refused {
+					return nil
+				}
+				refused = true
+				return fail(op, backend.KindTrimmed)
+			}
+		})
+		pass(time.Minute)
+		w.wants(t, "a/1")
+		if log.count("DATA LOSS") != 0 {
+			t.Error("a loss was logged")
+		}
+		wantStop(t, w)
+	})
+}
+
+// A reader that was away from a shard for longer than a stream keeps records
+// cannot know that nothing was lost, though it had read nothing of the shard.
+func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, start := newStream(shard("a", "")), time.Now()
+		s.fault = func(op, _ string) error {
+			if op == "Records" && time.Since(start) > time.Hour {
+				return fail(op, backend.KindTrimmed)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), Options{PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour}, nil)
+		pass(40 * time.Hour)
+		wantError[*DataLossError](t, w.ended(t))
+	})
+}
+
 func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -361,6 +408,7 @@ func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
 		if n := len(w.got()); n != 50 {
 			t.Errorf("%d of 50 records after the recovery", n)
 		}
+		pass(10 * time.Second) // of calm
 		if a, b := log.count("reading records fails"), log.count("reading records works again"); a != 1 || b != 1 {
 			t.Errorf("told %d times of the trouble and %d times of its end", a, b)
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 const (
@@ -36,8 +37,10 @@ type run struct {
 	own           *ownership
 	leases        *leases
 	forest        *forest
-	readTroubles  *troubles
-	flushTroubles *troubles
+	troubles      *trouble.Log
+	listTroubles  *trouble.Work
+	readTroubles  *trouble.Work
+	flushTroubles *trouble.Work
 	disabled      bool // the stream is switched off; the discoverer's
 
 	readers sync.WaitGroup
@@ -57,9 +60,11 @@ type run struct {
 }
 
 func newRun(s backend.Stream, control backend.Table, h Handler, o Options) *run {
+	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
 	return &run{
 		stream: s, control: control, handler: h, opt: o, id: rand.Text(),
-		readTroubles: newTroubles(o.Logger, "reading records"), flushTroubles: newTroubles(o.Logger, "writing checkpoints"),
+		troubles: troubles, listTroubles: troubles.Work("listing shards"),
+		readTroubles: troubles.Work("reading records"), flushTroubles: troubles.Work("writing checkpoints"),
 		window: semaphore.NewWeighted(int64(o.Window)),
 		ended:  make(chan struct{}, 1), due: make(chan struct{}, 1), start: time.Now(),
 	}
@@ -67,8 +72,7 @@ func newRun(s backend.Stream, control backend.Table, h Handler, o Options) *run 
 
 // open takes the stream and learns how far it is read.
 func (r *run) open(ctx context.Context) error {
-	listing := newTroubles(r.opt.Logger, "listing shards")
-	err := listing.persist(ctx, "stream", true, func(ctx context.Context) error {
+	err := persist(ctx, r.listTroubles, "stream", true, func(ctx context.Context) error {
 		page, err := r.stream.Shards(ctx, "")
 		r.arn = page.StreamARN
 		return err
@@ -76,12 +80,12 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.own = newOwnership(r.control, r.arn, r.id, r.opt)
+	r.own = newOwnership(r.control, r.arn, r.id, r.opt, r.troubles)
 	before, err := r.own.acquire(ctx)
 	if err != nil {
 		return err
 	}
-	r.leases = &leases{control: r.control, arn: r.arn, own: r.own, troubles: newTroubles(r.opt.Logger, "using the control table")}
+	r.leases = &leases{control: r.control, arn: r.arn, own: r.own, troubles: r.troubles.Work("using the control table")}
 	known, err := r.recall(ctx, before)
 	if err != nil {
 		r.close()
@@ -178,6 +182,8 @@ func (r *run) close() {
 	}
 	if err := r.flush(ctx); err != nil {
 		r.opt.Logger.Warn("the last checkpoints could not be written: some records will be read again", "error", err)
+	} else {
+		r.flushTroubles.Worked("checkpoints")
 	}
 	if err := r.own.release(ctx); err != nil {
 		r.opt.Logger.Warn("the stream could not be released: the next worker has to wait for the lease to run out", "error", err)
@@ -189,7 +195,7 @@ func (r *run) close() {
 // flushAlways writes checkpoints by time and by count until ctx is done.
 func (r *run) flushAlways(ctx context.Context) error {
 	for {
-		if sleep(ctx, r.opt.FlushInterval, r.due) != nil {
+		if trouble.Sleep(ctx, r.opt.FlushInterval, r.due) != nil {
 			return nil
 		}
 		if valid, _, _ := r.own.state(); !valid {
@@ -200,16 +206,16 @@ func (r *run) flushAlways(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
-			r.flushTroubles.worked("checkpoints")
+			r.flushTroubles.Worked("checkpoints")
 			continue
 		case final(err):
 			return err
 		}
-		pause, giveUp := r.flushTroubles.failed("checkpoints", err)
+		pause, giveUp := failed(ctx, r.flushTroubles, "checkpoints", err)
 		if giveUp {
 			return err
 		}
-		if sleep(ctx, pause, nil) != nil {
+		if trouble.Sleep(ctx, pause, nil) != nil {
 			return nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // stuckAfter is how long a shard with children may bring nothing and not end
@@ -31,10 +32,11 @@ type reading struct {
 	id      string
 	tracker *tracker
 
-	iterator string   // empty: to be opened
-	fresh    bool     // the iterator has brought no page yet
-	read     position // of the last record read
-	missing  int      // times in a row that the shard was not found
+	iterator string    // empty: to be opened
+	fresh    bool      // the iterator has brought no page yet
+	seen     time.Time // when it brought the last one, by the wall clock
+	read     position  // of the last record read
+	missing  int       // times in a row that the shard was not found
 	pause    time.Duration
 	barren   time.Time // since when a shard with children has brought nothing
 	warned   bool
@@ -89,12 +91,12 @@ func (r *run) readShard(ctx context.Context, n *node) error {
 		case s.full(page): // there is more
 			continue
 		case n > 0:
-			err = sleep(ctx, jitter(s.opt.PollInterval), changed)
+			err = trouble.Sleep(ctx, jitter(s.opt.PollInterval), changed)
 		default:
 			err = s.idle(ctx, changed)
 		}
 		if err == nil && changed != nil {
-			err = sleep(ctx, gather, nil)
+			err = trouble.Sleep(ctx, gather, nil)
 		}
 		if err != nil {
 			return err
@@ -147,9 +149,9 @@ func (s *reading) next(ctx context.Context) (page backend.RecordPage, err error)
 		return err
 	})
 	if err == nil {
-		s.fresh, s.missing = false, 0
+		s.fresh, s.missing, s.seen = false, 0, time.Now().Round(0)
 		s.everRead.Store(true)
-		s.readTroubles.worked(s.id)
+		s.readTroubles.Worked(s.id)
 	}
 	return page, err
 }
@@ -203,7 +205,7 @@ func (s *reading) idle(ctx context.Context, changed <-chan struct{}) error {
 			"shard", s.id, "since", s.barren)
 	}
 	s.pause = min(max(2*s.pause, s.opt.PollInterval), s.opt.MaxIdle)
-	return sleep(ctx, jitter(s.pause), changed)
+	return trouble.Sleep(ctx, jitter(s.pause), changed)
 }
 
 // finish waits until all records of an ended shard are acknowledged, makes that
@@ -219,7 +221,7 @@ func (s *reading) finish(ctx context.Context) error {
 	if err := s.own.hold(ctx); err != nil {
 		return err
 	}
-	err := s.flushTroubles.persist(ctx, s.id, false, func(ctx context.Context) error { return s.save(ctx, "") })
+	err := persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.save(ctx, "") })
 	if err != nil {
 		return err
 	}
