@@ -7,34 +7,20 @@ import (
 	"testing"
 
 	"github.com/postroom/postroom/backend/backendtest"
+	"github.com/postroom/postroom/internal/emulator"
 )
 
 // TestConformance holds this backend to the sentences of the ports, against
 // servers that stand in for AWS.
 func TestConformance(t *testing.T) {
+	deviations := emulator.Deviations()
 	var seen sync.Map // names of subtests
 	backendtest.Run(t, func(t *testing.T) backendtest.Harness {
 		seen.Store(t.Name()[strings.LastIndex(t.Name(), "/")+1:], true)
 		return backendtest.Harness{
-			Backend: openEmulators(t),
-			Capabilities: backendtest.Capabilities{
-				ConsumedCapacity:   true,
-				TokenReplay:        true,
-				DeletionProtection: true,
-				Closes:             true,
-				// FailedConditionUnits: DynamoDB does not tell them.
-				// PointInTimeRecovery: dynoxide does not know it.
-				// ManyShards, Rolls: dynoxide has one shard for ever.
-				// NoOpWritesSilent: dynoxide makes a record of every put.
-
-				DeduplicationWindow: true,
-				DeadLetters:         true,
-				ExactDepth:          true,
-				QueueDescription:    true,
-				// ExpiredReceiptFails: fauxqs lets it succeed.
-				// GroupReceivedTogether: fauxqs gives one message of a group at a time.
-			},
-			Deviations: deviations,
+			Backend:      openEmulators(t),
+			Capabilities: emulator.Capabilities(),
+			Deviations:   deviations,
 		}
 	})
 	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
@@ -45,22 +31,4 @@ func TestConformance(t *testing.T) {
 			t.Errorf("the suite has no subtest %q: the deviation has been left behind", sentence)
 		}
 	}
-}
-
-// deviations are where the emulators are wrong about AWS.
-var deviations = map[string]string{
-	"SKPrefix reads only the sort keys that begin so":                                         "dynoxide's begins_with takes upper and lower case for the same",
-	"the listing shows every shard once, and an open one at least":                            "dynoxide ignores ExclusiveStartShardId",
-	"a shard that is not there is KindNotFound":                                               "dynoxide gives an iterator of any shard",
-	"S24 a table made anew under its name has another stream, without the records of the old": "dynoxide keeps a deleted table's records",
-
-	"a standard queue needs no group, and its messages do not block one another":                  "fauxqs drops the group on a standard queue",
-	"the visibility of a deleted message cannot be changed":                                       "fauxqs answers ReceiptHandleIsInvalid, SQS InvalidParameterValue",
-	"Q11: a receipt that is none fails by itself, by the sender's fault":                          "fauxqs takes any receipt for a deleted message's",
-	"Q10: a receive that waits returns soon after its context is done, and takes nothing with it": "fauxqs gives a message to a receiver that has hung up",
-	"the same deduplication id in another group is another message":                               "fauxqs does not know DeduplicationScope",
-	"group and deduplication ids have up to 128 letters, digits and signs":                        "fauxqs takes any id",
-	"an empty body is refused":                              "fauxqs takes it",
-	"the dead-letter queue must be of the same type":        "fauxqs takes any",
-	"CreateQueue with settings out of range is KindInvalid": "fauxqs takes any name",
 }

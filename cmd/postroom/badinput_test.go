@@ -134,7 +134,9 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	s.failed("--addr", "dev", "--addr", l.Addr().String())
+	for _, command := range []string{"dev", "project", "consume"} {
+		s.failed("--addr", command, "--addr", l.Addr().String())
+	}
 	if _, err := os.Stat(s.path("postroom.db")); err == nil {
 		t.Error("a data file was made before")
 	}

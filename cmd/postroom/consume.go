@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type consumeOptions struct {
 	sink        string
 	concurrency int
 	visibility  time.Duration
+	server      httpOptions
 	idle        idleOptions
 }
 
@@ -52,14 +54,22 @@ func newConsume(p process, g *global) *cobra.Command {
 			if err := o.idle.check(); err != nil {
 				return err
 			}
+			l, err := o.server.listen(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if l != nil {
+				defer l.Close() // the server has closed it, if it was started
+			}
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return a.consume(ctx, o)
+				return a.consume(ctx, o, l)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&o.sink, "sink", "log", "where notifications go: log")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "how many notifications are handled at once")
 	cmd.Flags().DurationVar(&o.visibility, "visibility", 30*time.Second, "for how long a notification is hidden at a time, whole seconds")
+	o.server.flags(cmd)
 	o.idle.flags(cmd)
 	return cmd
 }
@@ -68,7 +78,7 @@ func newConsume(p process, g *global) *cobra.Command {
 // is to be noticed.
 const idleWait = time.Second
 
-func (a *app) consume(ctx context.Context, o consumeOptions) error {
+func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) error {
 	opts := consumer.Options{Concurrency: o.concurrency, Visibility: o.visibility, Logger: a.log}
 	if o.idle.until {
 		opts.Wait = idleWait
@@ -77,8 +87,9 @@ func (a *app) consume(ctx context.Context, o consumeOptions) error {
 	if err != nil {
 		return &usageError{err}
 	}
+	health := healthServer(l, consumerWorks(worker), a.log)
 	if !o.idle.until {
-		return worker.Run(ctx)
+		return runUntil(ctx, nil, worker.Run, health)
 	}
 	dead, err := a.deadLetters(ctx)
 	if err != nil {
@@ -87,11 +98,20 @@ func (a *app) consume(ctx context.Context, o consumeOptions) error {
 	err = runUntil(ctx, func(ctx context.Context) error {
 		_, err := waitQuiet(ctx, o.idle.after, all(consumerQuiet(worker), a.queueQuiet()))
 		return err
-	}, worker.Run)
+	}, worker.Run, health)
 	if err != nil {
 		return err
 	}
 	return a.checkDeadLetters(ctx, dead)
+}
+
+// consumerWorks says that the queue has answered a receive. Where it is empty
+// that takes as long as a receive waits.
+func consumerWorks(w *consumer.Worker) func() bool {
+	return func() bool {
+		_, idle := w.IdleSince()
+		return idle || w.Stats().Received > 0
+	}
 }
 
 func consumerQuiet(w *consumer.Worker) quiet {

@@ -64,7 +64,7 @@ and prints a line for each notification that it delivers.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&o.files, "import", nil, "file of messages to import instead of the sample, JSONL, - for standard input; may be repeated")
-	cmd.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the HTTP server; with :0 the system picks a port")
+	cmd.Flags().StringVar(&o.addr, addrFlag, defaultAddr, "address of the HTTP server; with :0 the system picks a port")
 	o.idle.flags(cmd)
 	return cmd
 }
@@ -131,7 +131,7 @@ func (d *devRun) run(ctx context.Context) error {
 	d.quiet = all(projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
 	d.ready.Store(true)
 	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {
-		return serveHealth(ctx, d.listener, &d.ready, d.log)
+		return serveHealth(ctx, d.listener, d.ready.Load, d.log)
 	})
 }
 

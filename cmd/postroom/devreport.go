@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -95,16 +93,8 @@ func (d *devRun) suggest(ctx context.Context, held holdings) error {
 				self, from, names, g.GroupUUID)
 		}
 	}
-	d.say("\nHealth: http://%s/readyz   Data: %s   Stop: Ctrl-C\n", reachable(d.listener.Addr()), d.data)
+	d.say("\nHealth: http://%s/readyz   Data: %s   Stop: Ctrl-C\n", reachable(d.listener.Addr().String()), d.data)
 	return nil
-}
-
-// reachable is an address as this machine reaches it.
-func reachable(addr net.Addr) string {
-	if a, ok := addr.(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
-	}
-	return addr.String()
 }
 
 // commandLine is how to run another command on the same data.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
 // Bounds of the HTTP server: what is asked is small, and stopping is quick.
@@ -17,6 +19,41 @@ const (
 	httpWriteTimeout = 10 * time.Second
 	httpStopTimeout  = 500 * time.Millisecond
 )
+
+// httpOptions is the flag of commands that serve HTTP if they are asked to.
+type httpOptions struct {
+	addr string
+}
+
+func (o *httpOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.addr, addrFlag, "", "address of an HTTP server that tells of health, such as :8080 (default: none)")
+}
+
+// listen is nil without an address.
+func (o *httpOptions) listen(ctx context.Context) (net.Listener, error) {
+	if o.addr == "" {
+		return nil, nil
+	}
+	return listen(ctx, o.addr)
+}
+
+// healthServer serves health on what httpOptions listens on, which may be nil.
+// It is ready from the first time on that ready says so.
+func healthServer(l net.Listener, ready func() bool, log *slog.Logger) daemon {
+	return func(ctx context.Context) error {
+		if l == nil {
+			return nil
+		}
+		log.Info("serving health", "addr", l.Addr().String())
+		var was atomic.Bool
+		return serveHealth(ctx, l, func() bool {
+			if !was.Load() && ready() {
+				was.Store(true)
+			}
+			return was.Load()
+		}, log)
+	}
+}
 
 // listen takes the address before anything else happens.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
@@ -30,11 +67,11 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // serveHealth answers /healthz, and /readyz with 503 until ready, until ctx is
 // done. It closes the listener.
-func serveHealth(ctx context.Context, l net.Listener, ready *atomic.Bool, log *slog.Logger) error {
+func serveHealth(ctx context.Context, l net.Listener, ready func() bool, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready.Load() {
+		if !ready() {
 			answer(w, http.StatusServiceUnavailable, "starting")
 			return
 		}
@@ -70,4 +107,13 @@ func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintln(w, text) // the client may be gone
+}
+
+// reachable is an address to listen on as this machine reaches it.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // for an image that has no roots
 	"golang.org/x/term"
 )
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 func newProject(p process, g *global) *cobra.Command {
 	var idle idleOptions
+	var server httpOptions
 	cmd := &cobra.Command{
 		Use:   "project",
 		Short: "Keep every member's conversation list, and send notifications",
@@ -23,11 +25,19 @@ func newProject(p process, g *global) *cobra.Command {
 			if err := idle.check(); err != nil {
 				return err
 			}
+			l, err := server.listen(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if l != nil {
+				defer l.Close() // the server has closed it, if it was started
+			}
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return a.project(ctx, idle)
+				return a.project(ctx, idle, l)
 			})
 		},
 	}
+	server.flags(cmd)
 	idle.flags(cmd)
 	return cmd
 }
@@ -49,7 +59,7 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	}, opts), nil
 }
 
-func (a *app) project(ctx context.Context, idle idleOptions) error {
+func (a *app) project(ctx context.Context, idle idleOptions, l net.Listener) error {
 	proj, err := a.newProjector(ctx, projector.Options{Logger: a.log})
 	if err != nil {
 		return err
@@ -61,7 +71,7 @@ func (a *app) project(ctx context.Context, idle idleOptions) error {
 			return err
 		}
 	}
-	if err := runUntil(ctx, script, proj.Run); err != nil {
+	if err := runUntil(ctx, script, proj.Run, healthServer(l, projectorWorks(proj), a.log)); err != nil {
 		return err
 	}
 	s := proj.Stats()
@@ -85,5 +95,15 @@ func projectorQuiet(p *projector.Projector) quiet {
 	return func(context.Context) (time.Time, bool, error) {
 		since, ok := p.IdleSince()
 		return since, ok, nil
+	}
+}
+
+// projectorWorks says that the projector owns the stream and has done something
+// with it: read all of it to the end, or projected a message. A projector that
+// waits for the stream, or cannot read or write, has done neither.
+func projectorWorks(p *projector.Projector) func() bool {
+	return func() bool {
+		_, idle := p.IdleSince()
+		return idle || p.Stats().Projected > 0
 	}
 }

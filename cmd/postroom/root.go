@@ -86,6 +86,13 @@ const (
 	defaultQueue = "postroom-notifications.fifo"
 )
 
+// addrFlag names the address of a command's HTTP server, defaultAddr is where
+// dev has it and health looks for it.
+const (
+	addrFlag    = "addr"
+	defaultAddr = "127.0.0.1:8080"
+)
+
 func newRoot(p process) *cobra.Command {
 	var g global
 	root := &cobra.Command{
@@ -107,7 +114,7 @@ func newRoot(p process) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(fromEnvironment(cmd.Root().PersistentFlags(), p.getenv), g.check(cmd.Flags()))
+			return errors.Join(fromEnvironment(cmd, p.getenv), g.check(cmd.Flags()))
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
@@ -130,16 +137,21 @@ func newRoot(p process) *cobra.Command {
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
 		newProject(p, &g), newConsume(p, &g),
-		newStatus(p, &g), newVerify(p, &g),
+		newStatus(p, &g), newVerify(p, &g), newHealth(p, &g),
 	)
 	return root
 }
 
 // fromEnvironment sets each flag that was not given and whose variable is:
-// POSTROOM_ and the flag in capitals with underscores.
-func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
+// POSTROOM_ and the flag in capitals with underscores. The global flags have
+// one, and --addr, which an image sets for all that runs in it.
+func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
+	global := cmd.Root().PersistentFlags()
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if global.Lookup(f.Name) == nil && f.Name != addrFlag {
+			return
+		}
 		name := "POSTROOM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value := getenv(name)
 		if f.Changed || value == "" {

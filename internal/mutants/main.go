@@ -1,14 +1,11 @@
 // Command mutants shows that the tests of the projector would notice: it takes
 // rules out of the projector, one at a time, and expects TestSimulation to fail
-// each time, or another test of the package where that needs too many seeds. The sources stay as they are; the compiler is given the
-// broken file in their place (go build -overlay).
+// each time, or another test of the package where that needs too many seeds.
 //
 // Run it in the repository's root: go run ./internal/mutants [-seeds 1000]
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+
+	"github.com/postroom/postroom/internal/mutants/rules"
 )
 
 func main() {
@@ -34,21 +33,21 @@ func run(seeds int) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	missed := 0
-	for _, m := range mutants {
-		by, err := m.try(dir, seeds)
+	for _, r := range rules.All {
+		by, err := try(r, dir, seeds)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.rule, err)
+			return fmt.Errorf("%s: %w", r.Name, err)
 		}
 		if by == "" {
 			missed++
 			by = "MISSED"
 		}
-		fmt.Printf("%-60s %s\n", m.rule, by)
+		fmt.Printf("%-60s %s\n", r.Name, by)
 	}
 	if missed > 0 {
-		return fmt.Errorf("%d of %d mutants were missed", missed, len(mutants))
+		return fmt.Errorf("%d of %d mutants were missed", missed, len(rules.All))
 	}
-	fmt.Printf("all %d mutants were caught\n", len(mutants))
+	fmt.Printf("all %d mutants were caught\n", len(rules.All))
 	return nil
 }
 
@@ -59,8 +58,8 @@ var (
 
 // try returns what catches the mutant, a seed of the simulation or else another
 // test of the package; "" if nothing does.
-func (m mutant) try(dir string, seeds int) (string, error) {
-	overlay, err := m.overlay(dir)
+func try(r rules.Rule, dir string, seeds int) (string, error) {
+	overlay, err := r.Overlay(".", dir)
 	if err != nil {
 		return "", err
 	}
@@ -93,29 +92,4 @@ func fails(binary string, says *regexp.Regexp, args ...string) (string, error) {
 		return "", fmt.Errorf("the tests failed without saying where: %w\n%s", err, out[:min(len(out), 2000)])
 	}
 	return string(match[1]), nil
-}
-
-// overlay writes the broken file and the description of what it replaces.
-func (m mutant) overlay(dir string) (string, error) {
-	path, err := filepath.Abs(m.file)
-	if err != nil {
-		return "", err
-	}
-	source, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	if n := bytes.Count(source, []byte(m.old)); n != 1 {
-		return "", fmt.Errorf("%s holds the text to replace %d times, want once: the list of mutants is out of date", m.file, n)
-	}
-	broken := filepath.Join(dir, filepath.Base(m.file))
-	if err := os.WriteFile(broken, bytes.Replace(source, []byte(m.old), []byte(m.new), 1), 0o600); err != nil {
-		return "", err
-	}
-	description, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
-	if err != nil {
-		return "", err
-	}
-	overlay := filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, description, 0o600)
 }
