@@ -1,0 +1,23 @@
+// Package integration runs Postroom as its users do, against servers that
+// nobody here wrote: its built binary as processes, and LocalStack in a
+// container. It breaks the server, the network between them and the processes,
+// and expects the same end each time: nothing lost, one row for each member and
+// conversation, everybody told, and logs that say once what was wrong and once
+// that it is over.
+//
+//	make integration
+//
+// The image is localstack/localstack:4.14.0, the last that runs without a
+// token. POSTROOM_LOCALSTACK_IMAGE names another one, such as the stand-in that
+// `make localstack-standin` builds without a registry (see standin).
+//
+// POSTROOM_ENDPOINT_URL names a server that already runs, and "aws" is AWS
+// itself with the credentials and the region of the environment. Every test uses
+// tables and queues of its own and removes them. Tests that break the server or
+// the network need a container and are skipped.
+//
+// The tests run where POSTROOM_INTEGRATION is set. With
+// POSTROOM_INTEGRATION=required a test that would be skipped fails.
+// POSTROOM_INTEGRATION_MESSAGES names a file of messages for the pipeline to work
+// on, JSONL, gzip'ed or not; without it that is the bundled sample.
+package integration

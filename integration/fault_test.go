@@ -1,0 +1,176 @@
+package integration
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom/internal/reference"
+)
+
+// plant is a pipeline at work, and what may be broken of it.
+type plant struct {
+	*world
+	network   *network // between the daemons and the server
+	producers *network // between the producers and the server
+	projector *process
+	consumer  *process
+	load      *load
+	rows      *watch
+}
+
+// newPlant starts a projector and a consumer, and messages that come in until
+// quiet is called.
+func newPlant(t *testing.T) *plant {
+	t.Helper()
+	s := ownServer(t)
+	p := &plant{world: newWorld(t, s, options{}), network: newNetwork(t, s), producers: newNetwork(t, s)}
+	p.startProjector()
+	p.startConsumer()
+	if err := p.projector.says("reading the stream"); err != nil {
+		t.Fatal(err)
+	}
+	p.rows = watchRows(p.world, p.producers.url())
+	p.load = startLoad(p.world, p.producers.url())
+	p.load.await(40)
+	return p
+}
+
+func (p *plant) startProjector() {
+	p.t.Helper()
+	p.projector = p.world.projector(p.network.url())
+}
+
+func (p *plant) startConsumer() {
+	p.t.Helper()
+	p.consumer = p.world.consumer(p.network.url(), "--visibility", "5s")
+}
+
+// recover is to be called when the fault is over: it waits until everything
+// posted up to now is projected and told, and says how long that took.
+func (p *plant) recover() {
+	p.t.Helper()
+	since := time.Now()
+	p.load.end()
+	p.settle()
+	p.t.Logf("RECOVERY %s: %.1f s", p.t.Name(), time.Since(since).Seconds())
+}
+
+// mostMemory is what a daemon may need at most, in MB.
+const mostMemory = 200
+
+// quiet stops the daemons in peace and checks all there is to check. Of each
+// call that failed the log may tell of so many troubles.
+func (p *plant) quiet(mostTroubles int) {
+	p.t.Helper()
+	p.rows.end()
+	for _, d := range []*process{p.projector, p.consumer} {
+		d.calm()
+		mb := d.peak()
+		d.stop()
+		p.t.Logf("%s had %d MB, and said:\n%s", d.name, mb, strings.Join(d.log.all(), "\n"))
+		if mb > mostMemory {
+			p.t.Errorf("%s had %d MB, more than %d", d.name, mb, mostMemory)
+		}
+		begun, open, err := troubles(d.log.all())
+		if err != nil || len(open) > 0 {
+			p.t.Errorf("%s: still wrong: %v, %v", d.name, open, err)
+		}
+		for what, times := range begun {
+			if times > mostTroubles {
+				p.t.Errorf("%s: %s fails, said %d times", d.name, what, times)
+			}
+		}
+	}
+	p.check()
+}
+
+// load is messages that come in all the while.
+type load struct {
+	w    *world
+	stop chan struct{}
+	done chan struct{}
+
+	mu   sync.Mutex
+	sent int
+	came chan struct{} // closed at the next batch
+}
+
+// The pace of a load.
+const (
+	loadBatch = 16
+	loadPause = 250 * time.Millisecond
+)
+
+// startLoad posts real conversations, and one of more members than one
+// transaction takes, by way of a URL.
+func startLoad(w *world, url string) *load {
+	w.t.Helper()
+	l := &load{w: w, stop: make(chan struct{}), done: make(chan struct{}), came: make(chan struct{})}
+	messages := mixed(realMessages(w.t, mostMessages), crowd(120, 40))
+	go func() {
+		defer close(l.done)
+		for batch := range slices.Chunk(messages, loadBatch) {
+			if err := w.tryPost(url, batch); err != nil {
+				w.t.Errorf("post: %v", err)
+				return
+			}
+			l.count(len(batch))
+			select {
+			case <-l.stop:
+				return
+			case <-time.After(loadPause):
+			}
+		}
+	}()
+	w.t.Cleanup(l.end)
+	return l
+}
+
+// mixed puts one of the few after each ten of the many.
+func mixed(many, few []reference.Message) []reference.Message {
+	var out []reference.Message
+	for i, m := range many {
+		if i%10 == 0 && i/10 < len(few) {
+			out = append(out, few[i/10])
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+func (l *load) count(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent += n
+	close(l.came)
+	l.came = make(chan struct{})
+}
+
+// await returns once so many messages are in the log.
+func (l *load) await(n int) {
+	l.w.t.Helper()
+	for {
+		l.mu.Lock()
+		sent, came := l.sent, l.came
+		l.mu.Unlock()
+		if sent >= n {
+			return
+		}
+		if err := await(l.w.t.Context(), "messages to come in", came); err != nil {
+			l.w.t.Fatal(err)
+		}
+	}
+}
+
+// end returns once everything that was begun is in the log.
+func (l *load) end() {
+	select {
+	case <-l.stop:
+	default:
+		close(l.stop)
+	}
+	<-l.done
+}

@@ -1,0 +1,72 @@
+package integration
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/rs/zerolog"
+)
+
+// network is the way from some of our processes to the server, and can be
+// broken. Whatever is done to it ends all connections: Toxiproxy can get stuck
+// when the toxics of a living connection change.
+type network struct {
+	t     *testing.T
+	proxy *toxiproxy.Proxy
+}
+
+// newNetwork leads to a server in a container.
+func newNetwork(t *testing.T, s *server) *network {
+	t.Helper()
+	n := &network{t: t}
+	n.open("127.0.0.1:0", s.address())
+	t.Cleanup(n.cut)
+	return n
+}
+
+// open listens at an address, and leads to another.
+func (n *network) open(at, to string, toxics ...string) {
+	n.t.Helper()
+	host := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
+	n.proxy = toxiproxy.NewProxy(host, n.t.Name(), at, to)
+	for _, toxic := range toxics {
+		if _, err := n.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	if err := n.proxy.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// url is where the server is on this way.
+func (n *network) url() string { return "http://" + n.proxy.Listen }
+
+// cut ends every connection, and refuses new ones until mend.
+func (n *network) cut() { n.proxy.Stop() }
+
+// lead makes the way lead to where the server is now.
+func (n *network) lead(s *server) {
+	n.t.Helper()
+	n.cut()
+	n.open(n.proxy.Listen, s.address())
+}
+
+// disturb adds toxics, in the words of Toxiproxy's interface.
+func (n *network) disturb(toxics ...string) {
+	n.t.Helper()
+	n.cut()
+	n.open(n.proxy.Listen, n.proxy.Upstream, toxics...)
+}
+
+// mend takes back all that was done to the network.
+func (n *network) mend() { n.disturb() }
+
+// operation is what a request to DynamoDB or SQS asks for, such as
+// "TransactWriteItems".
+func operation(r *http.Request) string {
+	target := r.Header.Get("X-Amz-Target")
+	return target[strings.LastIndex(target, ".")+1:]
+}
