@@ -2,19 +2,31 @@ SEEDS ?= 10000
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build test race lint vet bench sim mutants emulators walkthrough cases sample ci clean
+.PHONY: help build image test race integration recovery lint vet bench sim mutants emulators walkthrough compose cases sample ci clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the command line, as ./postroom
 	go build -o postroom ./cmd/postroom
+
+image: ## the container image, as postroom; needs Docker and pulls nothing
+	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w" -o .bin/image/postroom ./cmd/postroom
+	cp LICENSE .bin/image
+	docker build -q -f deploy/Dockerfile --target prebuilt -t postroom .bin/image
 
 test: ## all tests; those that need the emulators are skipped where these are missing
 	go test ./...
 
 race: ## all tests under the race detector; none may skip
 	.ci/run race
+
+integration: ## the pipeline against LocalStack in a container, and all faults; needs Docker
+	cd integration && POSTROOM_INTEGRATION=$${POSTROOM_INTEGRATION:-1} go test -count=1 -timeout 15m -parallel 6
+
+recovery: ## seconds until all is well again after each fault, median of five; needs Docker
+	cd integration && POSTROOM_INTEGRATION=1 go test -count=5 -v -timeout 1h -parallel 3 -run 'Server|Network|Projector(Stop|Kill|Froz)|Consumer' | \
+		sed -n 's/.*RECOVERY \(.*\): \(.*\) s$$/\1 \2/p' | sort -k1,1 -k2,2n | awk '$$1 != fault { fault = $$1; n = 0 } ++n == 3'
 
 lint: ## golangci-lint, built into .bin first if need be
 	.ci/run tools lint
@@ -34,8 +46,15 @@ mutants: ## rules of the projector taken out: the simulation notices each
 emulators: ## install servers that stand in for DynamoDB, its Streams and SQS
 	internal/emulator/install.sh
 
+.PHONY: localstack-standin
+localstack-standin: ## the image that stands in for LocalStack, built without a registry
+	integration/standin/build.sh
+
 walkthrough: ## run the commands of the README
 	.ci/run walkthrough
+
+compose: ## run the commands of the README on containers; needs Docker
+	.ci/compose
 
 cases: ## write docs/cases.md: which test covers which case
 	.ci/cases
