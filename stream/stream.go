@@ -78,6 +78,28 @@ type Options struct {
 	// 800 ms more. Default 1 s.
 	DrainTimeout time.Duration
 
+	// Pollers is how many shards are read at once, and how many calls of the
+	// handler overlap at most. Default 32.
+	Pollers int
+	// WindowBytes is the most bytes of records, as the stream counts them, that
+	// are delivered and not acknowledged, over all shards. Default 64 MiB.
+	WindowBytes int64
+
+	// Lost is told of each loss before reading goes on past it. When it returns
+	// nil it has made the loss known durably, and the shard is read on from the
+	// oldest record that is left; a failure is tried again. It may be told of
+	// one loss more than once. Default nil: a loss ends Run with the
+	// [DataLossError].
+	Lost func(ctx context.Context, loss *DataLossError) error
+	// Lead, if set, runs on the worker that leads the fleet, for as long as it
+	// does: it is to return soon after ctx is done. After a freeze two workers
+	// may think for a moment that they lead. An error ends Run.
+	Lead func(ctx context.Context) error
+
+	// Now is the wall clock of what people read in the control table; no
+	// decision depends on it. Default time.Now.
+	Now func() time.Time
+
 	// Logger hears of incidents, troubles (once when they begin and once when
 	// they are over) and changes of ownership. Default: none.
 	Logger *slog.Logger
@@ -108,7 +130,11 @@ type DataLossError struct {
 	Shard     string    // empty: the whole stream was replaced
 	Reason    string    // what happened
 	After     string    // the last sequence number known to be read; empty: none
-	AfterTime time.Time // when that record was made, about; zero: not known
+	AfterTime time.Time // no lost record is older, about; zero: not known
+	Until     time.Time // no lost record is younger, about
+	// Unpromised says that this is the very first start: what is older than the
+	// stream was never promised to anybody, and is still to be projected.
+	Unpromised bool
 	Err       error     // what the backend said
 }
 
