@@ -17,6 +17,12 @@ type Stream interface {
 	// A table without a stream is KindNotFound.
 	Shards(ctx context.Context, after string) (ShardPage, error)
 
+	// Children lists the children of a shard that has ended, as far as they are
+	// known: they may appear late. Others may be among them: a server may ignore
+	// the filter, so callers compare Parent. KindInvalid: the server cannot
+	// filter; list the shards instead.
+	Children(ctx context.Context, streamARN, parent string) ([]Shard, error)
+
 	// Iterator opens a shard at a position. A position past the trim horizon is
 	// KindTrimmed, a shard that is gone KindNotFound.
 	Iterator(ctx context.Context, streamARN, shard string, at Position) (string, error)

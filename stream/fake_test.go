@@ -122,6 +122,24 @@ func (f *fakeStream) Shards(_ context.Context, after string) (backend.ShardPage,
 	return page, nil
 }
 
+func (f *fakeStream) Children(_ context.Context, arn, parent string) ([]backend.Shard, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.called("Children", parent); err != nil {
+		return nil, err
+	}
+	if arn != f.arn {
+		return nil, fail("Children", backend.KindNotFound)
+	}
+	var children []backend.Shard
+	for _, s := range f.shards {
+		if s.parent == parent && !s.hidden && !s.gone {
+			children = append(children, backend.Shard{ID: s.id, Parent: s.parent, Ending: s.ending})
+		}
+	}
+	return children, nil
+}
+
 func (f *fakeStream) Iterator(_ context.Context, arn, id string, at backend.Position) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"sync"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -20,66 +19,6 @@ type stream struct {
 
 	mu  sync.Mutex
 	arn string // of the listing under way
-}
-
-// Shards implements backend.Stream. The stream is looked up anew at the first
-// page of each listing: switched off and on, it is another one.
-func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
-	arn, err := s.find(ctx, after == "")
-	if err != nil {
-		return backend.ShardPage{}, err
-	}
-	in := &dynamodbstreams.DescribeStreamInput{StreamArn: &arn}
-	if after != "" {
-		in.ExclusiveStartShardId = &after
-	}
-	out, err := call(ctx, s.b.onStreams, "Shards "+s.table, func(ctx context.Context) (*dynamodbstreams.DescribeStreamOutput, error) {
-		return s.b.streams.DescribeStream(ctx, in)
-	})
-	if err != nil {
-		return backend.ShardPage{}, err
-	}
-	d := out.StreamDescription
-	if d == nil {
-		d = &types.StreamDescription{}
-	}
-	p := backend.ShardPage{
-		StreamARN: arn,
-		Disabled:  d.StreamStatus == types.StreamStatusDisabled || d.StreamStatus == types.StreamStatusDisabling,
-		Last:      awssdk.ToString(d.LastEvaluatedShardId),
-		Shards:    make([]backend.Shard, len(d.Shards)),
-	}
-	for i, shard := range d.Shards {
-		p.Shards[i] = backend.Shard{ID: awssdk.ToString(shard.ShardId), Parent: awssdk.ToString(shard.ParentShardId)}
-		if r := shard.SequenceNumberRange; r != nil {
-			p.Shards[i].Ending = awssdk.ToString(r.EndingSequenceNumber)
-		}
-	}
-	return p, nil
-}
-
-var errNoStream = errors.New("the table has no stream")
-
-// find returns the stream's ARN.
-func (s *stream) find(ctx context.Context, anew bool) (string, error) {
-	s.mu.Lock()
-	arn := s.arn
-	s.mu.Unlock()
-	if arn != "" && !anew {
-		return arn, nil
-	}
-	description, err := s.b.table(s.table).describe(ctx)
-	if err != nil {
-		return "", err
-	}
-	arn = awssdk.ToString(description.LatestStreamArn)
-	if arn == "" {
-		return "", &backend.Error{Op: "Shards " + s.table, Kind: backend.KindNotFound, Err: errNoStream}
-	}
-	s.mu.Lock()
-	s.arn = arn
-	s.mu.Unlock()
-	return arn, nil
 }
 
 var iteratorTypes = map[backend.PositionType]types.ShardIteratorType{

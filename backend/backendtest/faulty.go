@@ -110,6 +110,12 @@ func (s *faultyStream) Shards(ctx context.Context, after string) (backend.ShardP
 	})
 }
 
+func (s *faultyStream) Children(ctx context.Context, arn, parent string) ([]backend.Shard, error) {
+	return do(ctx, s.faults, "Children", 1, func(int) ([]backend.Shard, error) {
+		return s.Stream.Children(ctx, arn, parent)
+	})
+}
+
 func (s *faultyStream) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
 	return do(ctx, s.faults, "Iterator", 1, func(int) (string, error) {
 		return s.Stream.Iterator(ctx, arn, shard, at)

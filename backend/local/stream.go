@@ -32,7 +32,16 @@ func (t *tx) stream(table string) (*tableDef, error) {
 	return def, err
 }
 
-const selectShards = `SELECT num, id, parent, last, closed_at FROM shards
+// streamOf reads how the table is made, if its stream is still the one named.
+func (t *tx) streamOf(table, arn string) (*tableDef, error) {
+	def, err := t.stream(table)
+	if err == nil && arn != def.arn {
+		err = fail(backend.KindNotFound, "requested resource not found: stream %q of table %q is gone", arn, table)
+	}
+	return def, err
+}
+
+const selectShards = `SELECT id, parent, last, closed_at FROM shards
 WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
 
 // Shards lists a page of shards, in the order in which they were opened.
@@ -54,28 +63,66 @@ func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, e
 			return err
 		}
 		defer rows.Close()
-		for rows.Next() {
-			if len(page.Shards) == maxListedShards {
-				page.Last = page.Shards[maxListedShards-1].ID
-				break
-			}
-			var num, last int64
-			var shard backend.Shard
-			var closedAt sql.NullInt64
-			if err := rows.Scan(&num, &shard.ID, &shard.Parent, &last, &closedAt); err != nil {
-				return err
-			}
-			if closedAt.Valid {
-				shard.Ending = sequence(last)
-			}
-			page.Shards = append(page.Shards, shard)
+		if page.Shards, err = scanShards(rows); err != nil {
+			return err
 		}
-		return rows.Err()
+		if len(page.Shards) > maxListedShards {
+			page.Shards = page.Shards[:maxListedShards]
+			page.Last = page.Shards[maxListedShards-1].ID
+		}
+		return nil
 	})
 	if err != nil {
 		return backend.ShardPage{}, err
 	}
 	return page, nil
+}
+
+// The children of a shard are younger than it.
+const selectChildren = `SELECT id, parent, last, closed_at FROM shards
+WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num`
+
+// Children lists the children of a shard, and nothing else. They are there from
+// the moment on at which it ends.
+func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]backend.Shard, error) {
+	op := "Children " + s.table
+	num, err := shardNumber(parent)
+	if err != nil {
+		return nil, s.b.wrap(op, err)
+	}
+	var children []backend.Shard
+	err = s.b.read(ctx, op, func(t *tx) error {
+		def, err := t.streamOf(s.table, streamARN)
+		if err != nil {
+			return err
+		}
+		rows, err := t.rows(selectChildren, def.id, num, parent, t.horizon())
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		children, err = scanShards(rows)
+		return err
+	})
+	return children, err
+}
+
+// scanShards reads rows of id, parent, last and closed_at.
+func scanShards(rows *sql.Rows) ([]backend.Shard, error) {
+	var shards []backend.Shard
+	for rows.Next() {
+		var last int64
+		var shard backend.Shard
+		var closedAt sql.NullInt64
+		if err := rows.Scan(&shard.ID, &shard.Parent, &last, &closedAt); err != nil {
+			return nil, err
+		}
+		if closedAt.Valid {
+			shard.Ending = sequence(last)
+		}
+		shards = append(shards, shard)
+	}
+	return shards, rows.Err()
 }
 
 // shardNumber reads the number at the end of a shard's id; 0 of none.
@@ -118,12 +165,9 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 	}
 	it := iterator{shard: num}
 	err = s.b.read(ctx, op, func(t *tx) error {
-		def, err := t.stream(s.table)
+		def, err := t.streamOf(s.table, streamARN)
 		if err != nil {
 			return err
-		}
-		if streamARN != def.arn {
-			return fail(backend.KindNotFound, "requested resource not found: stream %q of table %q is gone", streamARN, s.table)
 		}
 		listed, err := t.listedShard(def, num)
 		if err != nil {

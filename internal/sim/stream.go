@@ -13,6 +13,14 @@ type streamView struct {
 	name string
 }
 
+func (sh *shard) listed() backend.Shard {
+	listed := backend.Shard{ID: sh.id, Parent: sh.parent}
+	if sh.closed || sh.shows {
+		listed.Ending = "999999999999999999999"
+	}
+	return listed
+}
+
 func (v *streamView) Shards(_ context.Context, after string) (backend.ShardPage, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
@@ -23,17 +31,25 @@ func (v *streamView) Shards(_ context.Context, after string) (backend.ShardPage,
 		shards = shards[i+1:]
 	}
 	for _, sh := range shards {
-		listed := backend.Shard{ID: sh.id, Parent: sh.parent}
-		if sh.closed || sh.shows {
-			listed.Ending = "999999999999999999999"
-		}
-		page.Shards = append(page.Shards, listed)
+		page.Shards = append(page.Shards, sh.listed())
 		if len(page.Shards) == 2 && v.s.rng.IntN(2) == 0 {
 			page.Last = sh.id
 			break
 		}
 	}
 	return page, nil
+}
+
+func (v *streamView) Children(_ context.Context, _, parent string) ([]backend.Shard, error) {
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	var children []backend.Shard
+	for _, sh := range v.s.table(v.name).shards {
+		if sh.parent == parent {
+			children = append(children, sh.listed())
+		}
+	}
+	return children, nil
 }
 
 func (v *streamView) Iterator(_ context.Context, _, id string, at backend.Position) (string, error) {

@@ -117,6 +117,13 @@ func (s *gatedStream) Shards(ctx context.Context, after string) (backend.ShardPa
 	return s.Stream.Shards(ctx, after)
 }
 
+func (s *gatedStream) Children(ctx context.Context, arn, parent string) ([]backend.Shard, error) {
+	if s.w.Dead() {
+		return nil, errDead
+	}
+	return s.Stream.Children(ctx, arn, parent)
+}
+
 func (s *gatedStream) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
 	if s.w.Dead() {
 		return "", errDead
