@@ -41,7 +41,8 @@ type Options struct {
 	// MemberWait is how long a message waits for the one that names the members
 	// of its conversation before it is set aside. Default 30 s.
 	MemberWait time.Duration
-	Logger     *slog.Logger // Default: none.
+	Now        func() time.Time // see stream.Options
+	Logger     *slog.Logger     // Default: none.
 }
 
 // Stats counts what a projector did since it was made.
@@ -94,7 +95,7 @@ func New(c Config, o Options) *Projector {
 	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, troubles.Work("sending notifications"))
 	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
 	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
-		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Logger: o.Logger,
+		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger,
 	})
 	return p
 }
