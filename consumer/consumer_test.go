@@ -465,8 +465,14 @@ func TestQ15QueueGoneAndBack(t *testing.T) {
 		down.Store(true)
 		q.add("m", "g")
 		wait(time.Minute)
+		if asked := time.Since(w.AskedSince()); asked < 59*time.Second || asked > 62*time.Second {
+			t.Errorf("the queue has not answered for %v, want about a minute", asked)
+		}
 		down.Store(false)
 		wait(time.Minute)
+		if asked := time.Since(w.AskedSince()); asked > time.Second {
+			t.Errorf("the queue has not answered for %v after it came back", asked)
+		}
 		stop()
 		if s := w.Stats(); s.Deleted != 1 {
 			t.Errorf("stats %+v", s)

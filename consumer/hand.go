@@ -69,6 +69,7 @@ type hand struct {
 	// receives that brought nothing; zero while it brought something.
 	emptySince  []time.Time
 	lastSettled time.Time
+	askedSince  time.Time // the first receive since the last that was answered; zero: none
 }
 
 func newHand(o Options) *hand {
@@ -101,6 +102,9 @@ func (h *hand) reserve(ctx context.Context, limit int) int {
 		if free := h.max - len(h.messages) - h.reserved; free > 0 {
 			n := min(free, limit)
 			h.reserved += n
+			if h.askedSince.IsZero() {
+				h.askedSince = time.Now()
+			}
 			return n
 		}
 		h.room.Wait()
@@ -114,6 +118,7 @@ func (h *hand) admit(receiver, reserved int, received []backend.Delivery) {
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.reserved -= reserved
+	h.askedSince = time.Time{}
 	switch {
 	case len(received) > 0:
 		h.emptySince[receiver] = time.Time{}

@@ -1,0 +1,87 @@
+package projector
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/postroom/postroom/internal/metric"
+	"github.com/postroom/postroom/stream"
+)
+
+// TestMetrics compares the text of all metrics of a projector with the one in
+// testdata, which shows people what there is.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	now := start
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	s := sight{
+		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, SetAside: 4, Foreign: 5},
+		reader: stream.Stats{
+			Leases: 6, Leads: true, Workers: 7, Waiting: 8, WaitingBytes: 9,
+			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,
+			Taken: 17, Given: 18, Received: 19, Forfeited: 20, Buried: 21, Lost: 22,
+		},
+		lag: lagOf([]stream.ShardProgress{
+			{AtTip: true, Read: ago(30 * time.Hour), ReadAt: ago(time.Second), CheckpointAt: ago(30 * time.Hour)},
+			{Read: ago(time.Hour), ReadAt: ago(2 * time.Second), CheckpointAt: ago(4 * time.Hour)},
+			{AtTip: true, Read: ago(2 * time.Minute), Waiting: 8, WaitingSince: ago(90 * time.Second), CheckpointAt: ago(2 * time.Minute)},
+			{CheckpointAt: ago(11 * time.Second), ReadAt: ago(7 * time.Second)},
+			{Read: now.Add(time.Second), ReadAt: now}, // the stream's clock is ahead
+			{},
+		}, now),
+	}
+	c := metric.Collector(func() sight { return s }, metrics()...)
+	problems, err := testutil.CollectAndLint(c)
+	if len(problems) > 0 || err != nil {
+		t.Errorf("against convention: %v (%v)", problems, err)
+	}
+	want, err := os.Open("testdata/metrics.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer want.Close()
+	if err := testutil.CollectAndCompare(c, want); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLagAtTheTip(t *testing.T) {
+	t.Parallel()
+	now := start
+	for name, shards := range map[string][]stream.ShardProgress{
+		"no shard":               nil,
+		"an idle one":            {{AtTip: true, Read: now.Add(-30 * time.Hour), ReadAt: now, CheckpointAt: now.Add(-30 * time.Hour)}},
+		"one not read yet":       {{}},
+		"a clock that is behind": {{Read: now.Add(time.Second), ReadAt: now, CheckpointAt: now.Add(time.Second)}},
+	} {
+		if l := lagOf(shards, now); l.longest != 0 || l.behind[0] != 0 || l.untilLoss < retention.Seconds() {
+			t.Errorf("%s: %+v", name, l)
+		}
+	}
+}
+
+func TestMetricsOfAProjector(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.post(conversationOf(1, 3, 2)...)
+		r.run()
+		r.settled()
+		r.end()
+		const want = `
+# HELP postroom_projector_messages_total Messages whose conversation was brought to them or further.
+# TYPE postroom_projector_messages_total counter
+postroom_projector_messages_total 2
+# HELP postroom_projector_notifications_sent_total Notifications accepted by the queue.
+# TYPE postroom_projector_notifications_sent_total counter
+postroom_projector_notifications_sent_total 4
+`
+		err := testutil.CollectAndCompare(r.p.Collector(), strings.NewReader(want),
+			"postroom_projector_messages_total", "postroom_projector_notifications_sent_total")
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
