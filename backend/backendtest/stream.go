@@ -18,7 +18,7 @@ import (
 // RunStream holds a backend's streams to the sentences of
 // [github.com/postroom/postroom/backend.Stream]. See [Run] for open.
 func RunStream(t *testing.T, open func(t *testing.T) Harness) {
-	runAll(t, open, slices.Concat(recordTests(), positionTests(), shardTests()))
+	runAll(t, open, slices.Concat(recordTests(), positionTests(), shardTests(), childrenTests()))
 }
 
 // newStream makes a table with a stream.
@@ -133,9 +133,10 @@ func recordTests() []test {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			_, listed := stream.Shards(ctx, "")
+			_, found := stream.Children(ctx, arn, shards[0].ID)
 			_, opened := stream.Iterator(ctx, arn, shards[0].ID, backend.Position{})
 			_, read := stream.Records(ctx, it, 1)
-			for _, err := range []error{listed, opened, read} {
+			for _, err := range []error{listed, found, opened, read} {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("with a cancelled context: %v", err)
 				}

@@ -99,6 +99,10 @@ func exercise(t *testing.T, clock *testClock, table backend.Table, stream backen
 	_, err = table.Scan(ctx, backend.Scan{})
 	check(err)
 	shard := allShards(t, stream)[0].ID
+	list, err := stream.Shards(ctx, "")
+	check(err)
+	_, err = stream.Children(ctx, list.StreamARN, shard)
+	check(err)
 	records := readShard(t, stream, shard, backend.Position{})
 	if len(records) > 0 {
 		readShard(t, stream, shard, backend.Position{Type: backend.AfterSequence, Sequence: records[0].Sequence})

@@ -3,8 +3,6 @@ package local
 import (
 	"context"
 	"database/sql"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -16,12 +14,9 @@ type stream struct {
 	table string
 }
 
-// Bounds of one page. Source: DynamoDB Streams API reference, DescribeStream,
-// GetRecords.
-const (
-	maxListedShards = 100
-	maxRecordsBytes = 1 << 20
-)
+// maxRecordsBytes bounds one page of records. Source: DynamoDB Streams API
+// reference, GetRecords.
+const maxRecordsBytes = 1 << 20
 
 // stream reads how the table of a stream is made.
 func (t *tx) stream(table string) (*tableDef, error) {
@@ -39,120 +34,6 @@ func (t *tx) streamOf(table, arn string) (*tableDef, error) {
 		err = fail(backend.KindNotFound, "requested resource not found: stream %q of table %q is gone", arn, table)
 	}
 	return def, err
-}
-
-const selectShards = `SELECT id, parent, last, closed_at FROM shards
-WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
-
-// Shards lists a page of shards, in the order in which they were opened.
-func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
-	op := "Shards " + s.table
-	var page backend.ShardPage
-	start, err := shardNumber(after)
-	if err != nil {
-		return page, s.b.wrap(op, err)
-	}
-	err = s.b.read(ctx, op, func(t *tx) error {
-		def, err := t.stream(s.table)
-		if err != nil {
-			return err
-		}
-		page.StreamARN = def.arn
-		rows, err := t.rows(selectShards, def.id, start, t.horizon(), maxListedShards+1)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if page.Shards, err = scanShards(rows); err != nil {
-			return err
-		}
-		if len(page.Shards) > maxListedShards {
-			page.Shards = page.Shards[:maxListedShards]
-			page.Last = page.Shards[maxListedShards-1].ID
-		}
-		return nil
-	})
-	if err != nil {
-		return backend.ShardPage{}, err
-	}
-	return page, nil
-}
-
-// The children of a shard are younger than it.
-const selectChildren = `SELECT id, parent, last, closed_at FROM shards
-WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num`
-
-// Children lists the children of a shard, and nothing else. They are there from
-// the moment on at which it ends.
-func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]backend.Shard, error) {
-	op := "Children " + s.table
-	num, err := shardNumber(parent)
-	if err != nil {
-		return nil, s.b.wrap(op, err)
-	}
-	var children []backend.Shard
-	err = s.b.read(ctx, op, func(t *tx) error {
-		def, err := t.streamOf(s.table, streamARN)
-		if err != nil {
-			return err
-		}
-		rows, err := t.rows(selectChildren, def.id, num, parent, t.horizon())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		children, err = scanShards(rows)
-		return err
-	})
-	return children, err
-}
-
-// scanShards reads rows of id, parent, last and closed_at.
-func scanShards(rows *sql.Rows) ([]backend.Shard, error) {
-	var shards []backend.Shard
-	for rows.Next() {
-		var last int64
-		var shard backend.Shard
-		var closedAt sql.NullInt64
-		if err := rows.Scan(&shard.ID, &shard.Parent, &last, &closedAt); err != nil {
-			return nil, err
-		}
-		if closedAt.Valid {
-			shard.Ending = sequence(last)
-		}
-		shards = append(shards, shard)
-	}
-	return shards, rows.Err()
-}
-
-// shardNumber reads the number at the end of a shard's id; 0 of none.
-func shardNumber(id string) (int64, error) {
-	if id == "" {
-		return 0, nil
-	}
-	num, err := strconv.ParseInt(id[strings.LastIndexByte(id, '-')+1:], 16, 64)
-	if err != nil || !strings.HasPrefix(id, "shardId-") {
-		return 0, invalid("%.80q is no shard id", id)
-	}
-	return num, nil
-}
-
-// listedShard is a shard as readers see it.
-type listedShard struct {
-	num, first, last int64
-	closed           bool
-}
-
-// listedShard reads a shard that is not past the trim horizon.
-func (t *tx) listedShard(def *tableDef, num int64) (listedShard, error) {
-	s := listedShard{num: num}
-	found, err := t.row(`SELECT first, last, closed_at IS NOT NULL FROM shards
-WHERE num = ? AND tbl = ? AND (closed_at IS NULL OR closed_at >= ?)`,
-		[]any{num, def.id, t.horizon()}, &s.first, &s.last, &s.closed)
-	if err == nil && !found {
-		err = fail(backend.KindNotFound, "requested resource not found: the shard does not exist")
-	}
-	return s, err
 }
 
 // Iterator opens a shard at a position. A position is trimmed once a record

@@ -198,6 +198,8 @@ func TestStreamRefusesWhatIsNotItsOwn(t *testing.T) {
 		"limit 1001":      second(stream.Records(t.Context(), "AAAA", 1001)),
 		"shard":           second(stream.Iterator(t.Context(), list.StreamARN, "nobody's", backend.Position{})),
 		"after shard":     second(stream.Shards(t.Context(), "nobody's")),
+		"parent":          second(stream.Children(t.Context(), list.StreamARN, "nobody's")),
+		"no parent":       second(stream.Children(t.Context(), list.StreamARN, "")),
 		"sequence":        second(stream.Iterator(t.Context(), list.StreamARN, shard, at("12"))),
 		"future sequence": second(stream.Iterator(t.Context(), list.StreamARN, shard, at(sequence(3)))),
 		"position type":   second(stream.Iterator(t.Context(), list.StreamARN, shard, backend.Position{Type: 9})),
@@ -207,6 +209,8 @@ func TestStreamRefusesWhatIsNotItsOwn(t *testing.T) {
 		}
 	}
 	_, err = stream.Iterator(t.Context(), list.StreamARN+"x", shard, backend.Position{})
+	wantKind(t, err, backend.KindNotFound)
+	_, err = stream.Children(t.Context(), list.StreamARN+"x", shard)
 	wantKind(t, err, backend.KindNotFound)
 	_, err = stream.Iterator(t.Context(), list.StreamARN, "shardId-00000000000000000000-ffff", backend.Position{})
 	wantKind(t, err, backend.KindNotFound)
