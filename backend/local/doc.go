@@ -5,9 +5,9 @@
 // package backend show: conditions, transactions and their reasons, pages of
 // 1 MB, an index that lags, shards that roll and split, iterators that expire,
 // records that are trimmed after 24 hours, capacity units. What it leaves out:
-// a table's stream is removed together with the table; point-in-time recovery
-// is recorded as asked and does nothing, so copy the file instead; nothing is
-// throttled.
+// a shard rolls when it is full, not by its age; a table's stream is removed
+// together with the table; point-in-time recovery is recorded as asked and does
+// nothing, so copy the file instead; nothing is throttled.
 //
 // # Durability
 //

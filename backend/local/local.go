@@ -17,7 +17,8 @@ const Memory = ":memory:"
 // Options of [Open]. The zero value is ready for use.
 type Options struct {
 	// Now is the wall clock; default time.Now. Times are kept to the
-	// microsecond.
+	// microsecond. A test that moves it on, or sleeps in a synctest bubble, is
+	// past whatever ends with time: iterators, records, visibility, retention.
 	Now func() time.Time
 
 	// The settings below live in the file. They are taken when it is created
