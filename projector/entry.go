@@ -13,12 +13,14 @@ import (
 // once it is projected and everybody who is to be told of it is.
 type entry struct {
 	message postroom.Message
-	record  *stream.Record // nil for one that comes back from being set aside
-	aside   *waiting       // where that one lies
+	record  *stream.Record // also of one from the log; nil for one that comes back from being set aside
+	quiet   bool           // nobody is to be told; of the lane
+	aside   *waiting       // where one lies that was set aside before
 	arrived time.Time
 	ack     func()
 	cleanup func() error // before the acknowledgement of one that got through; may be nil
 
+	behind    bool         // was found not to be projected; of the lane
 	announced bool         // handed to the notifier; of the lane
 	kept      bool         // set aside, and not given up yet; of the lane
 	refused   atomic.Bool  // does not get through, is set aside and stays there
@@ -42,6 +44,37 @@ func (e *entry) finish() {
 		return
 	}
 	e.ack()
+}
+
+// is reports whether e stands for what lies set aside: one that is announced
+// quietly does not tell those who are owed it.
+func (e *entry) is(w *waiting) bool {
+	return e.message.Position() == w.message.Position() && (e.lies(w) || !e.announced || !e.quiet || w.quiet)
+}
+
+func (e *entry) lies(w *waiting) bool { return e.aside != nil && e.aside.keys[0] == w.keys[0] }
+
+// asideToo notes that the message of e lies set aside as well. It is taken away
+// there once e got through, and everybody is owed what they were owed of it.
+func (e *entry) asideToo(w *waiting, remove func() error) {
+	if e.lies(w) {
+		return
+	}
+	if e.announced { // whoever sends it may be looking at the rest
+		e.cleanup = remove
+		return
+	}
+	before := e.cleanup
+	e.cleanup = func() error {
+		if before != nil {
+			if err := before(); err != nil {
+				return err
+			}
+		}
+		return remove()
+	}
+	e.aside = w
+	e.quiet = e.quiet && w.quiet
 }
 
 // drop ends what the lane had to do for one that does not get through.

@@ -74,13 +74,16 @@ func (n *notifier) wakeAll() {
 }
 
 // announce has the members of a conversation told of messages, each but its
-// sender. It does not wait for it.
+// sender, and nobody of a quiet one. It does not wait for it.
 func (n *notifier) announce(members []postroom.Member, entries []*entry) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var woken []*recipient
 	for _, e := range entries {
-		users := postroom.Recipients(members, e.message.UserUUID)
+		var users []string
+		if !e.quiet {
+			users = postroom.Recipients(members, e.message.UserUUID)
+		}
 		e.announced = true
 		e.untold.Store(int32(len(users)))
 		if len(users) == 0 {

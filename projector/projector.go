@@ -41,8 +41,21 @@ type Options struct {
 	// MemberWait is how long a message waits for the one that names the members
 	// of its conversation before it is set aside. Default 30 s.
 	MemberWait time.Duration
-	Now        func() time.Time // see stream.Options
-	Logger     *slog.Logger     // Default: none.
+	// OnDataLoss says what follows when records are lost to the stream. Default
+	// Recover.
+	OnDataLoss DataLossPolicy
+	// RecoveryUnits is how many read units a second a recovery from the log may
+	// take, one for the look at each conversation included. Default 500.
+	RecoveryUnits int
+	// RecoverySegments is how many parts of the log it reads side by side.
+	// Default 4. A recovery that was begun keeps the number it has.
+	RecoverySegments int
+	// RecoveryWindow is the most messages of the log that are on their way at
+	// once, beside those of the stream; a large one counts once for each 16 KiB.
+	// Default 2,000.
+	RecoveryWindow int
+	Now            func() time.Time // see stream.Options
+	Logger         *slog.Logger     // Default: none.
 }
 
 // Stats counts what a projector did since it was made.
@@ -52,6 +65,11 @@ type Stats struct {
 	NotificationsSent int64 // accepted by the queue
 	SetAside          int64 // records
 	Foreign           int64 // messages changed or removed in the table by others
+
+	Gaps     int64 // losses of the stream that were recorded
+	OpenGaps int   // that are not recovered yet, as the leader saw last
+	// Recovered counts what this projector did with messages of the log.
+	Recovered RecoveryCounts
 }
 
 // Projector is the daemon. Run may be called once; the other methods at any
@@ -66,11 +84,12 @@ type Projector struct {
 	lanes  *lanes
 	notify *notifier
 	reader *stream.Reader
+	lost   *recovery
 
 	troubles   *trouble.Log
 	projecting *trouble.Work
 
-	projected, moves, setAside, foreign atomic.Int64
+	projected, moves, setAside, foreign, gaps atomic.Int64
 }
 
 // New makes a projector. It makes no call.
@@ -78,6 +97,12 @@ func New(c Config, o Options) *Projector {
 	o.Movers = orDefault(o.Movers, 32)
 	o.Senders = orDefault(o.Senders, 8)
 	o.MemberWait = orDefault(o.MemberWait, 30*time.Second)
+	o.RecoveryUnits = orDefault(o.RecoveryUnits, 500)
+	o.RecoverySegments = orDefault(o.RecoverySegments, 4)
+	o.RecoveryWindow = orDefault(o.RecoveryWindow, 2_000)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	o.Logger = orDefault(o.Logger, slog.New(slog.DiscardHandler))
 	troubles := trouble.NewLog(o.Logger, retryBase, retryCap)
 	p := &Projector{
@@ -94,9 +119,14 @@ func New(c Config, o Options) *Projector {
 	}
 	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, troubles.Work("sending notifications"))
 	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
-	p.reader = stream.NewReader(c.Stream, c.Control, p, stream.Options{
-		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger,
-	})
+	p.lost = newRecovery(p, c, o, troubles.Work("recovering from the log"))
+	options := stream.Options{
+		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger, Lead: p.lost.lead,
+	}
+	if o.OnDataLoss == Recover {
+		options.Lost = p.lost.record
+	}
+	p.reader = stream.NewReader(c.Stream, c.Control, p, options)
 	return p
 }
 
@@ -111,8 +141,8 @@ func orDefault[T comparable](v, byDefault T) T {
 // Run projects until ctx is done, finishes what is in hand within a second and
 // returns nil. It returns an error when another projector works on the stream
 // (*stream.OwnedError) or has taken it over (*stream.LostError), when records
-// are lost to the stream (*stream.DataLossError), or when something fails that
-// no retry mends.
+// are lost to the stream and Options.OnDataLoss is Halt (*stream.DataLossError),
+// or when something fails that no retry mends.
 func (p *Projector) Run(ctx context.Context) error {
 	// Work outlives ctx: the reader waits for what it has handed over.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,17 +163,32 @@ func (p *Projector) Run(ctx context.Context) error {
 }
 
 // IdleSince says since when everything there is to read is read, projected and
-// told; false while that is not so.
-func (p *Projector) IdleSince() (time.Time, bool) { return p.reader.IdleSince() }
+// told; false while that is not so. On the leader that includes what is to be
+// recovered from the log.
+func (p *Projector) IdleSince() (time.Time, bool) {
+	recovered, ok := p.lost.idleSince(p.reader.Stats().Leads)
+	if !ok {
+		return time.Time{}, false
+	}
+	since, ok := p.reader.IdleSince()
+	if recovered.After(since) {
+		since = recovered
+	}
+	return since, ok
+}
 
 // Stats returns the counts so far.
 func (p *Projector) Stats() Stats {
+	open, recovered := p.lost.stats()
 	return Stats{
 		Projected:         p.projected.Load(),
 		Moves:             p.moves.Load(),
 		NotificationsSent: p.notify.sent.Load(),
 		SetAside:          p.setAside.Load(),
 		Foreign:           p.foreign.Load(),
+		Gaps:              p.gaps.Load(),
+		OpenGaps:          open,
+		Recovered:         recovered,
 	}
 }
 
@@ -170,7 +215,7 @@ func (p *Projector) Handle(ctx context.Context, records []*stream.Record) error 
 				entries = append(entries, newEntry(m, r, r.Ack))
 				continue
 			}
-			if err := p.insist(ctx, r.EventID, func() error { return p.keepAside(ctx, r, err, 1) }); err != nil {
+			if err := p.insist(ctx, r.EventID, func() error { return p.keepAside(ctx, r, err, 1, false) }); err != nil {
 				return err
 			}
 			r.Ack()
@@ -207,10 +252,10 @@ func (p *Projector) insist(ctx context.Context, who string, call func() error) e
 // refuse sets aside a message that does not get through, and lets it stay.
 func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts int) error {
 	var err error
-	if e.record == nil {
+	if e.aside != nil {
 		err = p.aside.keep(ctx, e.aside, reason)
 	} else {
-		err = p.keepAside(ctx, e.record, reason, attempts)
+		err = p.keepAside(ctx, e.record, reason, attempts, e.quiet)
 	}
 	if err == nil {
 		e.refused.Store(true)
@@ -218,8 +263,9 @@ func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts
 	return err
 }
 
-func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int) error {
-	if err := p.aside.put(ctx, r, reason, attempts); err != nil {
+func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {
+	added, err := p.aside.put(ctx, r, reason, attempts, quiet)
+	if err != nil || !added {
 		return err
 	}
 	p.setAside.Add(1)

@@ -44,8 +44,72 @@ const (
 // stream would be dead after 24 hours.
 type aside struct{ retrying }
 
-// put sets a record aside. The same record set aside again replaces itself.
-func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts int) error {
+// put sets a record aside and reports whether it lies there now. The same
+// record set aside again replaces itself.
+//
+// A message may come from the stream and from the log, at one time and from two
+// workers. It lies there once, as the stream's, which says where it was. Each
+// looks for the other's after it has put its own, so that one of them sees both.
+func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) (bool, error) {
+	if !fromLog(r) {
+		if err := a.write(ctx, r, reason, attempts, quiet); err != nil {
+			return false, err
+		}
+		return true, a.drop(ctx, logRecord(backend.Item{backend.AttrPK: text(r.Key.PK), backend.AttrSK: text(r.Key.SK)}))
+	}
+	if there, err := a.holds(ctx, r.Key, ""); there || err != nil {
+		return false, err
+	}
+	if err := a.write(ctx, r, reason, attempts, quiet); err != nil {
+		return false, err
+	}
+	twin, err := a.holds(ctx, r.Key, r.EventID)
+	if err == nil && twin {
+		err = a.drop(ctx, r)
+	}
+	return !twin, err
+}
+
+// holds reports whether a record of that key is set aside, other than that of
+// one event.
+func (a aside) holds(ctx context.Context, key backend.Key, but string) (bool, error) {
+	q := backend.Query{PK: asideKey(key.PK), Consistent: true}
+	for {
+		page, err := a.query(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		for _, item := range page.Items {
+			if isFirstPart(backend.KeyOf(item)) && backend.Text(item, attrRecordPK) == key.PK &&
+				backend.Text(item, attrRecordSK) == key.SK && backend.Text(item, attrEventID) != but {
+				return true, nil
+			}
+		}
+		if page.Last == nil {
+			return false, nil
+		}
+		q.After = *page.Last
+	}
+}
+
+// drop removes a record that is set aside, if it is.
+func (a aside) drop(ctx context.Context, r *stream.Record) error {
+	first, err := a.get(ctx, asidePart(r, 0))
+	if err != nil || first == nil {
+		return err
+	}
+	parts, err := strconv.Atoi(backend.Number(first, attrParts))
+	if err != nil {
+		return fmt.Errorf("record set aside %q, %q: %s: %w", r.Key.PK, r.Key.SK, attrParts, err)
+	}
+	keys := []backend.Key{asidePart(r, 0)}
+	for i := 1; i < parts; i++ {
+		keys = append(keys, asidePart(r, i))
+	}
+	return a.delete(ctx, keys)
+}
+
+func (a aside) write(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {
 	image, err := compressImage(r)
 	if err != nil {
 		reason = fmt.Errorf("%w (and its image could not be kept: %w)", reason, err)
@@ -59,6 +123,9 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 		attrRecordPK: text(r.Key.PK),
 		attrRecordSK: text(r.Key.SK),
 		attrAttempts: &types.AttributeValueMemberN{Value: strconv.Itoa(attempts)},
+	}
+	if quiet {
+		first[attrQuiet] = flag(true)
 	}
 	parts := slices.Collect(slices.Chunk(image, asidePartBytes))
 	first[attrParts] = &types.AttributeValueMemberN{Value: strconv.Itoa(len(parts))}
@@ -79,12 +146,20 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 }
 
 func (a aside) putPart(ctx context.Context, r *stream.Record, part int, item backend.Item) error {
-	item[backend.AttrPK] = text(asideKey(r.Key.PK))
-	item[backend.AttrSK] = text(fmt.Sprintf("%s#%s#%03d", postroom.FormatTime(r.CreatedAt), r.EventID, part))
+	key := asidePart(r, part)
+	item[backend.AttrPK], item[backend.AttrSK] = text(key.PK), text(key.SK)
 	return retry(ctx, func() error {
 		_, err := a.table.Put(ctx, item, backend.Condition{})
 		return err
 	})
+}
+
+// asidePart is the key of a part of a record.
+func asidePart(r *stream.Record, part int) backend.Key {
+	return backend.Key{
+		PK: asideKey(r.Key.PK),
+		SK: fmt.Sprintf("%s#%s#%03d", postroom.FormatTime(r.CreatedAt), r.EventID, part),
+	}
 }
 
 func asideKey(pk string) string {
@@ -116,6 +191,7 @@ func compressImage(r *stream.Record) ([]byte, error) {
 // waiting is a message that was set aside for want of members.
 type waiting struct {
 	message postroom.Message
+	quiet   bool          // nobody is owed a notification of it
 	keys    []backend.Key // of its parts
 	first   backend.Item  // the first of them
 }
@@ -178,11 +254,10 @@ func decodeWaiting(parts []backend.Item) (waiting, bool) {
 	if len(parts) == 0 || !isFirstPart(w.keys[0]) {
 		return w, false
 	}
-	waits, _ := parts[0][attrWaiting].(*types.AttributeValueMemberBOOL)
-	if waits == nil || !waits.Value {
+	if !isTrue(parts[0], attrWaiting) {
 		return w, false
 	}
-	w.first = parts[0]
+	w.first, w.quiet = parts[0], isTrue(parts[0], attrQuiet)
 	var err error
 	w.message, err = decompressMessage(image)
 	return w, err == nil

@@ -45,7 +45,7 @@ func TestS12SetAsideWhole(t *testing.T) {
 				return item, nil
 			},
 		}}
-		if err := a.put(t.Context(), r, errNoMembers, 1); err != nil {
+		if _, err := a.put(t.Context(), r, errNoMembers, 1, false); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -97,8 +97,8 @@ func (p *Projector) conclude(ctx context.Context, l *lane, err error) {
 func (p *Projector) giveUp(ctx context.Context, l *lane) error {
 	late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
 	for _, e := range l.held {
-		if late(e) && e.record != nil && !e.kept {
-			if err := p.keepAside(ctx, e.record, errNoMembers, 1); err != nil {
+		if late(e) && e.aside == nil && !e.kept {
+			if err := p.keepAside(ctx, e.record, errNoMembers, 1, e.quiet); err != nil {
 				return err
 			}
 			e.kept = true
@@ -161,6 +161,9 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	if l.alone > 0 {
 		batch = batch[:1]
 	}
+	for _, e := range batch {
+		e.behind = e.behind || !c.at(e.message.Position())
+	}
 	if last := newest(batch); !c.at(last.Position()) {
 		if wait := p.pace(c); wait > 0 {
 			return wait, nil
@@ -219,14 +222,13 @@ func (p *Projector) bringBack(ctx context.Context, l *lane) error {
 		remove := func() error {
 			return p.insist(ctx, w.keys[0].SK, func() error { return p.aside.delete(ctx, w.keys) })
 		}
-		i := slices.IndexFunc(l.held, func(e *entry) bool { return e.message.Position() == w.message.Position() })
-		if i >= 0 {
-			l.held[i].cleanup = remove
+		if i := slices.IndexFunc(l.held, func(e *entry) bool { return e.is(&w) }); i >= 0 {
+			l.held[i].asideToo(&w, remove)
 			continue
 		}
 		leader.parts.Add(1)
 		e := newEntry(w.message, nil, leader.finish)
-		e.aside, e.cleanup = &w, remove
+		e.aside, e.cleanup, e.quiet = &w, remove, w.quiet
 		l.held = append(l.held, e)
 	}
 	return nil
