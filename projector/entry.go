@@ -34,6 +34,10 @@ func newEntry(m postroom.Message, r *stream.Record, ack func()) *entry {
 	return e
 }
 
+// recovered reports whether e was read from the log: what comes from the stream
+// goes first.
+func (e *entry) recovered() bool { return e.record != nil && fromLog(e.record) }
+
 // finish ends one of the parts. Without its clean-up, which fails only at a
 // stop, a message is not acknowledged.
 func (e *entry) finish() {

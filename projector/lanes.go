@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,6 +25,7 @@ type lane struct {
 	arrived []*entry
 	timer   *time.Timer // runs while the lane rests
 	early   bool        // a new message ends the rest
+	behind  bool        // waits for its turn behind those of the stream
 
 	// Of the worker whose turn it is.
 	held     []*entry // arrived and not projected
@@ -48,12 +50,30 @@ func (ls *lanes) add(entries []*entry) {
 			woken = append(woken, l)
 		}
 		l.arrived = append(l.arrived, e)
-		if l.timer != nil && l.early && l.timer.Stop() {
+		switch {
+		case l.timer != nil && l.early && l.timer.Stop():
 			l.timer = nil
 			woken = append(woken, l)
+		case l.behind && !e.recovered():
+			l.behind = false
+			ls.ready.promote(l)
 		}
 	}
-	ls.ready.push(woken...)
+	for _, l := range woken {
+		ls.queue(l)
+	}
+}
+
+// queue lets a lane wait for its turn: behind those with records of the stream
+// if it has nothing but messages of the log.
+func (ls *lanes) queue(l *lane) {
+	live := func(e *entry) bool { return !e.recovered() }
+	if slices.ContainsFunc(l.held, live) || slices.ContainsFunc(l.arrived, live) {
+		ls.ready.push(l)
+		return
+	}
+	l.behind = true
+	ls.ready.pushBehind(l)
 }
 
 // take begins a worker's turn on a lane.
@@ -61,7 +81,7 @@ func (ls *lanes) take(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l.held = append(l.held, l.arrived...)
-	l.arrived = nil
+	l.arrived, l.behind = nil, false
 }
 
 // rest ends a turn: the lane's next one comes after a pause, sooner if early
@@ -74,7 +94,7 @@ func (ls *lanes) rest(l *lane, wait time.Duration, early bool) {
 		delete(ls.byGroup, l.group)
 	case ls.closed:
 	case wait <= 0 || (early && len(l.arrived) > 0):
-		ls.ready.push(l)
+		ls.queue(l)
 	default:
 		l.early = early
 		l.timer = time.AfterFunc(wait, func() { ls.wake(l) })
@@ -85,7 +105,7 @@ func (ls *lanes) wake(l *lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l.timer = nil
-	ls.ready.push(l)
+	ls.queue(l)
 }
 
 // close ends all turns to come.

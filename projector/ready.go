@@ -1,17 +1,22 @@
 package projector
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
-// ready is a first-in, first-out queue of what can be worked on now. It is not
-// bounded itself: what enters was admitted by the reader's window.
-type ready[T any] struct {
+// ready is a first-in, first-out queue of what can be worked on now, and of
+// what may wait until there is nothing else. It is not bounded itself: what
+// enters was admitted by the reader's window, or by recovery's.
+type ready[T comparable] struct {
 	mu     sync.Mutex
 	filled sync.Cond
 	items  []T
+	behind []T
 	closed bool
 }
 
-func newReady[T any]() *ready[T] {
+func newReady[T comparable]() *ready[T] {
 	r := &ready[T]{}
 	r.filled.L = &r.mu
 	return r
@@ -26,21 +31,42 @@ func (r *ready[T]) push(items ...T) {
 	}
 }
 
+func (r *ready[T]) pushBehind(item T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.behind = append(r.behind, item)
+	r.filled.Signal()
+}
+
+// promote lets an item that waits behind the others wait among them.
+func (r *ready[T]) promote(item T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.behind, item); i >= 0 {
+		r.behind = slices.Delete(r.behind, i, i+1)
+		r.items = append(r.items, item)
+	}
+}
+
 // pop waits for up to n items; none: the queue is closed.
 func (r *ready[T]) pop(n int) []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.items) == 0 && !r.closed {
+	for len(r.items)+len(r.behind) == 0 && !r.closed {
 		r.filled.Wait()
 	}
 	if r.closed {
 		return nil
 	}
-	n = min(n, len(r.items))
-	taken := append([]T(nil), r.items[:n]...)
-	clear(r.items[:n])
-	if r.items = r.items[n:]; len(r.items) == 0 {
-		r.items = nil
+	from := &r.items
+	if len(r.items) == 0 {
+		from = &r.behind
+	}
+	n = min(n, len(*from))
+	taken := append([]T(nil), (*from)[:n]...)
+	clear((*from)[:n])
+	if *from = (*from)[n:]; len(*from) == 0 {
+		*from = nil
 	}
 	return taken
 }
