@@ -44,6 +44,7 @@ func (p *Projector) sight() sight {
 func metrics() []metric.Metric[sight] {
 	all := streamMetrics()
 	all = append(all, lagMetrics()...)
+	all = append(all, recoveryMetrics()...)
 	return append(all,
 		metric.Counter("postroom_projector_messages_total", "Messages whose conversation was brought to them or further.",
 			func(s sight) int64 { return s.Projected }),
@@ -99,6 +100,29 @@ func streamMetrics() []metric.Metric[sight] {
 				}
 				return 0
 			}),
+	}
+}
+
+// recoveryMetrics tell of what was lost to the stream and comes from the log.
+func recoveryMetrics() []metric.Metric[sight] {
+	return []metric.Metric[sight]{
+		metric.Counter("postroom_recovery_gaps_total", "Losses of the stream that this worker recorded.",
+			func(s sight) int64 { return s.Gaps }),
+		metric.Gauge("postroom_recovery_open_gaps", "Losses of the stream that are not recovered from the log yet, as the leader sees them; 0 elsewhere.",
+			func(s sight) float64 {
+				if !s.reader.Leads { // what it saw when it last did
+					return 0
+				}
+				return float64(s.OpenGaps)
+			}),
+		metric.Counter("postroom_recovery_read_messages_total", "Messages of the log that a recovery is done with.",
+			func(s sight) int64 { return s.Recovered.Read }),
+		metric.Counter("postroom_recovery_projected_messages_total", "Messages of the log that had not been projected before a recovery.",
+			func(s sight) int64 { return s.Recovered.Projected }),
+		metric.Counter("postroom_recovery_notified_messages_total", "Messages of a lost range whose recipients a recovery notified.",
+			func(s sight) int64 { return s.Recovered.Notified }),
+		metric.Counter("postroom_recovery_unnotified_messages_total", "Messages that had not been projected before a recovery, of no lost range: nobody was notified.",
+			func(s sight) int64 { return s.Recovered.Unnotified }),
 	}
 }
 

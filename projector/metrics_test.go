@@ -19,7 +19,8 @@ func TestMetrics(t *testing.T) {
 	now := start
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	s := sight{
-		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, SetAside: 4, Foreign: 5},
+		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, SetAside: 4, Foreign: 5,
+			Gaps: 6, OpenGaps: 7, Recovered: RecoveryCounts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11}},
 		reader: stream.Stats{
 			Leases: 6, Leads: true, Workers: 7, Waiting: 8, WaitingBytes: 9,
 			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,

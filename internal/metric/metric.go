@@ -13,7 +13,7 @@ type Metric[S any] struct {
 }
 
 // Counter is what only grows. Its name ends in _total.
-func Counter[S any](name, help string, value func(S) int64) Metric[S] {
+func Counter[S any, N int64 | float64](name, help string, value func(S) N) Metric[S] {
 	return Metric[S]{
 		desc:  prometheus.NewDesc(name, help, nil, nil),
 		kind:  prometheus.CounterValue,
