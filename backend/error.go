@@ -100,9 +100,10 @@ func Retryable(err error) bool {
 
 // KindOfReasons is the kind of a refused transaction: that of the reason that
 // leaves the least hope. A wrong request stays wrong; a failed condition makes
-// the transaction void; after throttling or a conflict it may be tried again.
+// the transaction void; what is denied waits for somebody to allow it; after
+// throttling or a conflict it may be tried again.
 func KindOfReasons(reasons []*Reason) Kind {
-	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindThrottled, KindConflict} {
+	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindDenied, KindThrottled, KindConflict} {
 		for _, r := range reasons {
 			if r != nil && r.Kind == kind {
 				return kind

@@ -42,3 +42,21 @@ func TestRetryable(t *testing.T) {
 		t.Error("what is no error of a port is retryable")
 	}
 }
+
+// TestP10KindOfReasons: of several reasons the one that leaves the least hope
+// counts, in whatever order they come.
+func TestP10KindOfReasons(t *testing.T) {
+	t.Parallel()
+	hopes := []backend.Kind{
+		backend.KindInvalid, backend.KindConditionFailed, backend.KindDenied, backend.KindThrottled, backend.KindConflict,
+		backend.KindUnknown,
+	}
+	for i, a := range hopes {
+		for j, b := range hopes {
+			reasons := []*backend.Reason{nil, {Kind: a}, nil, {Kind: b}}
+			if got, want := backend.KindOfReasons(reasons), hopes[min(i, j)]; got != want {
+				t.Errorf("%v and %v are %v, want %v", a, b, got, want)
+			}
+		}
+	}
+}
