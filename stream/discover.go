@@ -1,10 +1,15 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/trouble"
@@ -20,6 +25,7 @@ type listing struct {
 	disabled bool
 	shards   []backend.Shard
 	complete bool // no page is missing
+	pages    int64
 }
 
 // list reads the pages of the list of shards. On an error what was found so far
@@ -33,6 +39,7 @@ func list(ctx context.Context, s backend.Stream) (listing, error) {
 			page, err = s.Shards(ctx, after)
 			return err
 		})
+		l.pages++
 		if err != nil {
 			return l, err
 		}
@@ -56,101 +63,233 @@ func list(ctx context.Context, s backend.Stream) (listing, error) {
 	}
 }
 
-// discover lists the shards again and again, at once after one has ended, and
-// starts a reader for each whose turn has come.
+// discover lists the shards again and again, and writes a lease for each that is
+// new. One worker does it for the fleet.
 func (r *run) discover(ctx context.Context) error {
-	lookup := childPause
+	var m *marks
+	lookups := 0
 	for {
-		l, err := list(ctx, r.stream)
-		if ctx.Err() != nil {
+		next, err := r.discoverOnce(ctx, &m)
+		var loss *DataLossError
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err := r.use(ctx, l); err != nil {
+		case errors.Is(err, errReplaced), errors.As(err, &loss):
 			return err
-		}
-		next := jitter(r.opt.DiscoverInterval)
-		if r.forest.expecting() {
-			next, lookup = min(next, lookup), min(2*lookup, maxChildPause)
-		} else {
-			lookup = childPause
+		case err == nil && next == expecting && lookups < childLookups:
+			next = childPauses(lookups)
+			lookups++
+		case err == nil:
+			lookups, next = 0, jitter(r.opt.DiscoverInterval)
 		}
 		if err == nil {
 			r.listTroubles.Worked(r.arn)
 		} else if pause, giveUp := failed(ctx, r.listTroubles, r.arn, err); giveUp {
 			return err
 		} else {
-			next = min(next, pause)
+			next = min(jitter(r.opt.DiscoverInterval), pause)
 		}
-		if r.await(ctx, next) != nil {
+		if trouble.Sleep(ctx, next, nil) != nil {
 			return nil
 		}
 	}
 }
 
-// Pauses between look-ups of the children of a finished shard.
-// Source: the KCL adapter.
-const (
-	childPause    = 50 * time.Millisecond
-	maxChildPause = time.Second
-)
+// expecting says that more is to be found soon.
+const expecting = -1
 
-// use takes over what a listing found.
-func (r *run) use(ctx context.Context, l listing) error {
+// errReplaced says that the table has another stream now.
+var errReplaced = errors.New("the table's stream was replaced")
+
+func (r *run) discoverOnce(ctx context.Context, m **marks) (next time.Duration, err error) {
+	if *m == nil {
+		known, err := r.recall(ctx)
+		if err != nil {
+			return 0, err
+		}
+		*m = &known
+	}
+	l, failure := list(ctx, r.stream)
+	r.count.listings.Add(l.pages)
 	if l.arn != "" && l.arn != r.arn {
-		return r.incident(&DataLossError{StreamARN: r.arn, Reason: "the stream was switched off and on, and is now " + l.arn +
-			": what was left in the old one and what was written in between are in neither"})
+		r.opt.Logger.Warn("the stream was switched off and on: going over to the new one", "old", r.arn, "new", l.arn)
+		return 0, errReplaced
 	}
 	if l.arn == "" {
-		return nil // not even one page
+		return 0, failure // not even one page
 	}
-	if l.disabled && !r.disabled {
-		r.disabled = true
-		r.opt.Logger.Warn("the stream is switched off: what it holds is read, and no more will come", "stream", r.arn)
+	known, err := r.leases.load(ctx)
+	if err != nil {
+		return 0, err
 	}
-	if r.forest.merge(l) > 0 {
-		r.stirred()
+	if err := r.lease(ctx, l, known, **m); err != nil {
+		return 0, err
 	}
-	r.begin(ctx)
-	served := r.forest.forgettable(time.Now())
-	if valid, _, _ := r.own.state(); len(served) == 0 || !valid {
-		return nil
+	if !l.complete {
+		return 0, failure
 	}
-	if err := r.leases.forget(ctx, served); err != nil {
-		r.leases.troubles.Failed(ctx, "old leases", err)
-		return nil // tried again with the next listing
+	r.fleet.mu.Lock()
+	r.fleet.listed = len(l.shards) > 0 || l.disabled
+	r.fleet.mu.Unlock()
+	if now := r.opt.Now(); now.Sub((*m).listedAt) > markEvery {
+		(*m).listedAt = now
+		if err := (*m).write(ctx, r.control, r.arn); err != nil {
+			return 0, err
+		}
 	}
-	r.leases.troubles.Worked("old leases")
-	r.forest.forget(served)
-	return nil
+	if err := r.forget(ctx, l, known); err != nil {
+		return 0, err
+	}
+	if !l.disabled && (len(l.shards) == 0 || childless(known)) {
+		return expecting, nil
+	}
+	return 0, nil
 }
 
-// begin starts a reader for each shard whose turn has come.
-func (r *run) begin(ctx context.Context) {
-	for _, n := range r.forest.begin() {
-		r.readers.Go(func() {
-			if err := r.readShard(ctx, n); ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
-				r.fail(err)
-			}
+// lease writes a free lease for each shard that is new, parents first. A shard
+// whose parent is neither known nor listed waits for a complete listing to say
+// that the parent is gone: so whoever sees a lease without its parent's may
+// begin.
+func (r *run) lease(ctx context.Context, l listing, known map[string]lease, m marks) error {
+	if l.disabled {
+		r.disabled.Do(func() {
+			r.opt.Logger.Warn("the stream is switched off: what it holds is read, and no more will come", "stream", r.arn)
 		})
 	}
+	added := 0
+	for _, generation := range generations(l, known) {
+		var group errgroup.Group
+		group.SetLimit(writers)
+		written := make([]lease, len(generation))
+		for i, s := range generation {
+			group.Go(func() (err error) {
+				written[i], err = r.introduce(ctx, s, known, m)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		for _, one := range written {
+			known[one.shard] = one
+		}
+		added += len(written)
+	}
+	if added == 0 {
+		return nil
+	}
+	r.stirred()
+	r.fleet.setCalm(false)
+	r.fleet.again.Store(true)
+	signal(r.nudge)
+	return r.ring(ctx)
 }
 
-// await waits until the next listing is due. A shard that ends lets known
-// children begin, and asks for a listing where there are none.
-func (r *run) await(ctx context.Context, next time.Duration) error {
-	timer := time.NewTimer(next)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-			return ctx.Err()
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-r.ended:
-			r.begin(ctx)
-			if r.forest.expecting() {
-				return ctx.Err()
+// generations returns the listed shards without a lease, each generation after
+// its parents'.
+func generations(l listing, known map[string]lease) (all [][]backend.Shard) {
+	fresh := map[string]backend.Shard{}
+	for _, s := range l.shards {
+		if _, ok := known[s.ID]; !ok {
+			fresh[s.ID] = s
+		}
+	}
+	for len(fresh) > 0 {
+		var generation []backend.Shard
+		for _, s := range fresh {
+			_, parentFresh := fresh[s.Parent]
+			_, parentKnown := known[s.Parent]
+			if !parentFresh && (parentKnown || l.complete || s.Parent == "") || s.Parent == s.ID {
+				generation = append(generation, s)
+			}
+		}
+		if len(generation) == 0 {
+			break // the rest waits for a complete listing
+		}
+		slices.SortFunc(generation, func(a, b backend.Shard) int { return cmp.Compare(a.ID, b.ID) })
+		for _, s := range generation {
+			delete(fresh, s.ID)
+		}
+		all = append(all, generation)
+		if !l.complete {
+			// The children of what is written now follow with the next listing.
+			known = maps.Clone(known)
+			for _, s := range generation {
+				known[s.ID] = lease{shard: s.ID}
 			}
 		}
 	}
+	return all
+}
+
+// introduce writes the free lease of one shard, and returns what stands there.
+func (r *run) introduce(ctx context.Context, s backend.Shard, known map[string]lease, m marks) (lease, error) {
+	var loss *DataLossError
+	parent, ok := known[s.Parent]
+	next := lease{shard: s.ID, parent: s.Parent, epoch: 1, done: position{at: m.since()}}
+	switch {
+	case ok:
+		next.done.at = latest(next.done.at, parent.done.at)
+	case s.Parent != "" && !m.listedAt.IsZero():
+		loss = &DataLossError{
+			StreamARN: r.arn, Shard: s.Parent, AfterTime: m.since(), Until: r.opt.Now(),
+			Reason: "it came and went unread",
+		}
+		r.incident(loss)
+		if r.opt.Lost != nil {
+			if err := r.opt.Lost(ctx, loss); err != nil {
+				return next, err
+			}
+		}
+		next.lost = note(r.opt.Now(), loss)
+	}
+	var found lease
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		found, err = r.leases.put(ctx, lease{shard: s.ID}, next)
+		return err
+	})
+	r.count.saves.Add(1)
+	if err == nil && loss != nil && r.opt.Lost == nil {
+		return found, loss
+	}
+	return found, err
+}
+
+// childless reports whether a finished shard's children are not found yet.
+func childless(known map[string]lease) bool {
+	parents := map[string]bool{}
+	for _, l := range known {
+		parents[l.parent] = true
+	}
+	for id, l := range known {
+		if l.finished && !parents[id] && !l.finishedAt.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// forgetAfter is how long a finished shard is remembered: it can be listed for
+// longer than the 24 hours of its records. Source: Flink's connector.
+const forgetAfter = 48 * time.Hour
+
+// forget removes the leases that have served: of finished shards that have left
+// the listing a while ago, and whose children are under way.
+func (r *run) forget(ctx context.Context, l listing, known map[string]lease) error {
+	needed := map[string]bool{}
+	for _, s := range l.shards {
+		needed[s.ID] = true
+	}
+	for _, l := range known {
+		if !l.finished && l.worker == "" {
+			needed[l.parent] = true
+		}
+	}
+	var served []string
+	for id, l := range known {
+		if l.finished && !needed[id] && r.opt.Now().Sub(l.finishedAt) > forgetAfter {
+			served = append(served, id)
+		}
+	}
+	return r.leases.forget(ctx, served)
 }

@@ -59,7 +59,7 @@ func newStream(shards ...*fakeShard) *fakeStream {
 }
 
 // shard makes an open shard with records of these sequence numbers.
-func shard(id, parent string, sequences ...string) *fakeShard {
+func openShard(id, parent string, sequences ...string) *fakeShard {
 	s := &fakeShard{id: id, parent: parent}
 	for _, q := range sequences {
 		s.records = append(s.records, backend.Record{Sequence: q, EventID: id + "/" + q, Event: backend.Insert, CreatedAt: time.Now()})

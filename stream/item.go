@@ -26,54 +26,75 @@ const (
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
 	attrFirstReadAt    = "first_read_at"
+	attrListedAt       = "listed_at"
+	attrFleet          = "fleet"
+	attrLeads          = "leads"
+	attrChanges        = "changes"
+	attrDead           = "dead"
 )
 
-// ownerItem is the one item that says who reads the stream.
-type ownerItem struct {
+// sign is a sign of life: the item of a worker, or that of the leader of the
+// fleet. Who wrote it raises its counter.
+type sign struct {
 	worker, run string
-	epoch       int64 // grows with every change of owner
+	epoch       int64 // of the leader: grows with every change
 	counter     int64 // grows with every renewal
 	lease       time.Duration
-	renewedAt   time.Time // by the owner's wall clock, for people and warnings only
+	renewedAt   time.Time // by the writer's wall clock, for people only
+	fleet       bool      // of the leader: it shares the stream with others; a version that does not never sets it
+	leads       bool      // of a worker: it is the leader
+	changes     int64     // of a worker: grows when it wrote leases that others should look at
+	dead        bool      // of a worker: another one has declared it dead
 }
 
-func (o ownerItem) encode(key backend.Key) backend.Item {
-	return backend.Item{
+func (s sign) encode(key backend.Key) backend.Item {
+	item := backend.Item{
 		backend.AttrPK: text(key.PK), backend.AttrSK: text(key.SK),
-		attrOwner: text(o.worker), attrRun: text(o.run),
-		attrEpoch: number(o.epoch), attrCounter: number(o.counter),
-		attrLeaseMillis: number(o.lease.Milliseconds()), attrRenewedAt: stamp(o.renewedAt),
+		attrOwner: text(s.worker), attrRun: text(s.run),
+		attrEpoch: number(s.epoch), attrCounter: number(s.counter),
+		attrLeaseMillis: number(s.lease.Milliseconds()), attrRenewedAt: stamp(s.renewedAt),
+		attrChanges: number(s.changes),
 	}
+	for name, v := range map[string]bool{attrFleet: s.fleet, attrLeads: s.leads, attrDead: s.dead} {
+		if v {
+			item[name] = boolean(true)
+		}
+	}
+	return item
 }
 
 // unchanged is the condition that the item is still this one.
-func (o ownerItem) unchanged() backend.Condition {
+func (s sign) unchanged() backend.Condition {
 	return backend.Condition{Equals: backend.Item{
-		attrOwner: text(o.worker), attrRun: text(o.run),
-		attrEpoch: number(o.epoch), attrCounter: number(o.counter),
+		attrOwner: text(s.worker), attrRun: text(s.run),
+		attrEpoch: number(s.epoch), attrCounter: number(s.counter),
 	}}
 }
 
 // same reports whether the condition of one holds of the other.
-func (o ownerItem) same(p ownerItem) bool {
-	return o.worker == p.worker && o.run == p.run && o.epoch == p.epoch && o.counter == p.counter
+func (s sign) same(t sign) bool {
+	return s.worker == t.worker && s.run == t.run && s.epoch == t.epoch && s.counter == t.counter
 }
 
-func decodeOwner(item backend.Item) (ownerItem, error) {
+func decodeSign(item backend.Item) (sign, error) {
 	d := decoder{item: item}
-	o := ownerItem{
+	s := sign{
 		worker: backend.Text(item, attrOwner), run: backend.Text(item, attrRun),
 		epoch: d.number(attrEpoch), counter: d.number(attrCounter),
 		lease: time.Duration(d.number(attrLeaseMillis)) * time.Millisecond, renewedAt: d.time(attrRenewedAt),
+		fleet: isTrue(item, attrFleet), leads: isTrue(item, attrLeads), dead: isTrue(item, attrDead),
 	}
-	return o, d.err
+	if item[attrChanges] != nil { // a version that reads alone does not write it
+		s.changes = d.number(attrChanges)
+	}
+	return s, d.err
 }
 
 // lease is the item of one shard: who reads it and how far all is done.
 type lease struct {
 	shard, parent string
-	worker, run   string
-	epoch         int64 // grows with every change of owner; 0: there is no item yet
+	worker, run   string // empty: nobody's
+	epoch         int64  // grows with every change of owner; 0: there is no item yet
 	done          position
 	finished      bool
 	finishedAt    time.Time // by the finisher's wall clock
@@ -86,7 +107,7 @@ func (l lease) encode(key backend.Key) backend.Item {
 		attrShard: text(l.shard), attrParent: text(l.parent),
 		attrOwner: text(l.worker), attrRun: text(l.run), attrEpoch: number(l.epoch),
 		attrCheckpoint: text(l.done.sequence), attrCheckpointTime: stamp(l.done.at),
-		attrFinished:   &types.AttributeValueMemberBOOL{Value: l.finished},
+		attrFinished:   boolean(l.finished),
 		attrFinishedAt: stamp(l.finishedAt), attrLost: text(l.lost),
 	}
 }
@@ -98,7 +119,7 @@ func (l lease) unchanged() backend.Condition {
 	}
 	return backend.Condition{Equals: backend.Item{
 		attrOwner: text(l.worker), attrRun: text(l.run), attrEpoch: number(l.epoch),
-		attrCheckpoint: text(l.done.sequence), attrFinished: &types.AttributeValueMemberBOOL{Value: l.finished},
+		attrCheckpoint: text(l.done.sequence), attrFinished: boolean(l.finished),
 	}}
 }
 
@@ -116,9 +137,7 @@ func decodeLease(item backend.Item) (lease, error) {
 		done:       position{backend.Text(item, attrCheckpoint), d.time(attrCheckpointTime)},
 		finishedAt: d.time(attrFinishedAt), lost: backend.Text(item, attrLost),
 	}
-	if b, ok := item[attrFinished].(*types.AttributeValueMemberBOOL); ok {
-		l.finished = b.Value
-	}
+	l.finished = isTrue(item, attrFinished)
 	return l, d.err
 }
 
@@ -169,4 +188,11 @@ func stamp(t time.Time) types.AttributeValue {
 		return text("")
 	}
 	return text(t.UTC().Format(time.RFC3339Nano))
+}
+
+func boolean(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
+
+func isTrue(item backend.Item, name string) bool {
+	b, ok := item[name].(*types.AttributeValueMemberBOOL)
+	return ok && b.Value
 }

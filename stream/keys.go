@@ -9,14 +9,19 @@ import (
 // Keys of the control table. All that belongs to a stream stands under its ARN,
 // so that positions of one stream are never applied to another.
 const (
-	ownerSK     = "OWNER"
-	shardPrefix = "SHARD#"
-	streamsPK   = "streams" // of one item for each stream that was ever read, by its ARN
+	ownerSK      = "OWNER"
+	workerPrefix = "WORKER#"
+	shardPrefix  = "SHARD#"
+	streamsPK    = "streams" // of one item for each stream that was ever read, by its ARN
 )
 
 func partition(arn string) string { return "stream#" + arn }
 
 func ownerKey(arn string) backend.Key { return backend.Key{PK: partition(arn), SK: ownerSK} }
+
+func workerKey(arn, run string) backend.Key {
+	return backend.Key{PK: partition(arn), SK: workerPrefix + run}
+}
 
 func leaseKey(arn, shard string) backend.Key {
 	return backend.Key{PK: partition(arn), SK: shardPrefix + shard}

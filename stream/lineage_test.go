@@ -2,8 +2,8 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,7 +14,7 @@ import (
 func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "1", "2").close(), shard("b", "a", "3"))
+		s := newStream(openShard("a", "", "1", "2").close(), openShard("b", "a", "3"))
 		c := newTable()
 		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
@@ -35,13 +35,13 @@ func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t 
 func TestS2ChildrenStartAtTheTrimHorizon(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		s := newStream(a)
 		w := work(t, s, newTable(), Options{}, nil)
 		pass(time.Second)
 		s.edit(func() { // a split: the children hold records before they are found
 			a.close()
-			s.shards = append(s.shards, shard("b", "a", "2", "4"), shard("c", "a", "3"))
+			s.shards = append(s.shards, openShard("b", "a", "2", "4"), openShard("c", "a", "3"))
 		})
 		pass(100 * time.Millisecond)
 		w.wantsSet(t, "a/1", "b/2", "b/4", "c/3")
@@ -57,7 +57,7 @@ func TestS2ChildrenStartAtTheTrimHorizon(t *testing.T) {
 func TestS3ChildWaitsForItsParentAlsoAcrossARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("c", "b", "3"), shard("b", "a", "2").close(), shard("a", "", "1").close())
+		s := newStream(openShard("c", "b", "3"), openShard("b", "a", "2").close(), openShard("a", "", "1").close())
 		c := newTable()
 		first := work(t, s, c, Options{}, keepAll)
 		pass(time.Minute)
@@ -79,7 +79,7 @@ func TestS3ChildWaitsForItsParentAlsoAcrossARestart(t *testing.T) {
 func TestS3UnknownParentBlocksNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("b", "trimmed long ago", "2"), shard("c", "", "3"))
+		s := newStream(openShard("b", "trimmed long ago", "2"), openShard("c", "", "3"))
 		w := work(t, s, newTable(), Options{}, nil)
 		pass(time.Second)
 		w.wantsSet(t, "b/2", "c/3")
@@ -93,7 +93,7 @@ func TestS7AllPagesOfTheListing(t *testing.T) {
 		s := newStream()
 		s.pageSize = 100
 		for i := range 250 {
-			s.shards = append(s.shards, shard(fmt.Sprintf("s%03d", i), "", "1"))
+			s.shards = append(s.shards, openShard(fmt.Sprintf("s%03d", i), "", "1"))
 		}
 		w := work(t, s, newTable(), Options{}, nil)
 		pass(10 * time.Second)
@@ -120,7 +120,7 @@ func (l loopingStream) Shards(ctx context.Context, _ string) (backend.ShardPage,
 func TestS7CursorThatLoops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "1"))
+		s := newStream(openShard("a", "", "1"))
 		w := work(t, loopingStream{s}, newTable(), Options{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1") // what was found is used
@@ -135,7 +135,7 @@ func TestS8FailedPageKeepsWhatWasFound(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// The child is on the page that comes, its parent on the one that fails.
-		s := newStream(shard("x", "", "1"), shard("c", "p", "3"), shard("p", "", "2").close())
+		s := newStream(openShard("x", "", "1"), openShard("c", "p", "3"), openShard("p", "", "2").close())
 		s.pageSize = 2
 		broken := true
 		s.fault = func(op, of string) error {
@@ -160,9 +160,9 @@ func TestS10ChildrenAppearLate(t *testing.T) {
 		t.Run(after.String(), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				b := shard("b", "a", "2")
+				b := openShard("b", "a", "2")
 				b.hidden = true
-				s := newStream(shard("a", "", "1").close(), b)
+				s := newStream(openShard("a", "", "1").close(), b)
 				w := work(t, s, newTable(), Options{}, nil)
 				pass(10 * time.Millisecond)
 				before := s.count("Shards")
@@ -188,9 +188,9 @@ func TestS10ChildrenAppearLate(t *testing.T) {
 func TestS10ChildrenAppearLateAfterARestart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := shard("b", "a", "2")
+		b := openShard("b", "a", "2")
 		b.hidden = true
-		s, c := newStream(shard("a", "", "1").close(), b), newTable()
+		s, c := newStream(openShard("a", "", "1").close(), b), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(10 * time.Millisecond)
 		wantStop(t, w)
@@ -207,19 +207,23 @@ func TestS10ChildrenAppearLateAfterARestart(t *testing.T) {
 func TestS6MissingGenerationIsTold(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1").close()
+		a := openShard("a", "", "1").close()
 		s, c, log := newStream(a), newTable(), &logs{}
 		w := work(t, s, c, Options{}, nil)
 		pass(time.Minute)
 		wantStop(t, w)
 		pass(25 * time.Hour)
-		s.edit(func() { a.gone = true; s.shards = append(s.shards, shard("c", "b", "3")) })
+		s.edit(func() { a.gone = true; s.shards = append(s.shards, openShard("c", "b", "3")) })
 		w = work(t, s, c, Options{Logger: logger(log)}, nil)
-		pass(time.Minute)
-		w.wants(t, "c/3")
-		if log.count("parent is gone and was never read") != 1 || log.count("longer than it keeps its records") != 1 {
+		if loss := wantError[*DataLossError](t, w.ended(t)); loss.Shard != "b" || loss.AfterTime.IsZero() {
+			t.Errorf("the loss is %+v", loss)
+		}
+		if log.count("DATA LOSS") != 1 || c.lease(s.arn, "c").lost == "" {
 			t.Errorf("logged:\n%s", log.b.String())
 		}
+		w = work(t, s, c, Options{}, nil) // it is recorded, and does not halt twice
+		pass(time.Minute)
+		w.wants(t, "c/3")
 		wantStop(t, w)
 	})
 }
@@ -227,7 +231,7 @@ func TestS6MissingGenerationIsTold(t *testing.T) {
 func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, b := shard("a", "", "1").close(), shard("b", "a", "2")
+		a, b := openShard("a", "", "1").close(), openShard("b", "a", "2")
 		s, c := newStream(a, b), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(time.Minute)
@@ -246,7 +250,7 @@ func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
 		if c.lease(s.arn, "a").epoch != 0 {
 			t.Error("the lease of a shard that is no longer listed was kept")
 		}
-		if l := c.lease(s.arn, "b"); l.epoch != 2 || l.done.sequence != "2" {
+		if l := c.lease(s.arn, "b"); l.epoch != 3 || l.done.sequence != "2" {
 			t.Errorf("the lease of its child is %+v", l)
 		}
 		s.edit(func() { b.records = append(b.records, backend.Record{Sequence: "3"}) })
@@ -259,26 +263,57 @@ func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
 func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1", "2")
+		a := openShard("a", "", "1", "2")
 		s, c, log := newStream(a), newTable(), &logs{}
 		old := s.arn
 		w := work(t, s, c, Options{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		s.edit(func() { s.arn += "0" })
-		loss := wantError[*DataLossError](t, w.ended(t))
-		if loss.StreamARN != old || loss.Shard != "" {
-			t.Errorf("the loss is %+v", loss)
+		for range 2 { // it halts until somebody says that he knows
+			if loss := wantError[*DataLossError](t, w.ended(t)); loss.StreamARN != s.arn || loss.Shard != "" || loss.Older != old {
+				t.Errorf("the loss is %+v", loss)
+			}
+			w = work(t, s, c, Options{Logger: logger(log)}, nil)
 		}
-		if log.count("DATA LOSS") != 1 {
-			t.Error("the loss was not logged once")
+		wantError[*DataLossError](t, w.ended(t))
+		if log.count("DATA LOSS") != 3 {
+			t.Error("the losses were not logged")
 		}
 
 		// The same shard id in the new stream: the old position is not its.
+		c.set(func() { delete(c.items, backend.Key{PK: streamsPK, SK: old}) })
 		w = work(t, s, c, Options{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1", "a/2")
-		if log.count("the table has a new stream") != 1 {
-			t.Error("the older stream was not logged")
+		wantStop(t, w)
+	})
+}
+
+func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", "", "1", "2")), newTable()
+		var losses []*DataLossError
+		w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+			losses = append(losses, loss)
+			if len(losses) == 2 {
+				return errors.New("not yet")
+			}
+			return nil
+		}}, nil)
+		pass(time.Minute)
+		if len(losses) != 1 || !losses[0].Unpromised {
+			t.Fatalf("at the very first start: %+v", losses)
+		}
+		old, last := s.arn, s.shards[0].records[1].CreatedAt
+		s.edit(func() { s.arn += "0" })
+		pass(2 * time.Minute)
+		w.wants(t, "a/1", "a/2", "a/1", "a/2")
+		if len(losses) != 3 { // tried again after the failure
+			t.Fatalf("%d losses", len(losses))
+		}
+		if got := losses[2]; got.Older != old || got.Unpromised || !got.AfterTime.Equal(last) || time.Since(got.Until) > 2*time.Minute {
+			t.Errorf("the loss is %+v", got)
 		}
 		wantStop(t, w)
 	})
@@ -287,7 +322,7 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, log := newStream(shard("a", "", "1").close()), &logs{}
+		s, log := newStream(openShard("a", "", "1").close()), &logs{}
 		s.disabled = true
 		w := work(t, s, newTable(), Options{Logger: logger(log)}, nil)
 		pass(3 * time.Minute)
@@ -305,9 +340,9 @@ func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {
 func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		a.ending = "1" // set, and the shard is open
-		s, c := newStream(a, shard("b", "a", "9")), newTable()
+		s, c := newStream(a, openShard("b", "a", "9")), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(10 * time.Minute) // of empty pages, with a child listed
 		w.wants(t, "a/1")
@@ -328,7 +363,7 @@ func TestS25StuckParentIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logs{}
-		w := work(t, newStream(shard("a", ""), shard("b", "a", "9")), newTable(), Options{Logger: logger(log)}, nil)
+		w := work(t, newStream(openShard("a", ""), openShard("b", "a", "9")), newTable(), Options{Logger: logger(log)}, nil)
 		pass(20 * time.Minute)
 		if n := log.count("does not end"); n != 1 {
 			t.Errorf("logged %d times", n)
@@ -338,32 +373,4 @@ func TestS25StuckParentIsToldOnce(t *testing.T) {
 		}
 		wantStop(t, w)
 	})
-}
-
-func TestForgetNeedsChildrenUnderWay(t *testing.T) {
-	t.Parallel()
-	long := time.Now().Add(-forgetAfter - time.Hour)
-	f := newForest([]lease{
-		{shard: "a", epoch: 1, finished: true, finishedAt: long},
-		{shard: "b", parent: "a", epoch: 1, finished: true, finishedAt: long},
-		{shard: "c", parent: "b", epoch: 1},
-	})
-	f.merge(listing{complete: true, shards: []backend.Shard{{ID: "c", Parent: "b"}, {ID: "d", Parent: "b"}}})
-	if got := f.forgettable(time.Now()); !slices.Equal(got, []string{"a"}) {
-		t.Errorf("forgettable are %v, want a: children of b have not begun", got)
-	}
-	f.begin()
-	got := f.forgettable(time.Now())
-	slices.Sort(got)
-	if !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("forgettable are %v", got)
-	}
-	f.shards["a"].lease.finishedAt = time.Now()
-	if got := f.forgettable(time.Now()); !slices.Equal(got, []string{"b"}) {
-		t.Errorf("forgettable are %v, and a was finished just now", got)
-	}
-	f.merge(listing{}) // a listing that failed says nothing about what is gone
-	if got := f.forgettable(time.Now()); got != nil {
-		t.Errorf("after a failed listing %v are forgettable", got)
-	}
 }

@@ -81,9 +81,8 @@ func hopeless(err error) bool {
 
 // final reports whether err is an answer, and not a failure to get one.
 func final(err error) bool {
-	var lost *LostError
 	var loss *DataLossError
-	return backend.KindOf(err) == backend.KindConditionFailed || errors.As(err, &lost) || errors.As(err, &loss)
+	return backend.KindOf(err) == backend.KindConditionFailed || errors.Is(err, errTaken) || errors.As(err, &loss)
 }
 
 // jitter spreads d by a fifth to both sides, so that shards do not march in step.

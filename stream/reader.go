@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -18,31 +19,54 @@ type Reader struct {
 	control backend.Table
 	handler Handler
 	opt     Options
+	count   counters
 	current atomic.Pointer[run]
 }
 
-// NewReader makes a reader of s that keeps ownership and checkpoints in the
-// control table and gives its records to h. It makes no call.
+// NewReader makes a reader of s that keeps its fleet's leases and checkpoints in
+// the control table and gives its records to h. It makes no call.
 func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *Reader {
 	return &Reader{stream: s, control: control, handler: h, opt: o}
 }
 
-// Run takes the stream and reads it until ctx is done, then stops in stages: it
-// reads no more, waits up to DrainTimeout for acknowledgements, writes the
-// checkpoints, releases the stream, and returns nil.
+// Run joins the fleet of the stream's workers and reads its share of the shards
+// until ctx is done, then stops in stages: it reads no more, waits up to
+// DrainTimeout for acknowledgements, writes the checkpoints, leaves the fleet,
+// and returns nil.
 //
-// Otherwise it returns an [OwnedError], a [LostError], a [DataLossError], the
-// handler's error, or one that no retry mends: at once if a first call fails so,
-// after two minutes later on. It stops in the same stages then, unless the
-// stream is another's. It may be called again after it has returned.
+// A worker that was declared dead, since it was frozen or cut off for longer than
+// the lease duration, notices when it wakes up, and joins anew.
+//
+// Otherwise Run returns a [DataLossError] if there is nobody to take care of a
+// loss, the handler's error, or one that no retry mends: at once if a first call
+// fails so, after two minutes later on. It stops in the same stages then. It may
+// be called again after it has returned.
 func (r *Reader) Run(ctx context.Context) error {
 	opt, err := r.opt.withDefaults()
 	if err != nil {
 		return err
 	}
-	current := newRun(r.stream, r.control, r.handler, opt)
+	window := newWindow(opt)
+	for {
+		err := r.live(ctx, newRun(r, opt, window))
+		switch {
+		case ctx.Err() != nil && (err == nil || again(err)):
+			return nil
+		case !again(err):
+			return err
+		case errors.Is(err, errTaken):
+			r.count.buried.Add(1)
+			opt.Logger.Warn("this worker was declared dead: others have its shards, and it joins anew", "worker", opt.Worker)
+		}
+	}
+}
+
+// again reports whether a worker lives on after its run has ended.
+func again(err error) bool { return errors.Is(err, errTaken) || errors.Is(err, errReplaced) }
+
+func (r *Reader) live(ctx context.Context, current *run) error {
 	defer current.troubles.Close()
-	if err := current.open(ctx); err != nil {
+	if err := current.join(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -54,8 +78,10 @@ func (r *Reader) Run(ctx context.Context) error {
 }
 
 // IdleSince says since when every known shard is read to its open tip or its
-// end and nothing waits for an acknowledgement; ok is false while that is not
-// so, and while the reader does not run. It may be called concurrently with Run.
+// end and nothing waits for an acknowledgement, as far as this worker sees it:
+// of the shards that others hold it knows only that they do. ok is false while
+// that is not so, and while the reader does not run. It may be called
+// concurrently with Run.
 func (r *Reader) IdleSince() (t time.Time, ok bool) {
 	if current := r.current.Load(); current != nil {
 		return current.idleSince()
@@ -88,13 +114,24 @@ func (o Options) withDefaults() (Options, error) {
 		name  string
 		value *int
 		usual int
-	}{{"Window", &o.Window, 10_000}, {"FlushCount", &o.FlushCount, 1_000}} {
+	}{
+		{"Window", &o.Window, 10_000}, {"FlushCount", &o.FlushCount, 1_000}, {"Pollers", &o.Pollers, 32},
+	} {
 		if *n.value == 0 {
 			*n.value = n.usual
 		}
 		if *n.value < 0 {
 			return o, fmt.Errorf("stream.Options: %s is %d, and must be at least 1", n.name, *n.value)
 		}
+	}
+	if o.WindowBytes == 0 {
+		o.WindowBytes = 64 << 20
+	}
+	if o.WindowBytes < maxPageBytes {
+		return o, fmt.Errorf("stream.Options: WindowBytes is %d, and must be at least %d", o.WindowBytes, maxPageBytes)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	o.MaxIdle = max(o.MaxIdle, o.PollInterval)
 	if o.Logger == nil {

@@ -16,7 +16,7 @@ import (
 func TestS4CheckpointStaysAtTheContiguousPrefix(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(shard("a", "", "1", "2", "3", "4")), newTable()
+		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
 		w := work(t, s, c, Options{}, keepAll)
 		for _, step := range []struct{ ack, checkpoint string }{
 			{"a/3", ""}, {"a/1", "1"}, {"a/1", "1"}, {"a/2", "3"}, {"a/4", "4"},
@@ -35,7 +35,7 @@ func TestS4CheckpointStaysAtTheContiguousPrefix(t *testing.T) {
 func TestS4MissingAcknowledgementIsReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(shard("a", "", "1", "2", "3").close(), shard("b", "a", "4")), newTable()
+		s, c := newStream(openShard("a", "", "1", "2", "3").close(), openShard("b", "a", "4")), newTable()
 		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
 		wantStop(t, w)
@@ -49,8 +49,8 @@ func TestS4MissingAcknowledgementIsReadAgain(t *testing.T) {
 func TestS6TrimmedIsAnIncident(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1", "2", "3")
-		s, c, log := newStream(a, shard("z", "", "7")), newTable(), &logs{}
+		a := openShard("a", "", "1", "2", "3")
+		s, c, log := newStream(a, openShard("z", "", "7")), newTable(), &logs{}
 		made := a.records[0].CreatedAt
 		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
@@ -79,7 +79,7 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 func TestS6TrimmedWhileReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		s := newStream(a)
 		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
 		pass(time.Minute)
@@ -99,7 +99,7 @@ func TestS6TrimmedWhileReading(t *testing.T) {
 func TestS6TrimmedAndNothingLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "")
+		a := openShard("a", "")
 		s, c, log := newStream(a), newTable(), &logs{}
 		w := work(t, s, c, Options{Logger: logger(log)}, nil)
 		pass(time.Minute)
@@ -128,7 +128,7 @@ func TestS6TrimmedAndNothingLost(t *testing.T) {
 func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, start := newStream(shard("a", "")), time.Now()
+		s, start := newStream(openShard("a", "")), time.Now()
 		s.fault = func(op, _ string) error {
 			if op == "Records" && time.Since(start) > time.Hour {
 				return fail(op, backend.KindTrimmed)
@@ -144,8 +144,8 @@ func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
 func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
-		s, c := newStream(a, shard("b", "a", "2")), newTable()
+		a := openShard("a", "", "1")
+		s, c := newStream(a, openShard("b", "a", "2")), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(time.Minute)
 		wantStop(t, w)
@@ -174,7 +174,7 @@ func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(shard("a", ""), shard("b", "a", "2")), newTable()
+		s, c := newStream(openShard("a", ""), openShard("b", "a", "2")), newTable()
 		s.fault = func(op, of string) error {
 			if op == "Iterator" && of == "a" {
 				return fail(op, backend.KindNotFound)
@@ -191,7 +191,7 @@ func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
 func TestS6NotFoundForAMoment(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "1"))
+		s := newStream(openShard("a", "", "1"))
 		failures := 0
 		s.fault = func(op, _ string) error {
 			if failures++; op == "Iterator" && failures < goneAfter {
@@ -209,7 +209,7 @@ func TestS6NotFoundForAMoment(t *testing.T) {
 func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(shard("a", "", "1", "2", "3", "4")), newTable()
+		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
 		w := work(t, s, c, Options{Window: 2}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(20 * time.Minute) // a page waits for room, its iterator grows old
 		w.wants(t, "a/1", "a/2")
@@ -229,7 +229,7 @@ func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 func TestS9IteratorsThatExpireAtOnceAreNoTightLoop(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "1"))
+		s := newStream(openShard("a", "", "1"))
 		s.fault = func(op, _ string) error {
 			if op == "Records" {
 				return fail(op, backend.KindExpired)
@@ -254,7 +254,7 @@ func TestS18RepeatedRecordsAndNumbersOfDifferentLength(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		// As text, 99… is greater than 100….
-		s, c := newStream(shard("a", "", "99999999999999999999", "100000000000000000000", "99999999999999999999")), newTable()
+		s, c := newStream(openShard("a", "", "99999999999999999999", "100000000000000000000", "99999999999999999999")), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(time.Minute)
 		if n := len(w.got()); n != 3 {
@@ -270,7 +270,7 @@ func TestS18RepeatedRecordsAndNumbersOfDifferentLength(t *testing.T) {
 func TestS18ExpiredIteratorAfterNumbersOfDifferentLength(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "99999999999999999999", "100000000000000000000"))
+		s := newStream(openShard("a", "", "99999999999999999999", "100000000000000000000"))
 		w := work(t, s, newTable(), Options{MaxIdle: time.Hour, PollInterval: time.Hour}, nil)
 		pass(2 * time.Hour)
 		if n := len(w.got()); n != 2 {
@@ -286,20 +286,20 @@ func TestS18ExpiredIteratorAfterNumbersOfDifferentLength(t *testing.T) {
 func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		s, c := newStream(a), newTable()
 		sk := leaseKey(s.arn, "a").SK
 		w := work(t, s, c, Options{FlushInterval: time.Minute, FlushCount: 100}, nil)
 		pass(59 * time.Second)
-		if n := c.written(sk); n != 1 { // taken
+		if n := c.written(sk); n != 2 { // found and taken
 			t.Errorf("%d writes before the flush is due", n)
 		}
 		pass(time.Second)
-		if n := c.written(sk); n != 2 {
+		if n := c.written(sk); n != 3 {
 			t.Errorf("%d writes after a minute", n)
 		}
 		pass(time.Hour)
-		if n := c.written(sk); n != 2 {
+		if n := c.written(sk); n != 3 {
 			t.Errorf("%d writes after an idle hour", n)
 		}
 		s.edit(func() {
@@ -308,7 +308,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 			}
 		})
 		pass(gather)
-		if n := c.written(sk); n != 3 {
+		if n := c.written(sk); n != 4 {
 			t.Errorf("%d writes after a hundred records at once", n)
 		}
 		wantStop(t, w)
@@ -318,7 +318,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		s := newStream(a)
 		w := work(t, s, newTable(), Options{PollInterval: time.Second, MaxIdle: time.Minute}, nil)
 		pass(time.Hour)
@@ -335,7 +335,7 @@ func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
 func TestS23WriteWhileAnEmptyPageIsReadIsNotMissed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "")
+		a := openShard("a", "")
 		s := newStream(a)
 		s.read = func(page backend.RecordPage) {
 			if len(page.Records) == 0 && len(a.records) == 0 {
@@ -356,7 +356,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream()
 		for i := range 20 {
-			one := shard(fmt.Sprintf("s%02d", i), "")
+			one := openShard(fmt.Sprintf("s%02d", i), "")
 			for j := range 50 {
 				one.records = append(one.records, backend.Record{Sequence: fmt.Sprint(j + 1)})
 			}
@@ -390,7 +390,7 @@ func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, log := newStream(), &logs{}
 		for i := range 50 {
-			s.shards = append(s.shards, shard(fmt.Sprintf("s%02d", i), "", "1"))
+			s.shards = append(s.shards, openShard(fmt.Sprintf("s%02d", i), "", "1"))
 		}
 		s.fault = func(op, _ string) error {
 			if op == "Shards" {
@@ -419,7 +419,7 @@ func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
 func TestHandlerErrorStopsTheReader(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c, boom := newStream(shard("a", "", "1", "2", "3"), shard("b", "", "4")), newTable(), errors.New("boom")
+		s, c, boom := newStream(openShard("a", "", "1", "2", "3"), openShard("b", "", "4")), newTable(), errors.New("boom")
 		other := make(chan struct{})
 		r := NewReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
 			if records[0].Shard == "b" {
@@ -449,7 +449,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(shard("a", "", "1"), shard("b", "", "2"))
+		s := newStream(openShard("a", "", "1"), openShard("b", "", "2"))
 		var others atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
 		r := NewReader(s, newTable(), HandlerFunc(func(ctx context.Context, records []*Record) error {
@@ -481,8 +481,8 @@ func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
 func TestIdleSince(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1").close()
-		b := shard("b", "a", "2")
+		a := openShard("a", "", "1").close()
+		b := openShard("b", "a", "2")
 		b.hidden = true
 		s := newStream(a, b)
 		w := work(t, s, newTable(), Options{}, func(r *Record) bool { return r.Sequence == "2" })
@@ -534,8 +534,8 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestReadStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(shard("a", "", "1").close(), shard("b", "a", "2"), shard("c", "b")), newTable()
-		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Owner != (Owner{}) || len(got.Shards) != 3 {
+		s, c := newStream(openShard("a", "", "1").close(), openShard("b", "a", "2"), openShard("c", "b")), newTable()
+		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Leader != (Owner{}) || len(got.Shards) != 3 {
 			t.Errorf("before the first start: %+v, %v", got, err)
 		}
 		w := work(t, s, c, Options{Worker: "one"}, nil)
@@ -544,17 +544,17 @@ func TestReadStatus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o := got.Owner; o.Worker != "one" || o.Epoch != 1 || o.Counter < 10 || time.Since(o.RenewedAt) > 4*time.Second {
+		if o := got.Leader; o.Worker != "one" || o.Epoch != 1 || o.Counter < 10 || time.Since(o.RenewedAt) > 4*time.Second {
 			t.Errorf("the owner is %+v", o)
 		}
 		a, b, child := got.Shards[0], got.Shards[1], got.Shards[2]
 		if !a.Finished || a.FinishedAt.IsZero() || a.Checkpoint != "1" || !a.Listed {
 			t.Errorf("a is %+v", a)
 		}
-		if b.Finished || b.Checkpoint != "2" || b.CheckpointTime.IsZero() || b.Parent != "a" || b.Worker != "one" || b.Epoch != 1 {
+		if b.Finished || b.Checkpoint != "2" || b.CheckpointTime.IsZero() || b.Parent != "a" || b.Worker != "one" || b.Epoch != 2 {
 			t.Errorf("b is %+v", b)
 		}
-		if child != (ShardStatus{Shard: "c", Parent: "b", Listed: true}) {
+		if child != (ShardStatus{Shard: "c", Parent: "b", Listed: true, Epoch: 1}) {
 			t.Errorf("c is %+v", child)
 		}
 		wantStop(t, w)
@@ -566,7 +566,7 @@ func TestReadStatus(t *testing.T) {
 func TestS23SmallPagesAreNotReadInARow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := shard("a", "", "1")
+		a := openShard("a", "", "1")
 		s := newStream(a)
 		s.changed = nil                     // a server that tells nobody
 		s.read = func(backend.RecordPage) { // each read is followed by a write

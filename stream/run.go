@@ -3,75 +3,82 @@ package stream
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
 const (
-	// closeTimeout bounds the last checkpoints and the release of the stream.
+	// closeTimeout bounds the last checkpoints and the leaving of the fleet.
 	closeTimeout = 800 * time.Millisecond
-	// flushers is how many checkpoints are written at once.
-	flushers = 8
+	// writers is how many leases are written at once.
+	writers = 16
 	// retention is how long a stream keeps its records.
 	// Source: DynamoDB Streams API reference.
 	retention = 24 * time.Hour
 )
 
-// run is one run of a Reader: it owns the stream from open to close.
+// run is one life of a worker: from the moment it joins the fleet until it
+// leaves it, or is declared dead. Its id is in every item that it writes.
 type run struct {
 	stream  backend.Stream
 	control backend.Table
 	handler Handler
 	opt     Options
-	id      string // of this run, in every item it writes
+	window  *window
+	count   *counters
+	id      string
 
-	arn           string
-	own           *ownership
-	leases        *leases
-	forest        *forest
+	arn    string
+	self   *claim // its sign of life, which all its leases depend on
+	leases *leases
+	queue  *queue
+	fleet  fleet
+
 	troubles      *trouble.Log
+	fleetTroubles *trouble.Work
 	listTroubles  *trouble.Work
 	readTroubles  *trouble.Work
 	flushTroubles *trouble.Work
-	disabled      bool // the stream is switched off; the discoverer's
 
-	readers sync.WaitGroup
-	window  *semaphore.Weighted
-	ended   chan struct{} // a shard is finished
-	due     chan struct{} // some shard has flushCount acknowledgements to flush
-
-	everRead atomic.Bool  // a page was read
-	waiting  atomic.Int64 // delivered and not acknowledged, over all shards
-	stirs    atomic.Int64 // when something happened last, in ns since start
+	disabled sync.Once     // tells that the stream is switched off
+	due      chan struct{} // some shard has flushCount acknowledgements to flush
+	nudge    chan struct{} // leases were written: look at once
+	everRead atomic.Bool   // a page was read
+	stirs    atomic.Int64  // when something happened last, in ns since start
 	start    time.Time
 
-	mu    sync.Mutex
-	reads []*reading // shards begun and not finished
-	err   error      // the first that stopped the run
-	stop  context.CancelFunc
+	mu     sync.Mutex
+	shards map[string]*shard    // held
+	over   map[string]time.Time // no longer held, since when
+	err    error                // the first that stopped the run
+	reads  context.Context      // done when no more is to be read
+	stop   context.CancelFunc
 }
 
-func newRun(s backend.Stream, control backend.Table, h Handler, o Options) *run {
+func newRun(r *Reader, o Options, w *window) *run {
 	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
 	return &run{
-		stream: s, control: control, handler: h, opt: o, id: rand.Text(),
-		troubles: troubles, listTroubles: troubles.Work("listing shards"),
-		readTroubles: troubles.Work("reading records"), flushTroubles: troubles.Work("writing checkpoints"),
-		window: semaphore.NewWeighted(int64(o.Window)),
-		ended:  make(chan struct{}, 1), due: make(chan struct{}, 1), start: time.Now(),
+		stream: r.stream, control: r.control, handler: r.handler, opt: o, window: w, count: &r.count, id: rand.Text(),
+		queue: newQueue(), fleet: newFleet(),
+		troubles:     troubles,
+		listTroubles: troubles.Work("listing shards"), readTroubles: troubles.Work("reading records"),
+		flushTroubles: troubles.Work("writing checkpoints"), fleetTroubles: troubles.Work("following the fleet"),
+		due: make(chan struct{}, 1), nudge: make(chan struct{}, 1), start: time.Now(),
+		shards: make(map[string]*shard), over: make(map[string]time.Time),
 	}
 }
 
-// open takes the stream and learns how far it is read.
-func (r *run) open(ctx context.Context) error {
+// join finds the stream and shows the first sign of life.
+func (r *run) join(ctx context.Context) error {
 	err := persist(ctx, r.listTroubles, "stream", true, func(ctx context.Context) error {
 		page, err := r.stream.Shards(ctx, "")
 		r.arn = page.StreamARN
@@ -80,63 +87,66 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.own = newOwnership(r.control, r.arn, r.id, r.opt, r.troubles)
-	before, err := r.own.acquire(ctx)
-	if err != nil {
-		return err
+	r.leases = &leases{control: r.control, arn: r.arn, troubles: r.troubles.Work("using the control table")}
+	r.self = newClaim(r, workerKey(r.arn, r.id), "sign of life", r.troubles.Work("showing a sign of life"))
+	r.self.shape = func(s *sign) { s.leads = r.leader() != nil }
+	ours, err := r.self.take(ctx, sign{}, sign{
+		worker: r.opt.Worker, run: r.id, counter: 1, lease: r.opt.LeaseDuration, renewedAt: r.opt.Now(),
+	})
+	if err == nil && !ours {
+		err = errTaken
 	}
-	r.leases = &leases{control: r.control, arn: r.arn, own: r.own, troubles: r.troubles.Work("using the control table")}
-	known, err := r.recall(ctx, before)
-	if err != nil {
-		r.close()
-		return err
+	if err == nil {
+		r.opt.Logger.Info("joined the fleet", "worker", r.opt.Worker, "run", r.id)
 	}
-	r.forest = newForest(known)
-	return nil
-}
-
-// recall reads the leases, and warns of what may have been missed.
-func (r *run) recall(ctx context.Context, before ownerItem) ([]lease, error) {
-	known, err := r.leases.load(ctx)
-	if err != nil {
-		return nil, err
-	}
-	older, err := r.leases.remember(ctx, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	if len(older) > 0 {
-		r.opt.Logger.Error("the table has a new stream, which is read from its beginning: what was left in the old one, and what was written while there was none, is in neither; recover it from the table",
-			"stream", r.arn, "older", older)
-	}
-	if away := time.Since(before.renewedAt); before.epoch > 0 && away > retention {
-		r.opt.Logger.Error("nobody has read the stream for longer than it keeps its records: some may be lost; recover them from the table",
-			"stream", r.arn, "away", away.Round(time.Second).String())
-	}
-	return known, nil
+	return err
 }
 
 // work reads until ctx is done or something fails, and stops in stages.
 func (r *run) work(ctx context.Context) error {
-	reading, stop := context.WithCancel(ctx)
-	defer stop()
-	r.stop = stop
+	r.reads, r.stop = context.WithCancel(ctx)
+	defer r.stop()
 	keeping, stopKeeping := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopKeeping()
 
-	var keepers sync.WaitGroup
-	keepers.Go(func() { r.fail(r.own.keep(keeping)) })
+	var keepers, workers sync.WaitGroup
+	keepers.Go(func() { r.fail(r.self.keep(keeping)) })
 	keepers.Go(func() { r.fail(r.flushAlways(keeping)) })
-
-	r.fail(r.discover(reading))
-	r.readers.Wait()
+	workers.Go(func() { r.fail(r.follow(r.reads)) })
+	workers.Go(func() { r.heed(r.reads) })
+	r.queue.run(r.reads, r.opt.Pollers, r.step)
+	workers.Wait()
 	r.drain(keeping)
 	stopKeeping()
 	keepers.Wait()
-	r.close()
+	r.leave()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
+}
+
+// heed wakes shards when the backend tells of changes.
+func (r *run) heed(ctx context.Context) {
+	changed := r.stream.Changed()
+	for changed != nil {
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+		changed = r.stream.Changed() // before waking, or a write in between goes unnoticed
+		if trouble.Sleep(ctx, gather, nil) != nil {
+			return
+		}
+		r.queue.wakeAll(r.held())
+	}
+}
+
+// held returns the shards that this run holds.
+func (r *run) held() []*shard {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.shards))
 }
 
 // fail stops the run; the first error is the one that counts.
@@ -146,38 +156,42 @@ func (r *run) fail(err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.reads.Err() != nil && errors.Is(err, context.Canceled) {
+		return
+	}
 	if r.err == nil {
 		r.err = err
 	}
 	r.stop()
 }
 
-// incident logs a loss of data, which stops the run.
-func (r *run) incident(err *DataLossError) error {
+// incident logs a loss of data.
+func (r *run) incident(err *DataLossError) {
+	err.halts = r.opt.Lost == nil
+	r.count.lost.Add(1)
 	r.opt.Logger.Error("DATA LOSS: the stream no longer holds records that were not read", "error", err)
-	return err
 }
 
-// drain waits for acknowledgements: all of the window being free means that
-// none is missing.
+// drain waits for acknowledgements.
 func (r *run) drain(ctx context.Context) {
-	if _, _, lost := r.own.state(); lost != nil {
+	if !r.self.valid() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.opt.DrainTimeout)
 	defer cancel()
-	if r.window.Acquire(ctx, int64(r.opt.Window)) != nil {
-		r.opt.Logger.Warn("stopping without some acknowledgements: these records will be read again", "records", r.waiting.Load())
+	if r.window.empty(ctx) != nil {
+		r.opt.Logger.Warn("stopping without some acknowledgements: these records will be read again",
+			"records", r.window.waiting.Load())
 	}
 }
 
-// close writes what is done and gives the stream back, on a context of its own.
-func (r *run) close() {
+// leave writes what is done and leaves the fleet, on a context of its own. With
+// the sign of life gone all leases are free at once.
+func (r *run) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	valid, _, lost := r.own.state()
-	if lost != nil || !valid && r.own.renew(ctx) != nil {
-		r.opt.Logger.Warn("stopping without the stream: some records may be read again", "worker", r.opt.Worker)
+	if !r.self.valid() && r.self.renew(ctx, nil) != nil {
+		r.opt.Logger.Warn("stopping without a sign of life: some records may be read again", "worker", r.opt.Worker)
 		return
 	}
 	if err := r.flush(ctx); err != nil {
@@ -185,11 +199,14 @@ func (r *run) close() {
 	} else {
 		r.flushTroubles.Worked("checkpoints")
 	}
-	if err := r.own.release(ctx); err != nil {
-		r.opt.Logger.Warn("the stream could not be released: the next worker has to wait for the lease to run out", "error", err)
+	if leader := r.leader(); leader != nil {
+		_ = leader.release(ctx) // otherwise the next one sees that this one is gone
+	}
+	if err := remove(ctx, r.control, []backend.Key{r.self.key}); err != nil {
+		r.opt.Logger.Warn("the fleet could not be left: others have to wait for the lease to run out", "error", err)
 		return
 	}
-	r.opt.Logger.Info("released the stream", "worker", r.opt.Worker)
+	r.opt.Logger.Info("left the fleet", "worker", r.opt.Worker)
 }
 
 // flushAlways writes checkpoints by time and by count until ctx is done.
@@ -198,7 +215,7 @@ func (r *run) flushAlways(ctx context.Context) error {
 		if trouble.Sleep(ctx, r.opt.FlushInterval, r.due) != nil {
 			return nil
 		}
-		if valid, _, _ := r.own.state(); !valid {
+		if !r.self.valid() {
 			continue
 		}
 		err := r.flush(ctx)
@@ -208,8 +225,6 @@ func (r *run) flushAlways(ctx context.Context) error {
 		case err == nil:
 			r.flushTroubles.Worked("checkpoints")
 			continue
-		case final(err):
-			return err
 		}
 		pause, giveUp := failed(ctx, r.flushTroubles, "checkpoints", err)
 		if giveUp {
@@ -223,42 +238,56 @@ func (r *run) flushAlways(ctx context.Context) error {
 
 // flush writes the checkpoints that have moved, a few at a time.
 func (r *run) flush(ctx context.Context) error {
-	r.mu.Lock()
-	reads := slices.Clone(r.reads)
-	r.mu.Unlock()
 	var group errgroup.Group
-	group.SetLimit(flushers)
-	for _, s := range reads {
+	group.SetLimit(writers)
+	for _, s := range r.held() {
+		if !s.unsaved() {
+			continue
+		}
 		group.Go(func() error {
-			return bounded(ctx, func(ctx context.Context) error { return s.save(ctx, "") })
+			err := bounded(ctx, func(ctx context.Context) error { return s.save(ctx, nil) })
+			if errors.Is(err, errTaken) {
+				s.forfeit()
+				return nil
+			}
+			return err
 		})
 	}
 	return group.Wait()
 }
 
 // settle gives back room in the window.
-func (r *run) settle(n int) {
-	if n == 0 {
-		return
-	}
-	if r.waiting.Add(-int64(n)) == 0 {
+func (r *run) settle(n int, sizeBytes int64) {
+	if r.window.leave(n, sizeBytes) == 0 {
 		r.stirred()
 	}
-	r.window.Release(int64(n))
 }
 
 // stirred notes that the stream is not idle just now.
 func (r *run) stirred() { r.stirs.Store(int64(time.Since(r.start))) }
 
-func (r *run) idleSince() (time.Time, bool) {
-	since, ok := r.forest.idleSince()
-	if !ok || r.waiting.Load() > 0 {
+// idleSince returns since when there is nothing to read and nothing under way,
+// as far as this worker knows.
+func (r *run) idleSince() (since time.Time, ok bool) {
+	since, ok = r.fleet.calmSince()
+	if !ok || r.window.waiting.Load() > 0 {
 		return time.Time{}, false
 	}
-	if stirred := r.start.Add(time.Duration(r.stirs.Load())); stirred.After(since) {
-		since = stirred
+	for _, s := range r.held() {
+		at := s.atTip()
+		if at.IsZero() {
+			return time.Time{}, false
+		}
+		since = latest(since, at)
 	}
-	return since, true
+	return latest(since, r.start.Add(time.Duration(r.stirs.Load()))), true
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // signal wakes who waits on a channel of one place; it does not block.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
 )
 
 // stuckAfter is how long a shard with children may bring nothing and not end
@@ -22,85 +22,130 @@ const (
 	// maxPageBytes ends a page of records.
 	// Source: DynamoDB Streams API reference, GetRecords.
 	maxPageBytes = 1 << 20
+	// pagesInTurn is how many full pages of one shard are read before others
+	// that are due have their turn.
+	pagesInTurn = 16
 )
 
-// reading is the reading of one shard in one run. Its fields belong to the
-// goroutine that reads, but for the lease.
-type reading struct {
+// shard is one shard that this run holds. One step at a time works on it, which
+// owns the fields of the reading.
+type shard struct {
 	*run
-	node    *node
-	id      string
-	tracker *tracker
 
-	iterator string    // empty: to be opened
-	fresh    bool      // the iterator has brought no page yet
-	seen     time.Time // when it brought the last one, by the wall clock
-	read     position  // of the last record read
-	missing  int       // times in a row that the shard was not found
+	id      string
+	begun   time.Time
+	ctx     context.Context // done when the shard is no longer ours to read
+	cancel  context.CancelFunc
+	tracker *tracker
+	turn    turn // of the queue
+
+	// Of the reading.
+	phase    phase
+	iterator string // empty: to be opened
+	fresh    bool   // the iterator has brought no page yet
+	read     position
+	missing  int // times in a row that the shard was not found
 	pause    time.Duration
 	barren   time.Time // since when a shard with children has brought nothing
 	warned   bool
+	drainBy  time.Time // when to hand over, with or without the last acknowledgements
+	lookups  int       // for children, in vain
 
 	writing exclusive
 	lease   lease // as it stands in the control table; guarded by writing
+
+	mu     sync.Mutex
+	seen   time.Time // when it brought the last page, by the wall clock
+	readAt position  // a copy of read, for those who ask
+	saved  position  // what the lease says
+	tip    time.Time // since when it is read to its open end; zero: it is not
+	to     string    // the run that it is handed over to; empty: nobody
+	worker string    // of that run
 }
 
-// readShard reads one shard until it is finished or ctx is done.
-func (r *run) readShard(ctx context.Context, n *node) error {
-	taken, err := r.leases.take(ctx, n.lease)
+// phase is what the next step does.
+type phase uint8
+
+const (
+	reading  phase = iota
+	ended          // waits for the last acknowledgements, to be finished
+	orphaned       // finished, and looks for its children
+)
+
+func newShard(r *run, l lease) *shard {
+	s := &shard{
+		run: r, id: l.shard, begun: time.Now(),
+		lease: l, read: l.done, readAt: l.done, saved: l.done, writing: newExclusive(), turn: turn{index: -1},
+	}
+	s.ctx, s.cancel = context.WithCancel(r.reads)
+	s.tracker = newTracker(l.done, r.opt.FlushCount, r.settle,
+		func() { signal(r.due) }, func() { r.queue.wake(s) })
+	return s
+}
+
+// step does what is next and says how long the shard rests.
+func (r *run) step(s *shard) (rest time.Duration, more bool) {
+	rest, err := s.advance(s.ctx)
+	switch {
+	case err == nil:
+		return rest, true
+	case errors.Is(err, errOver), s.ctx.Err() != nil:
+		return 0, false
+	case errors.Is(err, errTaken) && s.self.valid():
+		s.forfeit()
+		return 0, false
+	default:
+		r.fail(err)
+		return 0, false
+	}
+}
+
+// errOver says that there is nothing left to do for a shard.
+var errOver = errors.New("the shard is done with")
+
+func (s *shard) advance(ctx context.Context) (rest time.Duration, err error) {
+	if to := s.heir(); to != "" && s.phase == reading {
+		return s.handOver(ctx)
+	}
+	switch s.phase {
+	case ended:
+		return s.finish(ctx)
+	case orphaned:
+		return s.findChildren(ctx)
+	}
+	for range pagesInTurn {
+		rest, err = s.readPage(ctx)
+		if err != nil || rest > 0 || s.phase != reading || s.heir() != "" {
+			break
+		}
+	}
+	return rest, err
+}
+
+// readPage reads one page, and says how long to wait for the next.
+func (s *shard) readPage(ctx context.Context) (rest time.Duration, err error) {
+	if err := s.window.open(ctx); err != nil {
+		return 0, err
+	}
+	page, err := s.next(ctx)
 	if err != nil {
-		return err
+		return s.mend(ctx, err)
 	}
-	s := &reading{run: r, node: n, id: taken.shard, lease: taken, read: taken.done, writing: newExclusive()}
-	s.tracker = newTracker(taken.done, r.opt.FlushCount, r.settle, func() { signal(r.due) })
-	if taken.finished {
-		s.finished()
-		return nil
+	if err := s.deliver(ctx, page.Records); err != nil {
+		return 0, err
 	}
-	if n.orphan {
-		r.opt.Logger.Error("a shard's parent is gone and was never read: records may be lost; recover them from the table",
-			"shard", s.id, "parent", taken.parent)
+	if page.Next == "" { // and only so a shard ends
+		s.end()
+		return 0, nil
 	}
-	r.mu.Lock()
-	r.reads = append(r.reads, s)
-	r.mu.Unlock()
-	for {
-		if err := s.awaitRoom(ctx); err != nil {
-			return err
-		}
-		changed := s.stream.Changed() // taken before reading, or a write in between goes unnoticed
-		page, err := s.next(ctx)
-		if err != nil {
-			switch err := s.mend(ctx, err); {
-			case err == nil:
-				continue
-			case errors.Is(err, errUnread):
-				return s.finish(ctx)
-			default:
-				return err
-			}
-		}
-		if err := s.deliver(ctx, page.Records); err != nil {
-			return err
-		}
-		if page.Next == "" { // and only so a shard ends
-			return s.finish(ctx)
-		}
-		s.iterator = page.Next
-		switch n := len(page.Records); {
-		case s.full(page): // there is more
-			continue
-		case n > 0:
-			err = trouble.Sleep(ctx, jitter(s.opt.PollInterval), changed)
-		default:
-			err = s.idle(ctx, changed)
-		}
-		if err == nil && changed != nil {
-			err = trouble.Sleep(ctx, gather, nil)
-		}
-		if err != nil {
-			return err
-		}
+	s.iterator = page.Next
+	switch n := len(page.Records); {
+	case s.full(page): // there is more
+		return 0, nil
+	case n > 0:
+		return jitter(s.opt.PollInterval), nil
+	default:
+		return s.idle(), nil
 	}
 }
 
@@ -108,28 +153,22 @@ func (r *run) readShard(ctx context.Context, n *node) error {
 // is more to be read at once. A smaller page comes from near the tip of the
 // shard, and each read costs, however little it brings: a handler that writes
 // to the table that it reads would be answered its own writes one by one.
-func (s *reading) full(page backend.RecordPage) bool {
-	var size int64
-	for _, r := range page.Records {
-		size += r.SizeBytes
-	}
-	return len(page.Records) > s.limit()/2 || size > maxPageBytes/2
+func (s *shard) full(page backend.RecordPage) bool {
+	return len(page.Records) > s.limit()/2 || size(page.Records) > maxPageBytes/2
 }
 
-func (s *reading) limit() int { return min(backend.MaxRecords, s.opt.Window) }
-
-// awaitRoom pauses reading while the window is full.
-func (s *reading) awaitRoom(ctx context.Context) error {
-	if err := s.window.Acquire(ctx, 1); err != nil {
-		return err
+func size(records []backend.Record) (n int64) {
+	for _, r := range records {
+		n += r.SizeBytes
 	}
-	s.window.Release(1)
-	return nil
+	return n
 }
+
+func (s *shard) limit() int { return min(backend.MaxRecords, s.opt.Window) }
 
 // next reads a page, and opens the shard first where it has to: after the last
 // record read, or at the trim horizon, and never at the latest.
-func (s *reading) next(ctx context.Context) (page backend.RecordPage, err error) {
+func (s *shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if s.iterator == "" {
 		s.fresh = true
 		at := backend.Position{Type: backend.TrimHorizon}
@@ -144,33 +183,44 @@ func (s *reading) next(ctx context.Context) (page backend.RecordPage, err error)
 			return page, err
 		}
 	}
+	s.count.reads.Add(1)
 	err = bounded(ctx, func(ctx context.Context) (err error) {
 		page, err = s.stream.Records(ctx, s.iterator, s.limit())
 		return err
 	})
-	if err == nil {
-		s.fresh, s.missing, s.seen = false, 0, time.Now().Round(0)
-		s.everRead.Store(true)
-		s.readTroubles.Worked(s.id)
+	if err != nil {
+		return page, err
 	}
-	return page, err
+	if len(page.Records) == 0 {
+		s.count.empty.Add(1)
+	}
+	s.fresh, s.missing = false, 0
+	s.mu.Lock()
+	s.seen = time.Now().Round(0)
+	s.mu.Unlock()
+	s.everRead.Store(true)
+	s.readTroubles.Worked(s.id)
+	return page, nil
 }
 
 // deliver gives records to the handler, as soon as the window has room for them
-// and the stream is surely ours.
-func (s *reading) deliver(ctx context.Context, records []backend.Record) error {
+// and the shard is surely ours.
+func (s *shard) deliver(ctx context.Context, records []backend.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
-	s.forest.atTip(s.node, false)
+	s.setTip(false)
 	s.pause, s.barren = 0, time.Time{}
 	for part := range slices.Chunk(records, s.opt.Window) {
-		if err := s.window.Acquire(ctx, int64(len(part))); err != nil {
+		for i := range part { // what takes more than all the room there is takes all of it
+			part[i].SizeBytes = min(part[i].SizeBytes, s.opt.WindowBytes/int64(len(part)))
+		}
+		bytes := size(part)
+		if err := s.window.enter(ctx, len(part), bytes); err != nil {
 			return err
 		}
-		s.waiting.Add(int64(len(part)))
-		if err := s.own.hold(ctx); err != nil {
-			s.settle(len(part))
+		if err := s.self.hold(ctx); err != nil {
+			s.settle(len(part), bytes)
 			return err
 		}
 		delivered := s.tracker.deliver(s.id, part)
@@ -181,82 +231,77 @@ func (s *reading) deliver(ctx context.Context, records []backend.Record) error {
 			}
 			return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.id, s.read.sequence, err)
 		}
+		s.count.records.Add(int64(len(part)))
 		for _, r := range part {
 			if backend.CompareSequence(r.Sequence, s.read.sequence) > 0 {
-				s.read = position{r.Sequence, r.CreatedAt}
+				s.setRead(position{r.Sequence, r.CreatedAt})
 			}
 		}
 	}
 	return nil
 }
 
-// idle waits after an empty page, which is not the end: longer each time, or
-// until something was written.
-func (s *reading) idle(ctx context.Context, changed <-chan struct{}) error {
-	s.forest.atTip(s.node, true)
+// idle says how long to wait after an empty page, which is not the end: longer
+// each time, or until something was written.
+func (s *shard) idle() time.Duration {
+	s.setTip(true)
 	switch {
-	case !s.forest.hasChildren(s.node):
-		s.barren = time.Time{}
 	case s.barren.IsZero():
 		s.barren = time.Now()
-	case time.Since(s.barren) > stuckAfter && !s.warned:
+	case time.Since(s.barren) > stuckAfter && !s.warned && s.fleet.isParent(s.id):
 		s.warned = true
 		s.opt.Logger.Warn("a shard has children and brings nothing, but does not end: its children wait for it",
 			"shard", s.id, "since", s.barren)
 	}
 	s.pause = min(max(2*s.pause, s.opt.PollInterval), s.opt.MaxIdle)
-	return trouble.Sleep(ctx, jitter(s.pause), changed)
+	return jitter(s.pause)
 }
 
-// finish waits until all records of an ended shard are acknowledged, makes that
-// durable, and lets the children begin.
-func (s *reading) finish(ctx context.Context) error {
-	s.forest.atTip(s.node, false)
-	s.tracker.end()
-	select {
-	case <-s.tracker.settled:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	if err := s.own.hold(ctx); err != nil {
-		return err
-	}
-	err := persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.save(ctx, "") })
-	if err != nil {
-		return err
-	}
-	s.finished()
-	return nil
-}
-
-// finished tells the forest, persisted first and then believed.
-func (s *reading) finished() {
-	s.writing.Lock()
-	at := s.lease.finishedAt
-	s.writing.Unlock()
+func (s *shard) setTip(tip bool) {
 	s.mu.Lock()
-	s.reads = slices.DeleteFunc(s.reads, func(other *reading) bool { return other == s })
-	s.mu.Unlock()
-	s.forest.finish(s.node, at)
-	s.stirred()
-	signal(s.ended)
+	defer s.mu.Unlock()
+	switch {
+	case !tip:
+		s.tip = time.Time{}
+	case s.tip.IsZero():
+		s.tip = time.Now()
+	}
 }
 
-// save makes durable what is done, if there is anything new.
-func (s *reading) save(ctx context.Context, lost string) (err error) {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	next := s.lease
-	next.done, next.finished = s.tracker.state()
-	if lost != "" {
-		next.lost = lost
+// atTip returns since when the shard is read to its open end; zero: it is not.
+func (s *shard) atTip() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tip
+}
+
+func (s *shard) setRead(p position) {
+	s.read = p
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readAt = p
+}
+
+// forfeit stops reading a shard that is another's.
+func (s *shard) forfeit() {
+	if s.dismiss() {
+		s.count.forfeited.Add(1)
+		s.opt.Logger.Warn("a shard is another worker's now", "shard", s.id)
 	}
-	if next.same(s.lease) && next.lost == s.lease.lost {
-		return nil
+}
+
+// dismiss takes the shard from those that this run holds, and reports whether it
+// was among them.
+func (s *shard) dismiss() bool {
+	s.run.mu.Lock()
+	held := s.shards[s.id] == s
+	if held {
+		delete(s.shards, s.id)
+		s.over[s.id] = time.Now()
 	}
-	if next.finished {
-		next.finishedAt = time.Now()
-	}
-	s.lease, err = s.leases.save(ctx, s.lease, next)
-	return err
+	s.run.mu.Unlock()
+	s.cancel()
+	s.readTroubles.Worked(s.id)
+	s.stirred()
+	return held
 }

@@ -13,26 +13,38 @@ import (
 type Status struct {
 	StreamARN string
 	Disabled  bool  // the stream is switched off: no more records will come
-	Owner     Owner // zero: nobody has read the stream yet
+	Leader    Owner // zero: nobody has read the stream yet
+	Workers   []WorkerStatus
 	Shards    []ShardStatus
 }
 
-// Owner is who reads a stream.
+// Owner is who leads the fleet of those that read a stream, or reads it alone.
 type Owner struct {
 	Worker  string // empty: released
+	Run     string // of that worker
 	Epoch   int64  // grows with every change of owner
-	Counter int64  // grows with every heartbeat
-	// LeaseDuration is how long the owner keeps the stream without a heartbeat.
+	Counter int64  // grows with every sign of life
+	// LeaseDuration is how long the owner keeps the lead without a sign of life.
 	LeaseDuration time.Duration
 	// RenewedAt is when the owner last renewed, by its own clock: for people.
 	RenewedAt time.Time
+}
+
+// WorkerStatus is one worker of the fleet. One that shows no sign of life for
+// LeaseDuration is declared dead by the others.
+type WorkerStatus struct {
+	Worker, Run   string
+	Counter       int64 // grows with every sign of life
+	LeaseDuration time.Duration
+	RenewedAt     time.Time // by its own clock: for people
+	Leads         bool
 }
 
 // ShardStatus is one shard, listed or remembered.
 type ShardStatus struct {
 	Shard, Parent string
 	Listed        bool   // the stream still shows it
-	Worker        string // who read it last; empty: nobody yet
+	Worker, Run   string // who has the lease, or had it last; empty: nobody yet
 	Epoch         int64  // grows with every change of owner; 0: not begun
 	// Checkpoint is the sequence number up to which all is done, CheckpointTime
 	// when that record was made, about. Empty and zero: nothing yet.
@@ -51,7 +63,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		return Status{}, err
 	}
 	status := Status{StreamARN: listed.arn, Disabled: listed.disabled}
-	if status.Owner, err = readOwner(ctx, control, listed.arn); err != nil {
+	if status.Leader, err = readOwner(ctx, control, listed.arn); err != nil {
 		return Status{}, err
 	}
 	shards := make(map[string]ShardStatus)
@@ -61,9 +73,23 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 	err = eachLease(ctx, control, listed.arn, bounded, func(l lease) {
 		shards[l.shard] = ShardStatus{
 			Shard: l.shard, Parent: l.parent, Listed: shards[l.shard].Listed,
-			Worker: l.worker, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
+			Worker: l.worker, Run: l.run, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
 			Finished: l.finished, FinishedAt: l.finishedAt, Lost: l.lost,
 		}
+	})
+	if err != nil {
+		return Status{}, err
+	}
+	q := backend.Query{PK: partition(listed.arn), SKPrefix: workerPrefix, Consistent: true}
+	err = eachItem(ctx, control, q, bounded, func(item backend.Item) error {
+		one, err := decodeSign(item)
+		if err == nil && !one.dead {
+			status.Workers = append(status.Workers, WorkerStatus{
+				Worker: one.worker, Run: one.run, Counter: one.counter, LeaseDuration: one.lease,
+				RenewedAt: one.renewedAt, Leads: one.leads,
+			})
+		}
+		return err
 	})
 	if err != nil {
 		return Status{}, err
@@ -80,6 +106,6 @@ func readOwner(ctx context.Context, control backend.Table, arn string) (Owner, e
 	if err != nil || item == nil {
 		return Owner{}, err
 	}
-	o, err := decodeOwner(item)
-	return Owner{Worker: o.worker, Epoch: o.epoch, Counter: o.counter, LeaseDuration: o.lease, RenewedAt: o.renewedAt}, err
+	o, err := decodeSign(item)
+	return Owner{Worker: o.worker, Run: o.run, Epoch: o.epoch, Counter: o.counter, LeaseDuration: o.lease, RenewedAt: o.renewedAt}, err
 }

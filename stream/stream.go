@@ -51,8 +51,9 @@ func (f HandlerFunc) Handle(ctx context.Context, records []*Record) error { retu
 type Options struct {
 	// Worker is who reads, as others see it. Default host:pid:random.
 	Worker string
-	// LeaseDuration is how long a worker that shows no sign of life keeps the
-	// stream. It renews three times as often. Default 10 s, at least 100 ms.
+	// LeaseDuration is how long a worker that shows no sign of life keeps its
+	// shards. It shows one three times as often, and looks at the others ten
+	// times as often. Default 10 s, at least 100 ms.
 	LeaseDuration time.Duration
 
 	// PollInterval is the pause after a page that is less than half full, or
@@ -105,24 +106,6 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// OwnedError says that another worker reads the stream, and lives.
-type OwnedError struct{ Owner string }
-
-func (e *OwnedError) Error() string {
-	return fmt.Sprintf("the stream is read by %s, which is alive: stop it first, or let it go on", e.Owner)
-}
-
-// LostError says that another worker has taken the stream over, since this one
-// had shown no sign of life for the lease duration.
-type LostError struct{ Owner string } // empty: the lease was removed
-
-func (e *LostError) Error() string {
-	if e.Owner == "" {
-		return "the lease of the stream was released or removed by somebody else: start again to take it"
-	}
-	return fmt.Sprintf("the stream was taken over by %s: this worker was not heard of for the lease duration", e.Owner)
-}
-
 // DataLossError says that the stream no longer holds records that were not
 // read. It stands in the lease of the shard too.
 type DataLossError struct {
@@ -135,7 +118,12 @@ type DataLossError struct {
 	// Unpromised says that this is the very first start: what is older than the
 	// stream was never promised to anybody, and is still to be projected.
 	Unpromised bool
-	Err       error     // what the backend said
+	// Older is the stream that the table had before, where that one is lost;
+	// otherwise empty.
+	Older string
+	Err   error // what the backend said
+
+	halts bool // nobody takes care of it, so it ends the run
 }
 
 func (e *DataLossError) Error() string {
@@ -144,16 +132,23 @@ func (e *DataLossError) Error() string {
 		what = "shard " + e.Shard + " of " + what
 	}
 	from := "its beginning"
-	if e.After != "" {
+	switch {
+	case e.After != "":
 		from = "sequence number " + e.After
 		if !e.AfterTime.IsZero() {
 			from += " of " + e.AfterTime.UTC().Format(time.RFC3339)
 		}
+	case !e.AfterTime.IsZero():
+		from = e.AfterTime.UTC().Format(time.RFC3339)
 	}
-	s := fmt.Sprintf("%s: records after %s are lost to the stream: %s; recover them from the table", what, from, e.Reason)
-	if e.Shard != "" {
-		s += fmt.Sprintf(", then delete the item %q, %q of the control table to read on without them",
-			partition(e.StreamARN), leaseKey(e.StreamARN, e.Shard).SK)
+	s := fmt.Sprintf("%s: records after %s are lost to the stream: %s", what, from, e.Reason)
+	if e.halts {
+		key := leaseKey(e.StreamARN, e.Shard)
+		if e.Older != "" {
+			key = backend.Key{PK: streamsPK, SK: e.Older}
+		}
+		s += fmt.Sprintf("; recover them from the table, then delete the item %q, %q of the control table to read on without them",
+			key.PK, key.SK)
 	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()

@@ -11,18 +11,27 @@ import (
 // acknowledged, and knows the end of the contiguous acknowledged prefix: what a
 // checkpoint may say.
 type tracker struct {
-	release func(n int) // gives back room in the window; must not block
-	due     func()      // tells that flushCount acknowledgements wait; must not block
-	every   int         // flushCount
+	// These must not block.
+	release func(n int, sizeBytes int64) // gives back room in the window
+	due     func()                       // tells that flushCount acknowledgements wait
+	settled func()                       // tells that nothing waits and nothing more comes
+	every   int                          // flushCount
 
 	mu      sync.Mutex
-	pages   [][]Record // as delivered, oldest first, the first one not all acknowledged
-	head    int        // of the oldest record that is not acknowledged, in the first page
-	waiting int        // delivered and not acknowledged
-	fresh   int        // acknowledgements since the last call of saved
+	pages   []page // as delivered, oldest first, the first one not all acknowledged
+	head    int    // of the oldest record that is not acknowledged, in the first page
+	waiting int    // delivered and not acknowledged
+	fresh   int    // acknowledgements since the last call of state
 	done    position
-	ended   bool          // nothing will be delivered any more
-	settled chan struct{} // closed once ended and nothing waits
+	closed  bool // nothing will be delivered any more
+	last    bool // since the shard has ended
+}
+
+// page is what was delivered together.
+type page struct {
+	records []Record
+	at      time.Time // when
+	stale   bool      // from before a loss: no checkpoint comes of it
 }
 
 // recordState is how far one record is.
@@ -40,22 +49,22 @@ type position struct {
 	at       time.Time // when that record was made, about
 }
 
-func newTracker(from position, every int, release func(int), due func()) *tracker {
-	return &tracker{done: from, every: every, release: release, due: due, settled: make(chan struct{})}
+func newTracker(from position, every int, release func(int, int64), due, settled func()) *tracker {
+	return &tracker{done: from, every: every, release: release, due: due, settled: settled}
 }
 
 // deliver makes the records of a page wait for their acknowledgement.
 func (t *tracker) deliver(shard string, records []backend.Record) []*Record {
-	page := make([]Record, len(records))
+	p := page{records: make([]Record, len(records)), at: time.Now()}
 	refs := make([]*Record, len(records))
 	for i, r := range records {
-		page[i] = Record{Record: r, Shard: shard, tracker: t}
-		refs[i] = &page[i]
+		p.records[i] = Record{Record: r, Shard: shard, tracker: t}
+		refs[i] = &p.records[i]
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.pages = append(t.pages, page)
-	t.waiting += len(page)
+	t.pages = append(t.pages, p)
+	t.waiting += len(records)
 	return refs
 }
 
@@ -64,15 +73,14 @@ func (t *tracker) deliver(shard string, records []backend.Record) []*Record {
 func (t *tracker) refuse(records []*Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := 0
 	for _, r := range records {
 		if r.state == delivered {
 			r.state = refused
-			n++
+			t.waiting--
+			t.release(1, r.SizeBytes)
 		}
 	}
-	t.waiting -= n
-	t.release(n)
+	t.settle()
 }
 
 func (t *tracker) ack(r *Record) {
@@ -84,13 +92,17 @@ func (t *tracker) ack(r *Record) {
 	r.state = acknowledged
 	t.waiting--
 	t.fresh++
-	t.release(1)
+	t.release(1, r.SizeBytes)
 	t.advance()
 	if t.fresh == t.every {
 		t.due()
 	}
-	if t.ended && t.waiting == 0 {
-		close(t.settled)
+	t.settle()
+}
+
+func (t *tracker) settle() {
+	if t.closed && t.waiting == 0 {
+		t.settled()
 	}
 }
 
@@ -98,28 +110,38 @@ func (t *tracker) ack(r *Record) {
 // stream that repeats records shows older ones again.
 func (t *tracker) advance() {
 	for len(t.pages) > 0 {
-		page := t.pages[0]
-		for t.head < len(page) && page[t.head].state == acknowledged {
-			if r := &page[t.head]; backend.CompareSequence(r.Sequence, t.done.sequence) > 0 {
+		p := t.pages[0]
+		for t.head < len(p.records) && p.records[t.head].state == acknowledged {
+			if r := &p.records[t.head]; !p.stale && backend.CompareSequence(r.Sequence, t.done.sequence) > 0 {
 				t.done = position{r.Sequence, r.CreatedAt}
 			}
 			t.head++
 		}
-		if t.head < len(page) {
+		if t.head < len(p.records) {
 			return
 		}
-		t.pages[0] = nil
+		t.pages[0] = page{}
 		t.pages, t.head = t.pages[1:], 0
 	}
 }
 
-// end says that the shard has no more records than were delivered.
-func (t *tracker) end() {
+// close says that nothing more will be delivered, since the shard has ended or
+// somebody else is to read on.
+func (t *tracker) close(ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ended = true
-	if t.waiting == 0 {
-		close(t.settled)
+	t.closed, t.last = true, ended
+	t.settle()
+}
+
+// restart goes on from another place, after a loss. What was delivered before it
+// still waits for its acknowledgement, and no checkpoint comes of it.
+func (t *tracker) restart(from position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done = from
+	for i := range t.pages {
+		t.pages[i].stale = true
 	}
 }
 
@@ -129,5 +151,22 @@ func (t *tracker) state() (done position, finished bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fresh = 0
-	return t.done, t.ended && t.waiting == 0
+	return t.done, t.last && t.waiting == 0
+}
+
+// isSettled reports whether nothing waits and nothing more comes.
+func (t *tracker) isSettled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed && t.waiting == 0
+}
+
+// progress returns how many records wait, and since when the oldest of them.
+func (t *tracker) progress() (waiting int, since time.Time, done position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.waiting > 0 && len(t.pages) > 0 {
+		since = t.pages[0].at
+	}
+	return t.waiting, since, t.done
 }

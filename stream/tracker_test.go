@@ -14,8 +14,8 @@ import (
 func TestS4TrackerAgainstAModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		released, due := 0, 0
-		tr := newTracker(position{}, 3, func(n int) { released += n }, func() { due++ })
+		released, due, settled := 0, 0, false
+		tr := newTracker(position{}, 3, func(n int, _ int64) { released += n }, func() { due++ }, func() { settled = true })
 		var records []*Record
 		acked := make(map[*Record]bool)
 		fresh, wantDue, ended := 0, 0, false
@@ -46,7 +46,7 @@ func TestS4TrackerAgainstAModel(t *testing.T) {
 			"end": func(*rapid.T) {
 				if !ended {
 					ended = true
-					tr.end()
+					tr.close(true)
 				}
 			},
 			"flush": func(*rapid.T) { tr.state(); fresh = 0 },
@@ -64,15 +64,8 @@ func TestS4TrackerAgainstAModel(t *testing.T) {
 				if done.sequence != want || released != len(acked) || due != wantDue {
 					t.Fatalf("checkpoint %q, released %d, due %d; want %q, %d, %d", done.sequence, released, due, want, len(acked), wantDue)
 				}
-				select {
-				case <-tr.settled:
-					if !ended || len(acked) < len(records) {
-						t.Fatal("settled too early")
-					}
-				default:
-					if ended && len(acked) == len(records) {
-						t.Fatal("not settled")
-					}
+				if want := ended && len(acked) == len(records); settled != want || tr.isSettled() != want {
+					t.Fatalf("settled is %v and %v, want %v", settled, tr.isSettled(), want)
 				}
 			},
 		})
@@ -82,7 +75,7 @@ func TestS4TrackerAgainstAModel(t *testing.T) {
 func TestRefusedRecordsHoldTheCheckpoint(t *testing.T) {
 	t.Parallel()
 	released := 0
-	tr := newTracker(position{}, 100, func(n int) { released += n }, func() {})
+	tr := newTracker(position{}, 100, func(n int, _ int64) { released += n }, func() {}, func() {})
 	first := tr.deliver("s", []backend.Record{{Sequence: "1"}, {Sequence: "2"}})
 	first[0].Ack()
 	first[1].Ack()

@@ -69,8 +69,8 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Shards: []shardJSON{}}
-	if s.Owner.Worker != "" {
-		out.Owner = &ownerJSON{s.Owner.Worker, s.Owner.Epoch, formatTime(s.Owner.RenewedAt)}
+	if s.Leader.Worker != "" {
+		out.Owner = &ownerJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
 	}
 	for _, sh := range s.Shards {
 		out.Shards = append(out.Shards, shardJSON{

@@ -1,0 +1,354 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
+)
+
+// fleet is what a run knows of the others. It belongs to the goroutine that
+// follows the fleet, but for what is behind the lock.
+type fleet struct {
+	workers watch                // signs of life
+	owner   watch                // the leadership's
+	free    map[string]time.Time // leases that nobody has, since when
+	seen    string               // the fleet at the last look at the leases
+	look    time.Time            // when the next one is due
+	waits   bool                 // for a worker that does not share
+	again   atomic.Bool          // leases were written here: look at once
+
+	mu     sync.Mutex
+	leader *claim // ours, while this worker leads
+	size   int
+	parent map[string]bool // shards that are some lease's parent
+	calm   time.Time       // since when nothing is to be taken up; zero: something is
+	listed bool            // every listed shard has a lease, as far as this worker is to see to it
+}
+
+func newFleet() fleet {
+	return fleet{workers: watch{}, owner: watch{}, free: map[string]time.Time{}, listed: true}
+}
+
+// calmSince returns since when every readable shard has a living owner.
+func (f *fleet) calmSince() (time.Time, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calm, !f.calm.IsZero() && f.listed
+}
+
+func (f *fleet) workersSeen() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.size
+}
+
+func (f *fleet) setCalm(calm bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !calm {
+		f.calm = time.Time{}
+	} else if f.calm.IsZero() {
+		f.calm = time.Now()
+	}
+}
+
+// isParent reports whether a shard is known to have children.
+func (f *fleet) isParent(shard string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.parent[shard]
+}
+
+// follow keeps up with the fleet until ctx is done: who lives, who leads, and
+// which shards are whose. A round costs one small query; the leases are looked at
+// only when something has changed, and now and then.
+func (r *run) follow(ctx context.Context) error {
+	var leading sync.WaitGroup
+	defer leading.Wait()
+	for {
+		pause := jitter(r.opt.LeaseDuration / 10)
+		err := r.round(ctx, &leading)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			r.fleetTroubles.Worked("fleet")
+		default:
+			more, giveUp := failed(ctx, r.fleetTroubles, "fleet", err)
+			if giveUp || !r.everRead.Load() && backend.KindOf(err) == backend.KindDenied {
+				return err
+			}
+			pause = max(pause, more)
+		}
+		if trouble.Sleep(ctx, pause, r.nudge) != nil {
+			return nil
+		}
+	}
+}
+
+func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
+	signs, err := r.signs(ctx)
+	if err != nil {
+		return err
+	}
+	alive, err := r.judge(ctx, signs)
+	if err != nil || !r.self.valid() {
+		return err
+	}
+	if err := r.elect(ctx, alive, leading); err != nil || r.fleet.waits {
+		return err
+	}
+	now := describe(alive)
+	if !r.fleet.again.Swap(false) && now == r.fleet.seen && time.Now().Before(r.fleet.look) {
+		return nil
+	}
+	if err := r.look(ctx, alive); err != nil {
+		return err
+	}
+	r.fleet.seen = now
+	return nil
+}
+
+// describe is different when somebody came, went or wrote leases.
+func describe(alive []sign) string {
+	var b strings.Builder
+	for _, s := range alive {
+		fmt.Fprintf(&b, "%s %d\n", s.run, s.changes)
+	}
+	return b.String()
+}
+
+// signs reads the signs of life. An answer that is a little old does no harm:
+// whatever follows from it is written on the condition that it still holds.
+func (r *run) signs(ctx context.Context) (all []sign, err error) {
+	q := backend.Query{PK: partition(r.arn), SKPrefix: workerPrefix}
+	err = eachItem(ctx, r.control, q, bounded, func(item backend.Item) error {
+		s, err := decodeSign(item)
+		all = append(all, s)
+		return err
+	})
+	return all, err
+}
+
+// judge returns the signs of those who live, this worker first. Who shows none
+// for the lease duration, on our own clock, is declared dead.
+func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error) {
+	alive = []sign{{run: r.id, worker: r.opt.Worker, leads: r.leader() != nil}}
+	known := map[string]bool{}
+	for _, s := range signs {
+		known[s.run] = true
+		switch {
+		case s.run == r.id:
+			continue
+		case s.dead:
+			err = remove(ctx, r.control, []backend.Key{workerKey(r.arn, s.run)})
+		case r.fleet.workers.see(s) < max(r.opt.LeaseDuration, s.lease):
+			alive = append(alive, s)
+		case r.self.valid():
+			err = r.bury(ctx, s)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for run := range r.fleet.workers {
+		if !known[run] {
+			delete(r.fleet.workers, run)
+		}
+	}
+	r.fleet.mu.Lock()
+	r.fleet.size = len(alive)
+	r.fleet.mu.Unlock()
+	return alive, nil
+}
+
+// bury declares a worker dead: one write that all its leases depend on. It fails
+// if that worker has shown a sign meanwhile, and makes the worker's next sign
+// fail otherwise, so that it knows.
+func (r *run) bury(ctx context.Context, s sign) error {
+	key := workerKey(r.arn, s.run)
+	dead := s
+	dead.dead, dead.counter = true, -1
+	_, err := r.control.Put(ctx, dead.encode(key), s.unchanged())
+	found, err := failedCondition(err, decodeSign)
+	if err != nil || found != nil {
+		return err
+	}
+	r.opt.Logger.Warn("a worker shows no sign of life: its shards are free", "worker", s.worker, "run", s.run)
+	return remove(ctx, r.control, []backend.Key{key})
+}
+
+// look holds what is written against what is done here, and does this worker's
+// part of the plan.
+func (r *run) look(ctx context.Context, alive []sign) error {
+	began := time.Now()
+	all, err := r.leases.load(ctx)
+	if err != nil {
+		return err
+	}
+	r.reconcile(all, began)
+	v := view{leases: all}
+	parents := make(map[string]bool, len(all))
+	for _, l := range all {
+		parents[l.parent] = true
+	}
+	r.fleet.mu.Lock()
+	r.fleet.parent = parents
+	r.fleet.mu.Unlock()
+	names := map[string]string{}
+	for _, s := range alive {
+		v.workers = append(v.workers, s.run)
+		names[s.run] = s.worker
+	}
+	p := v.plan()
+	waiting := 0 // shards whose turn has not come
+	for _, l := range all {
+		if !l.finished && !v.readable(l) {
+			waiting++
+		}
+	}
+	for shard, to := range p.give {
+		if all[shard].run == r.id {
+			r.give(shard, to, names[to])
+		}
+	}
+	left, err := r.takeUp(ctx, all, p.take)
+	left += waiting
+	r.fleet.setCalm(err == nil && left == 0)
+	switch {
+	case left > 0:
+		r.fleet.look = time.Now().Add(r.opt.LeaseDuration / 3)
+	case len(p.give) > 0:
+		r.fleet.look = time.Now()
+	default:
+		r.fleet.look = time.Now().Add(jitter(r.opt.DiscoverInterval))
+	}
+	return err
+}
+
+// takeUp takes the free leases that are to be ours, and those that whoever was to
+// take them has left alone for a lease duration. It returns how many are left.
+func (r *run) takeUp(ctx context.Context, all map[string]lease, take map[string]string) (left int, err error) {
+	for shard := range r.fleet.free {
+		if take[shard] == "" {
+			delete(r.fleet.free, shard)
+		}
+	}
+	var group errgroup.Group
+	group.SetLimit(writers)
+	var took sync.Map
+	for shard, run := range take {
+		since, ok := r.fleet.free[shard]
+		if !ok {
+			since = time.Now()
+			r.fleet.free[shard] = since
+		}
+		if run != r.id && time.Since(since) < r.opt.LeaseDuration {
+			left++
+			continue
+		}
+		group.Go(func() error {
+			err := bounded(ctx, func(ctx context.Context) error { return r.take(ctx, all[shard]) })
+			if err == nil {
+				took.Store(shard, true)
+			}
+			return err
+		})
+	}
+	err = group.Wait()
+	took.Range(func(shard, _ any) bool {
+		delete(r.fleet.free, shard.(string))
+		return true
+	})
+	return left, err
+}
+
+// take makes a lease ours, if it is as it was seen, and begins to read.
+func (r *run) take(ctx context.Context, cur lease) error {
+	next := cur
+	next.worker, next.run, next.epoch = r.opt.Worker, r.id, cur.epoch+1
+	found, err := r.leases.put(ctx, cur, next)
+	if err != nil {
+		return err
+	}
+	r.count.saves.Add(1)
+	if found.run == r.id && !found.finished {
+		r.count.taken.Add(1)
+		r.begin(found)
+	}
+	return nil
+}
+
+// reconcile mends what differs between the leases, as they stood when the look
+// began or later, and what is read here.
+func (r *run) reconcile(all map[string]lease, began time.Time) {
+	for _, s := range r.held() {
+		if l := all[s.id]; l.run != r.id && s.begun.Before(began) {
+			s.forfeit()
+		}
+	}
+	r.mu.Lock()
+	over := r.over
+	for shard, at := range over {
+		if at.Before(began) {
+			delete(over, shard)
+		}
+	}
+	var begin []lease
+	for shard, l := range all {
+		_, justOver := over[shard]
+		if l.run == r.id && l.worker != "" && !l.finished && r.shards[shard] == nil && !justOver {
+			begin = append(begin, l)
+		}
+	}
+	r.mu.Unlock()
+	slices.SortFunc(begin, func(a, b lease) int { return strings.Compare(a.shard, b.shard) })
+	for _, l := range begin {
+		r.count.received.Add(1)
+		r.begin(l)
+	}
+}
+
+// begin starts to read a shard whose lease is ours.
+func (r *run) begin(l lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.shards[l.shard] != nil || r.reads.Err() != nil {
+		return
+	}
+	s := newShard(r, l)
+	r.shards[l.shard] = s
+	r.stirred()
+	r.queue.add(s)
+}
+
+// give asks for a shard to be handed over.
+func (r *run) give(shard, to, worker string) {
+	r.mu.Lock()
+	s := r.shards[shard]
+	r.mu.Unlock()
+	if s != nil && s.giveTo(to, worker) {
+		r.queue.wake(s)
+	}
+}
+
+// ring tells the others that leases were written which they should look at.
+func (r *run) ring(ctx context.Context) error {
+	return r.self.renew(ctx, func(s *sign) { s.changes++ })
+}
+
+// drop stops reading everything, without a word in the control table.
+func (r *run) drop() {
+	for _, s := range r.held() {
+		s.forfeit()
+	}
+}

@@ -1,0 +1,111 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// leader is this run's claim to lead the fleet; nil: it does not lead.
+func (r *run) leader() *claim {
+	r.fleet.mu.Lock()
+	defer r.fleet.mu.Unlock()
+	return r.fleet.leader
+}
+
+// elect takes the lead if nobody has it. A worker that does not share the stream,
+// of a version from before there were fleets, is waited for.
+func (r *run) elect(ctx context.Context, alive []sign, leading *sync.WaitGroup) error {
+	for _, s := range alive {
+		if s.leads {
+			r.fleet.waits = false
+			return nil
+		}
+	}
+	key := ownerKey(r.arn)
+	var cur sign
+	err := bounded(ctx, func(ctx context.Context) error {
+		item, _, err := r.control.Get(ctx, key)
+		if err != nil || item == nil {
+			return err
+		}
+		cur, err = decodeSign(item)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	silent := r.fleet.owner.see(cur) >= max(r.opt.LeaseDuration, cur.lease)
+	waits := cur.worker != "" && !cur.fleet && !silent
+	switch {
+	case waits:
+		r.await(cur)
+		return nil
+	case cur.worker != "" && cur.fleet && lives(alive, cur.run):
+		return nil // it will say so with its next sign of life
+	}
+	r.fleet.waits = false
+	claim := newClaim(r, key, "lead", r.troubles.Work("keeping the lead of the fleet"))
+	ours, err := claim.take(ctx, cur, sign{
+		worker: r.opt.Worker, run: r.id, epoch: cur.epoch + 1, counter: cur.counter + 1,
+		lease: r.opt.LeaseDuration, renewedAt: r.opt.Now(), fleet: true,
+	})
+	if err != nil || !ours {
+		return err
+	}
+	r.fleet.mu.Lock()
+	r.fleet.leader, r.fleet.listed = claim, false
+	r.fleet.mu.Unlock()
+	leading.Go(func() { r.fail(r.lead(ctx, claim)) })
+	return nil
+}
+
+// await stands by while a worker lives that reads the stream alone.
+func (r *run) await(other sign) {
+	if !r.fleet.waits {
+		r.opt.Logger.Warn("the stream is read by a worker of a version that does not share it: waiting until it stops",
+			"worker", other.worker)
+	}
+	r.fleet.waits = true
+	r.fleet.seen = ""
+	r.fleet.setCalm(false)
+	r.drop()
+}
+
+func lives(alive []sign, run string) bool {
+	for _, s := range alive {
+		if s.run == run {
+			return true
+		}
+	}
+	return false
+}
+
+// lead does what one worker does for all: it lists the shards, and what the
+// options add. It returns when ctx is done or the lead is another's.
+func (r *run) lead(ctx context.Context, claim *claim) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r.opt.Logger.Info("leads the fleet", "worker", r.opt.Worker)
+	_ = r.self.renew(ctx, nil) // which says so, or the next one does
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() {
+		r.fail(r.discover(ctx))
+		stop()
+	})
+	if r.opt.Lead != nil {
+		work.Go(func() { r.fail(r.opt.Lead(ctx)) })
+	}
+	err := claim.keep(ctx)
+	if !errors.Is(err, errTaken) {
+		return err
+	}
+	r.opt.Logger.Warn("the lead of the fleet went to another worker", "worker", r.opt.Worker)
+	stop()
+	work.Wait()
+	r.fleet.mu.Lock()
+	r.fleet.leader, r.fleet.listed = nil, true
+	r.fleet.mu.Unlock()
+	return nil
+}

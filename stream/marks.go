@@ -1,0 +1,116 @@
+package stream
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// marks is what the control table keeps of a stream as a whole.
+type marks struct {
+	firstReadAt time.Time
+	listedAt    time.Time // of a complete listing; zero: none yet
+}
+
+// markEvery is how often the time of a listing is written.
+const markEvery = time.Minute
+
+// listingSlack is how old a listing may be: it is no snapshot.
+const listingSlack = 5 * time.Minute
+
+// since is a time before which no record of a shard was made that is listed for
+// the first time now; zero: there is none, since nothing was promised yet.
+func (m marks) since() time.Time {
+	if m.listedAt.IsZero() {
+		return time.Time{}
+	}
+	return m.listedAt.Add(-listingSlack)
+}
+
+func (m marks) write(ctx context.Context, control backend.Table, arn string) error {
+	return bounded(ctx, func(ctx context.Context) error {
+		_, err := control.Put(ctx, backend.Item{
+			backend.AttrPK: text(streamsPK), backend.AttrSK: text(arn),
+			attrFirstReadAt: stamp(m.firstReadAt), attrListedAt: stamp(m.listedAt),
+		}, backend.Condition{})
+		return err
+	})
+}
+
+// recall reads the marks of the stream. Of a stream that is read for the first
+// time it tells what can only be in the table: all that is older than the stream.
+func (r *run) recall(ctx context.Context) (m marks, err error) {
+	var item backend.Item
+	var older []string
+	err = bounded(ctx, func(ctx context.Context) (err error) {
+		if item, _, err = r.control.Get(ctx, backend.Key{PK: streamsPK, SK: r.arn}); err != nil || item != nil {
+			return err
+		}
+		page, err := r.control.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: sameTable(r.arn), Consistent: true})
+		for _, item := range page.Items {
+			older = append(older, backend.KeyOf(item).SK)
+		}
+		return err
+	})
+	if err != nil {
+		return m, err
+	}
+	if item != nil {
+		d := decoder{item: item}
+		m = marks{firstReadAt: d.time(attrFirstReadAt), listedAt: d.time(attrListedAt)}
+		return m, d.err
+	}
+	m.firstReadAt = r.opt.Now()
+	if err := r.beginning(ctx, older); err != nil {
+		return m, err
+	}
+	return m, m.write(ctx, r.control, r.arn)
+}
+
+// beginning says what a stream that is new to us cannot hold.
+func (r *run) beginning(ctx context.Context, older []string) error {
+	loss := &DataLossError{StreamARN: r.arn, Until: r.opt.Now()}
+	if len(older) == 0 {
+		loss.Unpromised, loss.Reason = true, "it is read for the first time, and the table may be older"
+		if r.opt.Lost == nil {
+			return nil
+		}
+		return r.opt.Lost(ctx, loss)
+	}
+	before := slices.Max(older) // labels are times
+	loss.Older = before
+	loss.Reason = "the table has a new stream: what was left in the old one, " + before +
+		", and what was written while there was none, is in neither"
+	var err error
+	if loss.AfterTime, err = r.readUpTo(ctx, before); err != nil {
+		return err
+	}
+	r.incident(loss)
+	if r.opt.Lost == nil {
+		return loss
+	}
+	return r.opt.Lost(ctx, loss)
+}
+
+// readUpTo is a time up to which everything in a stream was read.
+func (r *run) readUpTo(ctx context.Context, arn string) (t time.Time, err error) {
+	var open, ended []time.Time
+	err = eachLease(ctx, r.control, arn, bounded, func(l lease) {
+		if l.finished {
+			ended = append(ended, l.done.at)
+		} else {
+			open = append(open, l.done.at)
+		}
+	})
+	switch {
+	case err != nil:
+		return t, err
+	case len(open) > 0:
+		return slices.MinFunc(open, time.Time.Compare), nil
+	case len(ended) > 0:
+		return slices.MaxFunc(ended, time.Time.Compare), nil
+	}
+	return t, nil
+}

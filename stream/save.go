@@ -1,0 +1,60 @@
+package stream
+
+import (
+	"context"
+	"time"
+)
+
+// unsaved reports whether there is anything new to be made durable.
+func (s *shard) unsaved() bool {
+	done, finished := s.tracker.state()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return done.sequence != s.saved.sequence || finished && s.phase != orphaned
+}
+
+// save makes durable what is done, with a change to the lease if there is one.
+// It returns errTaken if the lease is not ours any more.
+func (s *shard) save(ctx context.Context, change func(*lease)) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for {
+		next := s.lease
+		next.done, next.finished = s.tracker.state()
+		if change != nil {
+			change(&next)
+		}
+		if next == s.lease {
+			return nil
+		}
+		if next.finished && next.finishedAt.IsZero() {
+			next.finishedAt = s.opt.Now()
+		}
+		found, err := s.leases.put(ctx, s.lease, next)
+		if err != nil {
+			return err
+		}
+		s.count.saves.Add(1)
+		switch {
+		case found.same(next):
+			s.lease = next
+			s.mu.Lock()
+			s.saved = next.done
+			s.mu.Unlock()
+			return nil
+		case found.run != s.run.id || found.epoch != s.lease.epoch || found.same(s.lease):
+			return errTaken
+		}
+		s.lease = found // an earlier write of ours, whose answer was lost
+	}
+}
+
+// persist saves until it succeeds.
+func (s *shard) persist(ctx context.Context, change func(*lease)) error {
+	return persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.save(ctx, change) })
+}
+
+// note is a loss as it is kept in the lease.
+func note(now time.Time, loss *DataLossError) string {
+	return now.UTC().Format(time.RFC3339) + ": " + loss.Error()
+}
