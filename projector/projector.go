@@ -2,6 +2,8 @@ package projector
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -38,6 +40,11 @@ type Options struct {
 	Movers int
 	// Senders is how many batches of notifications are sent at once. Default 8.
 	Senders int
+	// MaxSetAside is the share of the last 1,000 records, of those of the last
+	// ten minutes, that may be set aside before Run gives up with a
+	// [CircuitError]; 50 of them always may. What waits for the members of its
+	// conversation does not count. Default 0.5; 1 never gives up.
+	MaxSetAside float64
 	// MemberWait is how long a message waits for the one that names the members
 	// of its conversation before it is set aside. Default 30 s.
 	MemberWait time.Duration
@@ -65,6 +72,11 @@ type Stats struct {
 	NotificationsSent int64 // accepted by the queue
 	SetAside          int64 // records
 	Foreign           int64 // messages changed or removed in the table by others
+	Conflicts         int64 // calls of the table that met somebody else's transaction
+	Throttled         int64 // calls of the table that it throttled, or left undone in part
+	// CircuitShare is the share of the last records that was set aside; see
+	// Options.MaxSetAside.
+	CircuitShare float64
 
 	Gaps     int64 // losses of the stream that were recorded
 	OpenGaps int   // that are not recovered yet, as the leader saw last
@@ -78,6 +90,7 @@ type Projector struct {
 	opts   Options
 	index  bool
 	log    *slog.Logger
+	table  *governed
 	mover  mover
 	aside  aside
 	known  *known
@@ -85,6 +98,8 @@ type Projector struct {
 	notify *notifier
 	reader *stream.Reader
 	lost   *recovery
+
+	circuit *circuit
 
 	troubles   *trouble.Log
 	projecting *trouble.Work
@@ -96,6 +111,7 @@ type Projector struct {
 func New(c Config, o Options) *Projector {
 	o.Movers = orDefault(o.Movers, 32)
 	o.Senders = orDefault(o.Senders, 8)
+	o.MaxSetAside = orDefault(o.MaxSetAside, 0.5)
 	o.MemberWait = orDefault(o.MemberWait, 30*time.Second)
 	o.RecoveryUnits = orDefault(o.RecoveryUnits, 500)
 	o.RecoverySegments = orDefault(o.RecoverySegments, 4)
@@ -105,14 +121,18 @@ func New(c Config, o Options) *Projector {
 	}
 	o.Logger = orDefault(o.Logger, slog.New(slog.DiscardHandler))
 	troubles := trouble.NewLog(o.Logger, retryBase, retryCap)
+	table := governedTable(c.Table, o.Movers)
 	p := &Projector{
 		opts:  o,
 		index: c.Index,
 		log:   o.Logger,
-		mover: mover{retrying{c.Table}},
+		table: table,
+		mover: mover{retrying{table}},
 		aside: aside{retrying{c.Control}},
 		known: newKnown(),
-		lanes: newLanes(),
+		lanes: newLanes(max(1, o.Movers/2)),
+
+		circuit: newCircuit(o.MaxSetAside),
 
 		troubles:   troubles,
 		projecting: troubles.Work("projecting"),
@@ -142,10 +162,21 @@ func orDefault[T comparable](v, byDefault T) T {
 // returns nil. It returns an error when another projector works on the stream
 // (*stream.OwnedError) or has taken it over (*stream.LostError), when records
 // are lost to the stream and Options.OnDataLoss is Halt (*stream.DataLossError),
-// or when something fails that no retry mends.
+// when so many records cannot be projected that something else must be wrong
+// (*CircuitError), or when something fails that no retry mends.
 func (p *Projector) Run(ctx context.Context) error {
+	if s := p.opts.MaxSetAside; s < 0 || s > 1 {
+		return fmt.Errorf("projector.Options: MaxSetAside is %v, and must be between 0 and 1", s)
+	}
+	ctx, halt := context.WithCancel(ctx)
+	defer halt()
 	// Work outlives ctx: the reader waits for what it has handed over.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	p.circuit.opened = func(err *CircuitError) {
+		p.log.Error("the projector stops: too many records cannot be projected", "error", err)
+		stop()
+		halt()
+	}
 	var workers sync.WaitGroup
 	for range p.opts.Movers {
 		workers.Go(func() { p.takeTurns(work) })
@@ -159,6 +190,9 @@ func (p *Projector) Run(ctx context.Context) error {
 	p.notify.close()
 	workers.Wait()
 	p.troubles.Close()
+	if _, open := p.circuit.state(); open != nil {
+		return open
+	}
 	return err
 }
 
@@ -180,12 +214,16 @@ func (p *Projector) IdleSince() (time.Time, bool) {
 // Stats returns the counts so far.
 func (p *Projector) Stats() Stats {
 	open, recovered := p.lost.stats()
+	share, _ := p.circuit.state()
 	return Stats{
 		Projected:         p.projected.Load(),
 		Moves:             p.moves.Load(),
 		NotificationsSent: p.notify.sent.Load(),
 		SetAside:          p.setAside.Load(),
 		Foreign:           p.foreign.Load(),
+		Conflicts:         p.table.conflicts.Load(),
+		Throttled:         p.table.throttled.Load(),
+		CircuitShare:      share,
 		Gaps:              p.gaps.Load(),
 		OpenGaps:          open,
 		Recovered:         recovered,
@@ -215,7 +253,7 @@ func (p *Projector) Handle(ctx context.Context, records []*stream.Record) error 
 				entries = append(entries, newEntry(m, r, r.Ack))
 				continue
 			}
-			if err := p.insist(ctx, r.EventID, func() error { return p.keepAside(ctx, r, err, 1, false) }); err != nil {
+			if err := p.insist(ctx, r.EventID, func() error { return p.keepBroken(ctx, r, err, 1, false) }); err != nil {
 				return err
 			}
 			r.Ack()
@@ -234,13 +272,16 @@ func decodeMessage(r *stream.Record) (postroom.Message, error) {
 }
 
 // insist makes a call until it succeeds, however long that takes; the error is
-// that of ctx.
+// that of ctx, or a *CircuitError.
 func (p *Projector) insist(ctx context.Context, who string, call func() error) error {
 	for {
 		err := call()
 		if err == nil {
 			p.projecting.Worked(who)
 			return nil
+		}
+		if open := (*CircuitError)(nil); errors.As(err, &open) {
+			return err
 		}
 		pause, _ := p.projecting.Failed(ctx, who, err)
 		if err := trouble.Sleep(ctx, pause, nil); err != nil {
@@ -251,16 +292,24 @@ func (p *Projector) insist(ctx context.Context, who string, call func() error) e
 
 // refuse sets aside a message that does not get through, and lets it stay.
 func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts int) error {
+	if e.refused.Load() {
+		return nil // already: several recipients may be refused
+	}
 	var err error
 	if e.aside != nil {
-		err = p.aside.keep(ctx, e.aside, reason)
+		err = p.circuit.setAside(reason, func() error { return p.aside.keep(ctx, e.aside, reason) })
 	} else {
-		err = p.keepAside(ctx, e.record, reason, attempts, e.quiet)
+		err = p.keepBroken(ctx, e.record, reason, attempts, e.quiet)
 	}
 	if err == nil {
 		e.refused.Store(true)
 	}
 	return err
+}
+
+// keepBroken sets aside what may be set aside only while that is the exception.
+func (p *Projector) keepBroken(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {
+	return p.circuit.setAside(reason, func() error { return p.keepAside(ctx, r, reason, attempts, quiet) })
 }
 
 func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {

@@ -30,3 +30,13 @@ func retry(ctx context.Context, call func() error) error {
 		}
 	}
 }
+
+// verdict is the kind of an error that a move is to act on. Of several reasons
+// that a condition failed comes first: what was known is void then, and the
+// others may be with it.
+func verdict(err error) backend.Kind {
+	if is(err, backend.KindConditionFailed) {
+		return backend.KindConditionFailed
+	}
+	return backend.KindOf(err)
+}

@@ -18,8 +18,9 @@ const (
 	// Source: DynamoDB developer guide, throughput of a partition.
 	movesPerMember = 250
 
-	// hopeless is how many turns in a row may fail for a reason that no rule
-	// knows before the messages are taken one by one and set aside.
+	// hopeless is how many turns may fail for a reason that no rule knows, and
+	// none get through, before the messages are parted to find the one to set
+	// aside. With the pauses between them that takes six seconds.
 	hopeless = 10
 
 	memberPoll = 500 * time.Millisecond
@@ -33,7 +34,9 @@ func (p *Projector) takeTurns(ctx context.Context) {
 			return
 		}
 		l := next[0]
-		p.lanes.take(l)
+		if !p.lanes.take(l) {
+			continue
+		}
 		wait, early := p.turn(ctx, l)
 		p.lanes.rest(l, wait, early)
 	}
@@ -45,7 +48,9 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 	wait, err := p.advance(ctx, l)
 	if err == nil {
 		p.projecting.Worked(l.group)
-		l.failures = 0
+		if l.suspects == 0 {
+			l.failures, l.baffled = 0, 0
+		}
 		return wait, true
 	}
 	p.known.forget(l.group)
@@ -54,7 +59,7 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 	}
 	l.failures++
 	var d *damaged
-	switch kind := backend.KindOf(err); {
+	switch kind := verdict(err); {
 	case errors.Is(err, errNoMembers):
 		l.failures = 0
 		p.conclude(ctx, l, p.giveUp(ctx, l))
@@ -69,8 +74,8 @@ func (p *Projector) turn(ctx context.Context, l *lane) (wait time.Duration, earl
 		}
 	case errors.As(err, &d):
 		p.conclude(ctx, l, p.expel(ctx, l, func(*entry) bool { return true }, err))
-	case kind == backend.KindInvalid, kind == backend.KindUnknown && l.failures >= hopeless:
-		failed := p.single(ctx, l, err)
+	case kind == backend.KindInvalid, kind == backend.KindUnknown && p.hopeless(l):
+		failed := p.narrow(ctx, l, err)
 		p.conclude(ctx, l, failed)
 		if failed == nil {
 			return 0, false
@@ -119,22 +124,53 @@ func (p *Projector) giveUp(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// single narrows a failure down: the messages of a batch that fails are taken
-// one by one, and the one that fails alone is set aside.
-func (p *Projector) single(ctx context.Context, l *lane, reason error) error {
-	if l.alone == 0 && len(l.held) > 1 {
-		l.alone = len(l.held)
-		slices.SortFunc(l.held, func(a, b *entry) int {
-			return a.message.Position().Compare(b.message.Position())
-		})
-		return nil
-	}
+// hopeless counts failures for a reason that no rule knows, and reports whether
+// there were enough of them. Once messages are parted, each part has one try.
+func (p *Projector) hopeless(l *lane) bool {
+	l.baffled++
+	return l.suspects > 0 || l.baffled >= hopeless
+}
+
+// narrow draws the line closer around a message that fails: of those that failed
+// together the older half goes first. What fails alone is set aside. Of n
+// messages with one that fails, log2(n) parts fail at most, and the others go
+// through in their order.
+func (p *Projector) narrow(ctx context.Context, l *lane, reason error) error {
 	if len(l.held) == 0 {
+		return nil // it was not about any message
+	}
+	if l.suspects == 0 {
+		slices.SortFunc(l.held, byPosition)
+	}
+	if failed := l.part(); failed > 1 {
+		l.suspects = failed
 		return nil
 	}
 	first := l.held[0]
-	return p.expel(ctx, l, func(e *entry) bool { return e == first }, reason)
+	if err := p.expel(ctx, l, func(e *entry) bool { return e == first }, reason); err != nil {
+		return err
+	}
+	l.suspects = 0
+	return nil
 }
+
+// part is how many of the held messages the next move takes, the first ones: all,
+// or half of the suspects.
+func (l *lane) part() int {
+	if l.suspects == 0 {
+		return len(l.held)
+	}
+	return (l.suspects + 1) / 2
+}
+
+// passed notes that a part got through: what is left of the suspects holds the
+// one that fails.
+func (l *lane) passed(part int) {
+	l.held = slices.Clone(l.held[part:])
+	l.suspects = max(0, l.suspects-part)
+}
+
+func byPosition(a, b *entry) int { return a.message.Position().Compare(b.message.Position()) }
 
 // advance announces the messages of a lane and moves its conversation to the
 // newest of them.
@@ -154,13 +190,14 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		return 0, nil
 	}
 	p.notify.announce(c.members, slices.DeleteFunc(slices.Clone(l.held), func(e *entry) bool { return e.announced }))
+	if len(c.members) > chunkRows && !p.lanes.enlarge(l) {
+		p.known.put(c)
+		return 0, nil
+	}
 	if err := p.mover.settle(ctx, c); err != nil {
 		return 0, err
 	}
-	batch := l.held
-	if l.alone > 0 {
-		batch = batch[:1]
-	}
+	batch := l.held[:l.part()]
 	for _, e := range batch {
 		e.behind = e.behind || !c.at(e.message.Position())
 	}
@@ -174,9 +211,9 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		p.moves.Add(1)
 	}
 	p.known.put(c)
-	l.held = slices.Clone(l.held[len(batch):])
-	l.alone = max(0, l.alone-1)
+	l.passed(len(batch))
 	p.projected.Add(int64(len(batch)))
+	p.circuit.projected(len(batch))
 	for _, e := range batch {
 		e.finish()
 	}
@@ -238,7 +275,8 @@ func (p *Projector) bringBack(ctx context.Context, l *lane) error {
 func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, reason error) error {
 	var kept []*entry
 	var failed error
-	for _, e := range l.held {
+	suspects := l.suspects
+	for i, e := range l.held {
 		if failed != nil || !out(e) {
 			kept = append(kept, e)
 			continue
@@ -248,7 +286,9 @@ func (p *Projector) expel(ctx context.Context, l *lane, out func(*entry) bool, r
 			kept = append(kept, e)
 			continue
 		}
-		l.alone = max(0, l.alone-1)
+		if i < suspects {
+			l.suspects--
+		}
 		e.drop()
 	}
 	l.held = kept

@@ -1,6 +1,8 @@
 package projector
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -8,9 +10,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream"
 )
 
 // TestP12Pacing: with the index a conversation of 1,000 rests four seconds
@@ -224,6 +228,90 @@ func TestS11NarrowedDown(t *testing.T) {
 	})
 }
 
+// TestS11HalvesFindTheOne: of 256 messages with one that fails, whichever it is,
+// at most nine parts fail, it alone is set aside, and the others go through in
+// their order.
+func TestS11HalvesFindTheOne(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		const n = 256
+		ms := conversationOf(1, 2, n)
+		for bad := range n {
+			r.p.circuit.projected(n)
+			l := &lane{group: ms[0].GroupUUID}
+			for _, i := range rand.Perm(n) {
+				l.held = append(l.held, newEntry(ms[i], r.record(ms[i]), func() {}))
+			}
+			var through []postroom.Message
+			tries, failures := 0, 0
+			for ; len(l.held) > 0; tries++ {
+				part := l.held[:l.part()]
+				if slices.ContainsFunc(part, func(e *entry) bool { return e.message.MessageUUID == ms[bad].MessageUUID }) {
+					failures++
+					if err := r.p.narrow(t.Context(), l, errBroken); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				slices.SortFunc(part, byPosition)
+				for _, e := range part {
+					through = append(through, e.message)
+				}
+				l.passed(len(part))
+			}
+			if failures > 9 || tries > 2*9 {
+				t.Errorf("message %d: %d tries, %d of which failed", bad, tries, failures)
+			}
+			if diff := cmp.Diff(slices.Delete(slices.Clone(ms), bad, bad+1), through); diff != "" {
+				t.Fatalf("message %d: what got through (-want +got):\n%s", bad, diff)
+			}
+		}
+		r.wantAside(n, errBroken.Error())
+	})
+}
+
+// record is a message as it comes from the stream.
+func (r *rig) record(m postroom.Message) *stream.Record {
+	return &stream.Record{Shard: "shard-0", Record: backend.Record{
+		EventID: m.MessageUUID, Event: backend.Insert, Key: backend.KeyOf(m.Item()), Sequence: "1", CreatedAt: m.CreatedAt,
+		NewImage: func() (backend.Item, error) { return m.Item(), nil },
+	}}
+}
+
+// TestS11AttemptsToFindTheOne: moves that are made in the end to find one message
+// that cannot be projected in a lane of 256, for a reason that is certain and
+// for one that no rule knows.
+func TestS11AttemptsToFindTheOne(t *testing.T) {
+	for kind, before := range map[backend.Kind]int32{backend.KindInvalid: 1, backend.KindUnknown: hopeless} {
+		t.Run(kind.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				ms := conversationOf(1, 2, 256)
+				var passed, failed atomic.Int32
+				r.table.onTransact = func(actions []backend.Action) error {
+					if backend.Text(actions[1].Put, "last_message") == ms[255].Text {
+						failed.Add(1)
+						return failure(kind)
+					}
+					passed.Add(1)
+					return nil
+				}
+				r.post(ms...)
+				r.run()
+				defer r.end()
+				r.settled()
+				r.wantLast(ms[254], 2)
+				r.wantAside(1, kind.String())
+				// 128, 64, 32 … 1 get through, and the last one fails alone.
+				if p, f := passed.Load(), failed.Load(); p != 8 || f != before+1 {
+					t.Errorf("%d moves got through and %d failed, want 8 and %d", p, f, before+1)
+				}
+				if s := r.p.Stats(); s.Projected != 255 || s.SetAside != 1 {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
 // TestS11SettingAsideFails: while the control table refuses, the lane tries
 // again with a pause, says so once, and once that it is over.
 func TestS11SettingAsideFails(t *testing.T) {
@@ -282,6 +370,80 @@ func TestP10KindsAreToldApart(t *testing.T) {
 	}
 }
 
+// TestP10MixedReasons: a refusal has a reason for each action, and several may
+// come together. None loses a message, and only what is wrong with a row has one
+// set aside.
+func TestP10MixedReasons(t *testing.T) {
+	for name, c := range map[string]struct {
+		kinds []backend.Kind
+		aside int
+	}{
+		"conflicts":                  {[]backend.Kind{backend.KindConflict, backend.KindConflict}, 0},
+		"conflict and throttling":    {[]backend.Kind{backend.KindConflict, backend.KindThrottled}, 0},
+		"condition and throttling":   {[]backend.Kind{backend.KindConditionFailed, backend.KindThrottled}, 0},
+		"condition and conflict":     {[]backend.Kind{backend.KindConditionFailed, backend.KindConflict}, 0},
+		"condition and a wrong row":  {[]backend.Kind{backend.KindConditionFailed, backend.KindInvalid}, 0},
+		"throttling and denial":      {[]backend.Kind{backend.KindThrottled, backend.KindDenied}, 0},
+		"denial":                     {[]backend.Kind{backend.KindDenied}, 0},
+		"conflict and one not known": {[]backend.Kind{backend.KindConflict, backend.KindUnknown}, 0},
+		"throttling and a wrong row": {[]backend.Kind{backend.KindThrottled, backend.KindInvalid}, 1},
+		"a wrong row":                {[]backend.Kind{backend.KindInvalid}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				ms := conversationOf(1, 2, 3)
+				refusals := 0
+				r.table.onTransact = func(actions []backend.Action) error {
+					if refusals++; refusals > 30 && c.aside == 0 || backend.Text(actions[1].Put, "last_message") != ms[2].Text {
+						return nil
+					}
+					reasons := make([]*backend.Reason, len(actions))
+					for i, kind := range c.kinds {
+						reasons[i] = &backend.Reason{Kind: kind, Code: kind.String()}
+					}
+					return &backend.Error{Op: "test", Kind: backend.KindOfReasons(reasons), Reasons: reasons}
+				}
+				r.post(ms...)
+				r.run()
+				defer r.end()
+				r.settled()
+				r.wantLast(ms[2-c.aside], 2)
+				r.wantAside(c.aside, "invalid request")
+				if s := r.p.Stats(); slices.Contains(c.kinds, backend.KindConflict) != (s.Conflicts > 0) ||
+					slices.Contains(c.kinds, backend.KindThrottled) != (s.Throttled > 0) {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestP10WrongRowOfOneThatWasOvertaken: a move is refused since the head went on
+// and since a row is wrong. The head went past the message, so nothing is left to
+// do for it, and nothing to set aside.
+func TestP10WrongRowOfOneThatWasOvertaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 3)
+		r.table.onTransact = func(actions []backend.Action) error {
+			if backend.Text(actions[1].Put, "last_message") != ms[1].Text {
+				return nil
+			}
+			other := newRig(t)
+			other.store, other.table = r.store, &hooked{Table: r.store.Table("t")}
+			other.p = New(other.config(), Options{})
+			other.project(ms[2])
+			reasons := []*backend.Reason{{Kind: backend.KindConditionFailed}, {Kind: backend.KindInvalid}}
+			return &backend.Error{Op: "test", Kind: backend.KindOfReasons(reasons), Reasons: reasons}
+		}
+		r.run()
+		defer r.end()
+		r.post(ms[:2]...)
+		r.settled()
+		r.wantLast(ms[2], 2)
+		r.wantAside(0, "")
+	})
+}
+
 // TestP9OthersProceed while one conversation fails.
 func TestP9OthersProceed(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -312,7 +474,7 @@ func TestP9OthersProceed(t *testing.T) {
 func TestStopLeavesNoTimer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ls := newLanes()
+		ls := newLanes(1)
 		ls.add([]*entry{newEntry(conversationOf(1, 2, 1)[0], nil, nil)})
 		l := ls.ready.pop(1)[0]
 		ls.take(l)

@@ -107,6 +107,7 @@ func (u *units) postAndMove(ctx context.Context, b testing.TB, batch int) {
 	if _, err := u.p.advance(ctx, l); err != nil || len(l.held) > 0 {
 		b.Fatalf("%v, %d messages left", err, len(l.held))
 	}
+	u.p.lanes.rest(l, 0, false)
 }
 
 // TestP12ThousandMembers moves a conversation of a thousand, in eleven
