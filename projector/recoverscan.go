@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -154,7 +153,9 @@ type scan struct {
 	segments int
 	ranges   []Gap // that it closes, as they are recorded
 
-	mu    sync.Mutex
+	// mu is held over the writing of the item. It is a channel, since waiting for
+	// a mutex is not waiting in the eyes of testing/synctest.
+	mu    chan struct{}
 	item  scanItem // as it was written last, or is about to be
 	saved time.Time
 }
@@ -163,7 +164,7 @@ type scan struct {
 // gaps is among recorded; who wrote the item before fails from the next writing
 // on.
 func (r *recovery) newScan(item scanItem, recorded []Gap) *scan {
-	s := &scan{recovery: r, segments: len(item.segments), item: item, saved: time.Now()}
+	s := &scan{recovery: r, mu: make(chan struct{}, 1), segments: len(item.segments), item: item, saved: time.Now()}
 	for _, g := range recorded {
 		for _, mine := range item.gaps {
 			if g.ID == mine.ID {
@@ -173,6 +174,10 @@ func (r *recovery) newScan(item scanItem, recorded []Gap) *scan {
 	}
 	return s
 }
+
+func (s *scan) lock() { s.mu <- struct{}{} }
+
+func (s *scan) unlock() { <-s.mu }
 
 // readAll reads all segments to their ends, until everything in them is done.
 func (s *scan) readAll(ctx context.Context) error {
@@ -185,16 +190,16 @@ func (s *scan) readAll(ctx context.Context) error {
 
 // at is how far a segment is done.
 func (s *scan) at(i int) segmentProgress {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	return s.item.segments[i]
 }
 
 // advance notes how far a segment is done, with what counts came to that, and
 // writes it if it is time, or if the segment is done.
 func (s *scan) advance(ctx context.Context, i int, to segmentProgress, counts RecoveryCounts) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.lock()
+	defer s.unlock()
 	s.item.segments[i] = to
 	s.item.counts = s.item.counts.add(counts)
 	if !to.done && time.Since(s.saved) < saveInterval {
