@@ -159,11 +159,11 @@ func orDefault[T comparable](v, byDefault T) T {
 }
 
 // Run projects until ctx is done, finishes what is in hand within a second and
-// returns nil. It returns an error when another projector works on the stream
-// (*stream.OwnedError) or has taken it over (*stream.LostError), when records
-// are lost to the stream and Options.OnDataLoss is Halt (*stream.DataLossError),
-// when so many records cannot be projected that something else must be wrong
-// (*CircuitError), or when something fails that no retry mends.
+// returns nil. Several projectors share a table's shards. Run returns an error
+// when records are lost to the stream and Options.OnDataLoss is Halt
+// (*stream.DataLossError), when so many records cannot be projected that
+// something else must be wrong (*CircuitError), or when something fails that no
+// retry mends.
 func (p *Projector) Run(ctx context.Context) error {
 	if s := p.opts.MaxSetAside; s < 0 || s > 1 {
 		return fmt.Errorf("projector.Options: MaxSetAside is %v, and must be between 0 and 1", s)
