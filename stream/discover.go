@@ -235,6 +235,7 @@ func (r *run) introduce(ctx context.Context, s backend.Shard, known map[string]l
 			StreamARN: r.arn, Shard: s.Parent, AfterTime: m.since(), Until: r.opt.Now(),
 			Reason: "it came and went unread",
 		}
+		next.done.at = latest(m.since(), r.opt.Now().Add(r.opt.trimMargin()-r.opt.Retention)) // what is older is in it
 		r.incident(loss)
 		if r.opt.Lost != nil {
 			if err := r.opt.Lost(ctx, loss); err != nil {

@@ -26,7 +26,7 @@ func (s *shard) finish(ctx context.Context) (time.Duration, error) {
 	if err := s.self.hold(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.persist(ctx, nil); err != nil {
+	if err := s.persist(ctx, func(l *lease) { l.done.at = s.doneSince(l.done.at) }); err != nil {
 		return 0, err
 	}
 	s.phase = orphaned
@@ -75,8 +75,8 @@ func (s *shard) findChildren(ctx context.Context) (time.Duration, error) {
 	return 0, errOver
 }
 
-// children asks the stream. A server may ignore what was asked for, and one that
-// refuses is asked for the whole list.
+// children asks the stream. A server may ignore what was asked for; one that
+// refuses, or has said often enough that there are none, is asked for all shards.
 func (s *shard) children(ctx context.Context) (children []backend.Shard, err error) {
 	var found []backend.Shard
 	s.count.listings.Add(1)
@@ -84,8 +84,8 @@ func (s *shard) children(ctx context.Context) (children []backend.Shard, err err
 		found, err = s.stream.Children(ctx, s.arn, s.id)
 		return err
 	})
-	switch backend.KindOf(err) {
-	case backend.KindInvalid, backend.KindNotFound: // it cannot, or the parent is gone
+	kind := backend.KindOf(err)
+	if kind == backend.KindInvalid || kind == backend.KindNotFound || err == nil && len(found) == 0 && s.lookups == childLookups {
 		var l listing
 		l, err = list(ctx, s.stream)
 		s.count.listings.Add(l.pages)
@@ -102,10 +102,30 @@ func (s *shard) children(ctx context.Context) (children []backend.Shard, err err
 	return children, err
 }
 
+// since is a time before which nothing unread was made, about: in this shard and
+// in its children.
+func (s *shard) since() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.caught.IsZero() {
+		return s.readAt.at
+	}
+	return latest(s.readAt.at, s.caught.Add(-s.opt.trimMargin()))
+}
+
+// doneSince is the same of what is not acknowledged, if more is known than the
+// time of the checkpoint.
+func (s *shard) doneSince(checkpoint time.Time) time.Time {
+	if !s.tracker.isSettled() {
+		return checkpoint
+	}
+	return latest(checkpoint, s.since())
+}
+
 // takeChild writes a lease that is ours, or takes the free one that the leader
 // has written meanwhile.
 func (s *shard) takeChild(ctx context.Context, child backend.Shard) error {
-	cur := lease{shard: child.ID, parent: s.id, done: position{at: s.read.at}}
+	cur := lease{shard: child.ID, parent: s.id, done: position{at: s.since()}}
 	for {
 		next := cur
 		next.worker, next.run, next.epoch = s.opt.Worker, s.run.id, cur.epoch+1
@@ -164,6 +184,7 @@ func (s *shard) handOver(ctx context.Context) (time.Duration, error) {
 	}
 	err := s.persist(ctx, func(l *lease) {
 		l.worker, l.run, l.epoch = s.worker, s.to, l.epoch+1
+		l.done.at = s.doneSince(l.done.at)
 	})
 	if err != nil {
 		return 0, err

@@ -265,10 +265,15 @@ func (r *run) takeUp(ctx context.Context, all map[string]lease, take map[string]
 		})
 	}
 	err = group.Wait()
+	shards := 0
 	took.Range(func(shard, _ any) bool {
 		delete(r.fleet.free, shard.(string))
+		shards++
 		return true
 	})
+	if shards > 0 {
+		r.opt.Logger.Info("took shards", "shards", shards, "of", len(all))
+	}
 	return left, err
 }
 
@@ -315,6 +320,9 @@ func (r *run) reconcile(all map[string]lease, began time.Time) {
 	for _, l := range begin {
 		r.count.received.Add(1)
 		r.begin(l)
+	}
+	if len(begin) > 0 {
+		r.opt.Logger.Info("was given shards", "shards", len(begin), "of", len(all))
 	}
 }
 

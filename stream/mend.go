@@ -65,7 +65,14 @@ func (s *shard) unreadTrimmed() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.fresh && time.Now().Round(0).Sub(s.seen) > retention
+	return !s.fresh && time.Now().Round(0).Sub(s.seen) > s.opt.Retention
+}
+
+// expired reports whether the beginning of a shard that is to be read from there
+// may be gone: the trim horizon moves on without a word.
+func (s *shard) expired() bool {
+	return s.read.sequence == "" && !s.read.at.IsZero() && s.iterator == "" && s.atTip().IsZero() &&
+		s.opt.Now().Sub(s.since()) > s.opt.Retention
 }
 
 // streamLives reports whether the stream that the shard belongs to is still the
@@ -82,21 +89,17 @@ func (s *shard) streamLives(ctx context.Context) bool {
 // trimmed goes on at the oldest record that is left, once the loss is known.
 func (s *shard) trimmed(ctx context.Context, cause error) error {
 	loss := s.loss("they fell out of the stream before they were read", cause)
-	if young := s.opt.Now().Add(trimMargin - retention); young.Before(loss.Until) {
+	if young := s.opt.Now().Add(s.opt.trimMargin() - s.opt.Retention); young.Before(loss.Until) {
 		loss.Until = young
 	}
 	if err := s.lose(ctx, loss); err != nil {
 		return err
 	}
 	s.iterator = ""
-	s.setRead(position{at: loss.AfterTime})
+	s.setRead(position{at: latest(loss.AfterTime, loss.Until)})
 	s.tracker.restart(s.read)
 	return s.persist(ctx, func(l *lease) { l.lost = note(s.opt.Now(), loss) })
 }
-
-// trimMargin is how much younger than the retention what was trimmed may be: for
-// clocks and for times that are rounded.
-const trimMargin = time.Hour
 
 // gone ends a shard that the stream does not have any more. Of one of before the
 // very first start, from which nothing was read, nothing was promised.
@@ -122,7 +125,7 @@ func (s *shard) gone(ctx context.Context, cause error) error {
 func (s *shard) loss(reason string, cause error) *DataLossError {
 	return &DataLossError{
 		StreamARN: s.arn, Shard: s.id, Reason: reason,
-		After: s.read.sequence, AfterTime: s.read.at, Until: s.opt.Now(), Err: cause,
+		After: s.read.sequence, AfterTime: s.since(), Until: s.opt.Now(), Err: cause,
 	}
 }
 

@@ -102,6 +102,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"DiscoverInterval", &o.DiscoverInterval, 1, 30 * time.Second},
 		{"FlushInterval", &o.FlushInterval, 1, time.Second},
 		{"DrainTimeout", &o.DrainTimeout, 1, time.Second},
+		{"Retention", &o.Retention, 1, 24 * time.Hour},
 	} {
 		if *d.value == 0 {
 			*d.value = d.usual

@@ -21,9 +21,6 @@ const (
 	closeTimeout = 800 * time.Millisecond
 	// writers is how many leases are written at once.
 	writers = 16
-	// retention is how long a stream keeps its records.
-	// Source: DynamoDB Streams API reference.
-	retention = 24 * time.Hour
 )
 
 // run is one life of a worker: from the moment it joins the fleet until it

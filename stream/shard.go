@@ -58,6 +58,7 @@ type shard struct {
 	seen   time.Time // when it brought the last page, by the wall clock
 	readAt position  // a copy of read, for those who ask
 	saved  position  // what the lease says
+	caught time.Time // when a read last brought nothing, by the wall clock; zero: none did
 	tip    time.Time // since when it is read to its open end; zero: it is not
 	to     string    // the run that it is handed over to; empty: nobody
 	worker string    // of that run
@@ -127,6 +128,9 @@ func (s *shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 	if err := s.window.open(ctx); err != nil {
 		return 0, err
 	}
+	if s.expired() {
+		return 0, s.trimmed(ctx, nil)
+	}
 	page, err := s.next(ctx)
 	if err != nil {
 		return s.mend(ctx, err)
@@ -184,6 +188,7 @@ func (s *shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 		}
 	}
 	s.count.reads.Add(1)
+	asked := s.opt.Now()
 	err = bounded(ctx, func(ctx context.Context) (err error) {
 		page, err = s.stream.Records(ctx, s.iterator, s.limit())
 		return err
@@ -191,13 +196,16 @@ func (s *shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	if len(page.Records) == 0 {
-		s.count.empty.Add(1)
-	}
 	s.fresh, s.missing = false, 0
 	s.mu.Lock()
 	s.seen = time.Now().Round(0)
+	if len(page.Records) == 0 && page.Next != "" {
+		s.caught = asked
+	}
 	s.mu.Unlock()
+	if len(page.Records) == 0 {
+		s.count.empty.Add(1)
+	}
 	s.everRead.Store(true)
 	s.readTroubles.Worked(s.id)
 	return page, nil

@@ -86,6 +86,10 @@ type Options struct {
 	// are delivered and not acknowledged, over all shards. Default 64 MiB.
 	WindowBytes int64
 
+	// Retention is how long the stream keeps its records. Default 24 h, as
+	// DynamoDB Streams does.
+	Retention time.Duration
+
 	// Lost is told of each loss before reading goes on past it. When it returns
 	// nil it has made the loss known durably, and the shard is read on from the
 	// oldest record that is left; a failure is tried again. It may be told of
@@ -97,14 +101,20 @@ type Options struct {
 	// may think for a moment that they lead. An error ends Run.
 	Lead func(ctx context.Context) error
 
-	// Now is the wall clock of what people read in the control table; no
-	// decision depends on it. Default time.Now.
+	// Now is the wall clock: of what people read in the control table, of the
+	// range of a loss, and of when old leases are forgotten, where an hour does
+	// not matter. Who lives and who owns what never depends on it. Default
+	// time.Now.
 	Now func() time.Time
 
 	// Logger hears of incidents, troubles (once when they begin and once when
 	// they are over) and changes of ownership. Default: none.
 	Logger *slog.Logger
 }
+
+// trimMargin is by how much the time of what was trimmed may be wrong: for clocks,
+// and for times that are rounded.
+func (o Options) trimMargin() time.Duration { return o.Retention / 24 }
 
 // DataLossError says that the stream no longer holds records that were not
 // read. It stands in the lease of the shard too.
