@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
@@ -52,19 +53,19 @@ type circuit struct {
 	ends    []end // a ring, the oldest at first
 	first   int
 	count   int
-	aside   int // of the window
-	pending int // being set aside just now
+	aside   map[backend.Key]struct{} // of the window
+	pending int                      // being set aside just now
 	err     *CircuitError
 }
 
 // end is that of one record.
 type end struct {
 	at    time.Time
-	aside bool
+	aside backend.Key // zero: it got through
 }
 
 func newCircuit(share float64) *circuit {
-	return &circuit{share: share, opened: func(*CircuitError) {}, ends: make([]end, circuitRecords)}
+	return &circuit{share: share, opened: func(*CircuitError) {}, ends: make([]end, circuitRecords), aside: map[backend.Key]struct{}{}}
 }
 
 // projected notes that n records got through.
@@ -72,36 +73,38 @@ func (c *circuit) projected(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for range min(n, circuitRecords) {
-		c.add(false)
+		c.add(backend.Key{})
 	}
 }
 
 // setAside sets one record aside by a call, unless the circuit is open or opens
-// at this. The error is a *CircuitError then, or that of the call.
-func (c *circuit) setAside(reason error, put func() error) error {
-	if err := c.begin(reason); err != nil {
+// at this. The error is a *CircuitError then, or that of the call. A message that
+// comes again, from the stream and from the log, is one.
+func (c *circuit) setAside(key backend.Key, reason error, put func() error) error {
+	if err := c.begin(key, reason); err != nil {
 		return err
 	}
 	err := put()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pending--
-	if err == nil {
-		c.add(true)
+	if _, again := c.aside[key]; err == nil && !again {
+		c.add(key)
 	}
 	return err
 }
 
 // begin counts the record in advance: several may be on their way.
-func (c *circuit) begin(reason error) error {
+func (c *circuit) begin(key backend.Key, reason error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return c.err
 	}
 	c.expire()
-	aside, handled := c.aside+c.pending, c.count+c.pending
-	if aside >= circuitLeast && float64(aside+1) > c.share*float64(handled+1) {
+	aside, handled := len(c.aside)+c.pending, c.count+c.pending
+	_, again := c.aside[key]
+	if !again && aside >= circuitLeast && float64(aside+1) > c.share*float64(handled+1) {
 		c.err = &CircuitError{SetAside: aside, Handled: handled, Last: reason}
 		c.opened(c.err)
 		return c.err
@@ -116,17 +119,17 @@ func (c *circuit) state() (share float64, err *CircuitError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire()
-	return float64(c.aside) / float64(max(1, c.count)), c.err
+	return float64(len(c.aside)) / float64(max(1, c.count)), c.err
 }
 
-func (c *circuit) add(aside bool) {
+func (c *circuit) add(aside backend.Key) {
 	if c.expire(); c.count == len(c.ends) {
 		c.drop()
 	}
 	c.ends[(c.first+c.count)%len(c.ends)] = end{time.Now(), aside}
 	c.count++
-	if aside {
-		c.aside++
+	if aside != (backend.Key{}) {
+		c.aside[aside] = struct{}{}
 	}
 }
 
@@ -137,9 +140,7 @@ func (c *circuit) expire() {
 }
 
 func (c *circuit) drop() {
-	if c.ends[c.first].aside {
-		c.aside--
-	}
+	delete(c.aside, c.ends[c.first].aside)
 	c.first = (c.first + 1) % len(c.ends)
 	c.count--
 }

@@ -20,10 +20,11 @@ var errBroken = errors.New("broken")
 func inWindow(t *testing.T, test func(t *testing.T, c *circuit, aside func(n int) error)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCircuit(0.5)
+		c, records := newCircuit(0.5), 0
 		test(t, c, func(n int) error {
 			for range n {
-				if err := c.setAside(errBroken, func() error { return nil }); err != nil {
+				records++
+				if err := c.setAside(record(records), errBroken, func() error { return nil }); err != nil {
 					return err
 				}
 			}
@@ -31,6 +32,8 @@ func inWindow(t *testing.T, test func(t *testing.T, c *circuit, aside func(n int
 		})
 	})
 }
+
+func record(n int) backend.Key { return backend.Key{PK: id(n), SK: "MSG#"} }
 
 // TestS11CircuitLeast: fifty may be set aside whatever their share is; the next
 // one opens the circuit, which tells it once and lets nothing through any more.
@@ -88,20 +91,38 @@ func TestS11CircuitPeriod(t *testing.T) {
 func TestS11CircuitAttempts(t *testing.T) {
 	inWindow(t, func(t *testing.T, c *circuit, aside func(int) error) {
 		for range 100 {
-			if err := c.setAside(errBroken, func() error { return errStranger }); err != errStranger { //nolint:errorlint // the very same
+			if err := c.setAside(record(0), errBroken, func() error { return errStranger }); err != errStranger { //nolint:errorlint // the very same
 				t.Fatal(err)
 			}
 		}
 		var through atomic.Int32
 		var all sync.WaitGroup
-		for range 100 {
+		for n := range 100 {
 			all.Go(func() {
-				_ = c.setAside(errBroken, func() error { time.Sleep(time.Second); through.Add(1); return nil })
+				_ = c.setAside(record(n), errBroken, func() error { time.Sleep(time.Second); through.Add(1); return nil })
 			})
 		}
 		all.Wait()
 		if n := through.Load(); n != circuitLeast {
 			t.Errorf("%d were set aside, want %d", n, circuitLeast)
+		}
+	})
+}
+
+// TestS11CircuitSameRecord: a message that is set aside again, as the log's and as
+// the stream's, is one.
+func TestS11CircuitSameRecord(t *testing.T) {
+	inWindow(t, func(t *testing.T, c *circuit, aside func(int) error) {
+		for range 10 * circuitLeast {
+			if err := c.setAside(record(0), errBroken, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := aside(circuitLeast - 1); err != nil {
+			t.Error(err)
+		}
+		if err := c.setAside(record(0), errBroken, func() error { return nil }); err != nil {
+			t.Errorf("what is aside already opens the circuit: %v", err)
 		}
 	})
 }

@@ -292,12 +292,9 @@ func (p *Projector) insist(ctx context.Context, who string, call func() error) e
 
 // refuse sets aside a message that does not get through, and lets it stay.
 func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts int) error {
-	if e.refused.Load() {
-		return nil // already: several recipients may be refused
-	}
 	var err error
 	if e.aside != nil {
-		err = p.circuit.setAside(reason, func() error { return p.aside.keep(ctx, e.aside, reason) })
+		err = p.circuit.setAside(backend.Key{PK: e.message.GroupUUID, SK: e.message.Key()}, reason, func() error { return p.aside.keep(ctx, e.aside, reason) })
 	} else {
 		err = p.keepBroken(ctx, e.record, reason, attempts, e.quiet)
 	}
@@ -309,7 +306,7 @@ func (p *Projector) refuse(ctx context.Context, e *entry, reason error, attempts
 
 // keepBroken sets aside what may be set aside only while that is the exception.
 func (p *Projector) keepBroken(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {
-	return p.circuit.setAside(reason, func() error { return p.keepAside(ctx, r, reason, attempts, quiet) })
+	return p.circuit.setAside(r.Key, reason, func() error { return p.keepAside(ctx, r, reason, attempts, quiet) })
 }
 
 func (p *Projector) keepAside(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {

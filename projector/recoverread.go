@@ -112,7 +112,7 @@ func (seg *segment) handOver(ctx context.Context, p *scanPage, items []backend.I
 		m, err := postroom.MessageFromItem(item)
 		if err != nil {
 			r := logRecord(item)
-			if err := s.p.insist(ctx, r.EventID, func() error { return s.p.keepAside(ctx, r, err, 1, !s.covers(r)) }); err != nil {
+			if err := s.p.insist(ctx, r.EventID, func() error { return s.p.keepBroken(ctx, r, err, 1, !s.covers(r)) }); err != nil {
 				return err
 			}
 			continue
