@@ -67,7 +67,7 @@ type Options struct {
 
 // Stats counts what a projector did since it was made.
 type Stats struct {
-	Projected         int64 // messages whose conversation is at them or further
+	Projected         int64 // messages of the stream whose conversation is at them or further
 	Moves             int64 // of conversations; fewer where messages were folded
 	NotificationsSent int64 // accepted by the queue
 	SetAside          int64 // records
@@ -139,7 +139,7 @@ func New(c Config, o Options) *Projector {
 	}
 	p.notify = newNotifier(c.Queue, !c.StandardQueue, c.TableName, troubles.Work("sending notifications"))
 	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
-	p.lost = newRecovery(p, c, o, troubles.Work("recovering from the log"))
+	p.lost = newRecovery(p, c.Control, o, troubles.Work("recovering from the log"))
 	options := stream.Options{
 		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger, Lead: p.lost.lead,
 	}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/trouble"
 	"github.com/postroom/postroom/stream"
 )
@@ -38,7 +39,7 @@ type recovery struct {
 	p      *Projector
 	run    string           // who writes the progress
 	now    func() time.Time // of what people read
-	table  retrying
+	table  backend.Table
 	gaps   gapTable
 	work   *trouble.Work
 	window *semaphore.Weighted // of what is in flight, also of a scan that was given up
@@ -54,9 +55,9 @@ type recovery struct {
 	counts RecoveryCounts
 }
 
-func newRecovery(p *Projector, c Config, o Options, work *trouble.Work) *recovery {
+func newRecovery(p *Projector, control backend.Table, o Options, work *trouble.Work) *recovery {
 	return &recovery{
-		p: p, run: rand.Text(), now: o.Now, table: retrying{c.Table}, gaps: gapTable{retrying{c.Control}}, work: work,
+		p: p, run: rand.Text(), now: o.Now, table: p.table, gaps: gapTable{retrying{control}}, work: work,
 		window: semaphore.NewWeighted(int64(o.RecoveryWindow)), size: int64(o.RecoveryWindow),
 		pace: pace{perSecond: float64(o.RecoveryUnits)}, wake: make(chan struct{}, 1),
 	}

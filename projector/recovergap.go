@@ -156,8 +156,8 @@ func decodeCounts(f *fields) RecoveryCounts {
 type gapTable struct{ retrying }
 
 // record writes the gap that a loss leaves and reports whether it is news. One
-// that is there already grows if it is told with a later bound, and is open
-// again: a scan that runs does not close it.
+// that is there already grows if it is told with a later bound, as after a
+// crash, and is open again: a scan that runs does not close it.
 func (t gapTable) record(ctx context.Context, loss *stream.DataLossError, now time.Time) (added bool, err error) {
 	g := gapOf(loss, now)
 	for {
@@ -176,6 +176,9 @@ func (t gapTable) record(ctx context.Context, loss *stream.DataLossError, now ti
 			}
 			condition = before.unchanged()
 			g.told = before.told + 1
+			if before.state() == stateOpen && before.From.Before(g.From) {
+				g.From = before.From
+			}
 		}
 		err = t.put(ctx, g.encode(), condition)
 		if backend.KindOf(err) != backend.KindConditionFailed {

@@ -88,7 +88,7 @@ func (seg *segment) read(ctx context.Context, after backend.Key) (page backend.P
 		return backend.Page{}, err
 	}
 	err = s.insist(ctx, fmt.Sprint("segment ", seg.index), func() (e error) {
-		page, e = s.table.table.Scan(ctx, q)
+		page, e = s.table.Scan(ctx, q)
 		return e
 	})
 	s.pace.charge(unitsOf(page))

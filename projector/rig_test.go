@@ -17,6 +17,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/sim"
+	"github.com/postroom/postroom/stream"
 )
 
 // rig is a projector on a table in memory, in virtual time, whose calls can be
@@ -40,7 +41,25 @@ func newRig(t *testing.T) *rig {
 	r.control = &hooked{Table: r.store.Table("control")}
 	r.queue = &hookedQueue{Queue: r.store.Queue("q.fifo")}
 	r.p = New(r.config(), Options{Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
+	r.readBefore()
 	return r
+}
+
+// readBefore makes the stream one that was read before: at a first start the
+// log is projected beside it.
+func (r *rig) readBefore() {
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	none := stream.HandlerFunc(func(context.Context, []*stream.Record) error { return nil })
+	reader := stream.NewReader(r.store.Stream("t"), r.store.Table("control"), none, stream.Options{})
+	go func() { ended <- reader.Run(ctx) }()
+	for ok := false; !ok; _, ok = reader.IdleSince() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) config() Config {

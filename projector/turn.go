@@ -212,9 +212,11 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	}
 	p.known.put(c)
 	l.passed(len(batch))
-	p.projected.Add(int64(len(batch)))
 	p.circuit.projected(len(batch))
 	for _, e := range batch {
+		if !e.recovered() {
+			p.projected.Add(1)
+		}
 		e.finish()
 	}
 	return 0, nil
