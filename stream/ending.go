@@ -26,7 +26,7 @@ func (s *shard) finish(ctx context.Context) (time.Duration, error) {
 	if err := s.self.hold(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.persist(ctx, func(l *lease) { l.done.at = s.doneSince(l.done.at) }); err != nil {
+	if err := s.persist(ctx, nil); err != nil {
 		return 0, err
 	}
 	s.phase = orphaned

@@ -111,7 +111,19 @@ func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
 	if !r.fleet.again.Swap(false) && now == r.fleet.seen && time.Now().Before(r.fleet.look) {
 		return nil
 	}
-	if err := r.look(ctx, alive); err != nil {
+	began := time.Now()
+	all, err := r.leases.load(ctx)
+	if err != nil {
+		return err
+	}
+	// Only now who lives: the owner of a lease may have joined since the last look.
+	if signs, err = r.signs(ctx); err != nil {
+		return err
+	}
+	if alive, err = r.judge(ctx, signs); err != nil || !r.self.valid() {
+		return err
+	}
+	if err := r.look(ctx, all, alive, began); err != nil {
 		return err
 	}
 	r.fleet.seen = now
@@ -127,10 +139,9 @@ func describe(alive []sign) string {
 	return b.String()
 }
 
-// signs reads the signs of life. An answer that is a little old does no harm:
-// whatever follows from it is written on the condition that it still holds.
+// signs reads the signs of life.
 func (r *run) signs(ctx context.Context) (all []sign, err error) {
-	q := backend.Query{PK: partition(r.arn), SKPrefix: workerPrefix}
+	q := backend.Query{PK: partition(r.arn), SKPrefix: workerPrefix, Consistent: true}
 	err = eachItem(ctx, r.control, q, bounded, func(item backend.Item) error {
 		s, err := decodeSign(item)
 		all = append(all, s)
@@ -187,14 +198,9 @@ func (r *run) bury(ctx context.Context, s sign) error {
 	return remove(ctx, r.control, []backend.Key{key})
 }
 
-// look holds what is written against what is done here, and does this worker's
-// part of the plan.
-func (r *run) look(ctx context.Context, alive []sign) error {
-	began := time.Now()
-	all, err := r.leases.load(ctx)
-	if err != nil {
-		return err
-	}
+// look holds what was written since it began against what is done here, and does
+// this worker's part of the plan.
+func (r *run) look(ctx context.Context, all map[string]lease, alive []sign, began time.Time) error {
 	r.reconcile(all, began)
 	v := view{leases: all}
 	parents := make(map[string]bool, len(all))

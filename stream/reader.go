@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/trouble"
 )
 
 // Reader is one worker on one stream.
@@ -57,6 +58,9 @@ func (r *Reader) Run(ctx context.Context) error {
 		case errors.Is(err, errTaken):
 			r.count.buried.Add(1)
 			opt.Logger.Warn("this worker was declared dead: others have its shards, and it joins anew", "worker", opt.Worker)
+		}
+		if trouble.Sleep(ctx, jitter(opt.LeaseDuration/10), nil) != nil {
+			return nil
 		}
 	}
 }

@@ -10,7 +10,7 @@ func (s *shard) unsaved() bool {
 	done, finished := s.tracker.state()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return done.sequence != s.saved.sequence || finished && s.phase != orphaned
+	return done.sequence != s.saved.sequence || finished != s.savedEnd
 }
 
 // save makes durable what is done, with a change to the lease if there is one.
@@ -24,11 +24,11 @@ func (s *shard) save(ctx context.Context, change func(*lease)) error {
 		if change != nil {
 			change(&next)
 		}
-		if next == s.lease {
+		if next.same(s.lease) && next.lost == s.lease.lost {
 			return nil
 		}
-		if next.finished && next.finishedAt.IsZero() {
-			next.finishedAt = s.opt.Now()
+		if next.finished {
+			next.finishedAt, next.done.at = s.opt.Now(), s.doneSince(next.done.at)
 		}
 		found, err := s.leases.put(ctx, s.lease, next)
 		if err != nil {
@@ -39,7 +39,7 @@ func (s *shard) save(ctx context.Context, change func(*lease)) error {
 		case found.same(next):
 			s.lease = next
 			s.mu.Lock()
-			s.saved = next.done
+			s.saved, s.savedEnd = next.done, next.finished
 			s.mu.Unlock()
 			return nil
 		case found.run != s.run.id || found.epoch != s.lease.epoch || found.same(s.lease):

@@ -54,14 +54,15 @@ type shard struct {
 	writing exclusive
 	lease   lease // as it stands in the control table; guarded by writing
 
-	mu     sync.Mutex
-	seen   time.Time // when it brought the last page, by the wall clock
-	readAt position  // a copy of read, for those who ask
-	saved  position  // what the lease says
-	caught time.Time // when a read last brought nothing, by the wall clock; zero: none did
-	tip    time.Time // since when it is read to its open end; zero: it is not
-	to     string    // the run that it is handed over to; empty: nobody
-	worker string    // of that run
+	mu       sync.Mutex
+	seen     time.Time // when it brought the last page, by the wall clock
+	readAt   position  // a copy of read, for those who ask
+	saved    position  // what the lease says
+	savedEnd bool      // and that it is finished
+	caught   time.Time // when a read last brought nothing, by the wall clock; zero: none did
+	tip      time.Time // since when it is read to its open end; zero: it is not
+	to       string    // the run that it is handed over to; empty: nobody
+	worker   string    // of that run
 }
 
 // phase is what the next step does.
