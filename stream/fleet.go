@@ -83,6 +83,7 @@ func (r *run) follow(ctx context.Context) error {
 		case err == nil:
 			r.fleetTroubles.Worked("fleet")
 		default:
+			r.fleet.again.Store(true)
 			more, giveUp := failed(ctx, r.fleetTroubles, "fleet", err)
 			if giveUp || !r.everRead.Load() && backend.KindOf(err) == backend.KindDenied {
 				return err
