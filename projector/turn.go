@@ -100,7 +100,8 @@ func (p *Projector) conclude(ctx context.Context, l *lane, err error) {
 // if that happened just now, nobody has seen them there, so look once more
 // before they are acknowledged.
 func (p *Projector) giveUp(ctx context.Context, l *lane) error {
-	late := func(e *entry) bool { return time.Since(e.arrived) >= p.opts.MemberWait }
+	now := time.Now() // one moment: who gets late while this takes its time is not kept yet
+	late := func(e *entry) bool { return now.Sub(e.arrived) >= p.opts.MemberWait }
 	for _, e := range l.held {
 		if late(e) && e.aside == nil && !e.kept {
 			if err := p.keepAside(ctx, e.record, errNoMembers, 1, e.quiet); err != nil {
