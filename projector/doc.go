@@ -59,4 +59,24 @@
 // is set aside in the control table, whole, with the reason. One whose
 // conversation nobody has opened yet waits for half a minute, is then set aside
 // too, and comes back when its members are known.
+//
+// Where a move fails and its messages are to blame, or no rule knows why and it
+// goes on failing, the messages are parted: the older half goes first, and of
+// what fails again the older half. So the one that fails is found by few failing
+// moves, and is set aside alone. The rows, though, are made of the newest message
+// of a part only, and of the members.
+//
+// When more than half of what is handled would be set aside it is not the
+// messages that are wrong. Then nothing more is: Run ends with a [CircuitError],
+// and what is not done comes again.
+//
+// # Contention and pressure
+//
+// A refused transaction names a reason for each action. If the head is not where
+// it was read the others say nothing, and the conversation is looked at again.
+// Conflicts and throttling are tried again after a pause that grows, of random
+// length. What is throttled also holds back all calls of the table, since it is
+// the table that has too much to do: see pressure. Conversations of more than
+// one transaction hold half of the movers at most, so that others go on beside
+// them.
 package projector

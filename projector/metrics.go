@@ -56,6 +56,12 @@ func metrics() []metric.Metric[sight] {
 			func(s sight) int64 { return s.SetAside }),
 		metric.Counter("postroom_projector_foreign_total", "Messages that somebody else changed or removed in the table.",
 			func(s sight) int64 { return s.Foreign }),
+		metric.Counter("postroom_projector_throttled_total", "Calls of the table that it throttled, or left undone in part.",
+			func(s sight) int64 { return s.Throttled }),
+		metric.Counter("postroom_projector_conflicts_total", "Calls of the table that met somebody else's transaction.",
+			func(s sight) int64 { return s.Conflicts }),
+		metric.Gauge("postroom_projector_set_aside_ratio", "Share of the last records that were set aside. The projector stops before it exceeds what is allowed.",
+			func(s sight) float64 { return s.CircuitShare }),
 	)
 }
 

@@ -20,6 +20,7 @@ func TestMetrics(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	s := sight{
 		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, SetAside: 4, Foreign: 5,
+			Throttled: 23, Conflicts: 24, CircuitShare: 0.25,
 			Gaps: 6, OpenGaps: 7, Recovered: RecoveryCounts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11}},
 		reader: stream.Stats{
 			Leases: 6, Leads: true, Workers: 7, Waiting: 8, WaitingBytes: 9,

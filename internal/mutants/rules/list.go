@@ -93,4 +93,46 @@ var All = []Rule{
 		Old:  "if e.cleanup != nil && !e.refused.Load() && e.cleanup() != nil {",
 		New:  "if e.cleanup != nil && e.refused.Load() && e.cleanup() != nil {",
 	},
+	{
+		Name: "of a batch that fails only the message that fails alone is set aside",
+		File: "projector/turn.go",
+		Old:  "if failed := l.part(); failed > 1 {",
+		New:  "if failed := l.part(); failed > 1 && l.suspects > 0 {",
+	},
+	{
+		Name: "nothing more is set aside when most records would be",
+		File: "projector/circuit.go",
+		Old:  "if !again && aside >= circuitLeast &&",
+		New:  "if !again && aside < 0 &&",
+	},
+	{
+		Name: "a condition that failed comes before the other reasons",
+		File: "projector/retry.go",
+		Old:  "if is(err, backend.KindConditionFailed) {",
+		New:  "if backend.KindOf(err) == backend.KindConditionFailed {",
+	},
+	{
+		Name: "what is throttled holds back all calls of the table",
+		File: "projector/pressure.go",
+		Old:  "p.limit = max(leastCalls, min(p.limit, float64(p.busy))/2)",
+		New:  "p.limit = max(leastCalls, p.limit)",
+	},
+	{
+		Name: "one hot conversation does not hold back the others",
+		File: "projector/pressure.go",
+		Old:  "	p.cutBy[who] = now\n",
+		New:  "",
+	},
+	{
+		Name: "large conversations leave movers for the others",
+		File: "projector/projector.go",
+		Old:  "newLanes(max(1, o.Movers/2))",
+		New:  "newLanes(o.Movers)",
+	},
+	{
+		Name: "a worker waits for the place of a large conversation",
+		File: "projector/turn.go",
+		Old:  "if !p.lanes.take(l) {",
+		New:  "if !p.lanes.take(l) && l.group == \"\" {",
+	},
 }
