@@ -157,6 +157,7 @@ func (s *shard) giveTo(run, worker string) bool {
 		return false
 	}
 	s.to, s.worker = run, worker
+	s.halt()
 	return true
 }
 
@@ -193,6 +194,7 @@ func (s *shard) handOver(ctx context.Context) (time.Duration, error) {
 		s.count.given.Add(1)
 		s.opt.Logger.Debug("handed a shard over", "shard", s.id, "to", s.worker)
 	}
+	s.fleet.again.Store(true) // the new owner may be gone by now
 	if err := s.ring(s.run.reads); err != nil && s.run.reads.Err() == nil {
 		s.opt.Logger.Debug("the new owner was not told, and finds out later", "shard", s.id, "error", err)
 	}

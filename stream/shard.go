@@ -36,6 +36,8 @@ type shard struct {
 	begun   time.Time
 	ctx     context.Context // done when the shard is no longer ours to read
 	cancel  context.CancelFunc
+	intake  context.Context // done when no more is to be delivered, since the shard is to be handed over
+	halt    context.CancelFunc
 	tracker *tracker
 	turn    turn // of the queue
 
@@ -80,6 +82,7 @@ func newShard(r *run, l lease) *shard {
 		lease: l, read: l.done, readAt: l.done, saved: l.done, writing: newExclusive(), turn: turn{index: -1},
 	}
 	s.ctx, s.cancel = context.WithCancel(r.reads)
+	s.intake, s.halt = context.WithCancel(s.ctx)
 	s.tracker = newTracker(l.done, r.opt.FlushCount, r.settle,
 		func() { signal(r.due) }, func() { r.queue.wake(s) })
 	return s
@@ -121,12 +124,15 @@ func (s *shard) advance(ctx context.Context) (rest time.Duration, err error) {
 			break
 		}
 	}
+	if err != nil && ctx.Err() == nil && s.intake.Err() != nil && errors.Is(err, s.intake.Err()) {
+		return 0, nil // to be handed over
+	}
 	return rest, err
 }
 
 // readPage reads one page, and says how long to wait for the next.
 func (s *shard) readPage(ctx context.Context) (rest time.Duration, err error) {
-	if err := s.window.open(ctx); err != nil {
+	if err := s.window.open(s.intake); err != nil {
 		return 0, err
 	}
 	if s.expired() {
@@ -225,7 +231,7 @@ func (s *shard) deliver(ctx context.Context, records []backend.Record) error {
 			part[i].SizeBytes = min(part[i].SizeBytes, s.opt.WindowBytes/int64(len(part)))
 		}
 		bytes := size(part)
-		if err := s.window.enter(ctx, len(part), bytes); err != nil {
+		if err := s.window.enter(s.intake, len(part), bytes); err != nil {
 			return err
 		}
 		if err := s.self.hold(ctx); err != nil {
@@ -233,10 +239,10 @@ func (s *shard) deliver(ctx context.Context, records []backend.Record) error {
 			return err
 		}
 		delivered := s.tracker.deliver(s.id, part)
-		if err := s.handler.Handle(ctx, delivered); err != nil {
+		if err := s.handler.Handle(s.intake, delivered); err != nil {
 			s.tracker.refuse(delivered)
-			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-				return ctx.Err()
+			if stopped := s.intake.Err(); stopped != nil && errors.Is(err, stopped) {
+				return stopped
 			}
 			return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.id, s.read.sequence, err)
 		}
