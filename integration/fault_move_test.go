@@ -85,9 +85,10 @@ func overtakenInTheMiddle(w *world, members int) error {
 	}
 	move.letGo()
 	frozen.thaw()
-	if err := await(w.t.Context(), "the frozen projector to end", frozen.exited); err != nil {
+	if err := frozen.says("joins anew"); err != nil {
 		return err
 	}
+	frozen.stop()
 	next.stop()
 	if err := w.agrees(); err != nil {
 		return fmt.Errorf("after the late move: %w", err)

@@ -9,19 +9,19 @@ import (
 // longer than the lease of the projector.
 func TestNetworkCut(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.network.cut()
 	time.Sleep(12 * time.Second) // is the fault
 	p.network.mend()
 	p.recover()
-	p.quiet(1)
+	p.quiet()
 }
 
 // TestNetworkSlow lets every answer take a third of a second and more, and little
 // through at a time.
 func TestNetworkSlow(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.network.disturb(
 		`{"name":"late","type":"latency","stream":"downstream","attributes":{"latency":350,"jitter":150}}`,
 		`{"name":"narrow","type":"bandwidth","stream":"downstream","attributes":{"rate":64}}`,
@@ -29,19 +29,19 @@ func TestNetworkSlow(t *testing.T) {
 	time.Sleep(10 * time.Second) // is the fault
 	p.network.mend()
 	p.recover()
-	p.quiet(1)
+	p.quiet()
 }
 
 // TestNetworkResets breaks connections in the middle of answers, and others
 // after the request has gone out: what was asked for is done, and nobody is told.
 func TestNetworkResets(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.network.disturb(`{"name":"half","type":"limit_data","stream":"downstream","toxicity":0.5,"attributes":{"bytes":3000}}`)
 	time.Sleep(5 * time.Second) // is the fault
 	p.network.disturb(`{"name":"reset","type":"reset_peer","stream":"downstream","toxicity":0.5,"attributes":{"timeout":20}}`)
 	time.Sleep(5 * time.Second) // is the fault
 	p.network.mend()
 	p.recover()
-	p.quiet(20) // as often as it is broken
+	p.quiet()
 }

@@ -5,94 +5,129 @@ import (
 	"time"
 )
 
-// TestS13ProjectorStopped stops the projector in peace and starts another one.
+// TestS13ProjectorStopped stops the projector that reads, in peace. Another one
+// goes on, and none of them believes that one had died.
 func TestS13ProjectorStopped(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.projector.stop()
-	p.startProjector()
+	p := newPlant(t, fleet)
+	stopped := p.takeReader()
+	stopped.stop()
 	p.recover()
-	p.quiet(0)
+	p.undisturbed()
+	p.nobodyDied(stopped)
 }
 
-// TestProjectorKilled kills the projector. The next one waits for its lease.
+// TestS13ProjectorsReplaced replaces all projectors, one after the other, as a
+// new version is brought out.
+func TestS13ProjectorsReplaced(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, fleet)
+	replaced := p.projectors
+	for _, old := range replaced {
+		p.startProjector()
+		p.projectors = without(p.projectors, old)
+		old.stop()
+		p.reader(p.projectors...)
+	}
+	p.recover()
+	p.undisturbed()
+	p.nobodyDied(replaced...)
+}
+
+// TestProjectorKilled kills the projector that reads. Another one waits for its
+// lease and goes on.
 func TestProjectorKilled(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.projector.kill()
+	p := newPlant(t, fleet)
+	p.takeReader().kill()
+	p.recover()
+	p.undisturbed()
+}
+
+// TestProjectorKilledAlone kills the only projector, and starts another one.
+func TestProjectorKilledAlone(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t, alone)
+	p.takeReader().kill()
 	p.startProjector()
 	p.recover()
-	p.quiet(0)
+	p.undisturbed()
 }
 
-// TestProjectorFrozen freezes the projector for longer than its lease, when
-// nobody else is there.
-func TestProjectorFrozen(t *testing.T) {
+// TestProjectorFrozenAlone freezes the only projector for longer than its lease.
+// Nobody has declared it dead, and it goes on.
+func TestProjectorFrozenAlone(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	p.projector.freeze()
+	p := newPlant(t, alone)
+	p.projectors[0].freeze()
 	time.Sleep(leaseTime + 3*time.Second) // is the fault
-	p.projector.thaw()
+	p.projectors[0].thaw()
 	p.recover()
-	p.quiet(1)
+	p.quiet()
+	p.nobodyDied()
 }
 
-// leaseTime is how long a projector that is not heard of keeps the stream.
-const leaseTime = 10 * time.Second
-
-// TestS5ProjectorFrozenAndReplaced freezes the projector for so long that another
-// one takes over. When it wakes up it notices, and stops.
+// TestS5ProjectorFrozenAndReplaced freezes the projector that reads for so long
+// that another one takes over. When it wakes up it notices, and joins anew.
 func TestS5ProjectorFrozenAndReplaced(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
-	frozen := p.projector
+	p := newPlant(t, fleet)
+	frozen := p.takeReader()
 	frozen.freeze()
-	p.startProjector()
-	if err := p.projector.says("taking the stream over"); err != nil {
-		t.Fatal(err)
-	}
-	if err := p.projector.says(`"reading the stream"`); err != nil {
-		t.Fatal(err)
-	}
+	p.reader(p.projectors...)
+	p.projectors = append(p.projectors, frozen)
 	frozen.thaw()
-	if err := await(t.Context(), "the frozen projector to end", frozen.exited); err != nil {
-		t.Error(err)
-	}
-	if err := frozen.says("taken over by"); err != nil {
+	if err := frozen.says("this worker was declared dead: others have its shards, and it joins anew"); err != nil {
 		t.Error(err)
 	}
 	p.recover()
-	p.quiet(1)
+	p.quiet()
 }
 
 // TestQ10ConsumerStopped stops the consumer in peace and starts another one.
 func TestQ10ConsumerStopped(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.consumer.stop()
 	p.startConsumer()
 	p.recover()
-	p.quiet(0)
+	p.undisturbed()
 }
 
 // TestConsumerKilled kills the consumer. What it had in hand comes again.
 func TestConsumerKilled(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.consumer.kill()
 	p.startConsumer()
 	p.recover()
-	p.quiet(0)
+	p.undisturbed()
 }
 
 // TestConsumerFrozen freezes the consumer for longer than what it has in hand
 // is hidden.
 func TestConsumerFrozen(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	p.consumer.freeze()
 	time.Sleep(8 * time.Second) // is the fault
 	p.consumer.thaw()
 	p.recover()
-	p.quiet(1)
+	p.quiet()
+}
+
+// nobodyDied expects that no projector believes so of another, and of none of
+// those that were stopped but one that says that it could not leave.
+func (p *plant) nobodyDied(stopped ...*process) {
+	p.t.Helper()
+	for _, s := range stopped {
+		if s.said("the fleet could not be left") {
+			return
+		}
+	}
+	for _, d := range p.projectors {
+		if d.said(believedDead) {
+			p.t.Errorf("%s believes that somebody had died", d.name)
+		}
+	}
 }

@@ -115,7 +115,7 @@ func TestProducerGivesUp(t *testing.T) {
 	b.complete()
 }
 
-// bulk is a file of messages for a producer, and a projector and a consumer that
+// bulk is a file of messages for a producer, and projectors and a consumer that
 // are at work all the while.
 type bulk struct {
 	*world
@@ -132,7 +132,7 @@ func newBulk(t *testing.T, s *server) *bulk {
 	if b.file, err = b.world.file(b.messages); err != nil {
 		t.Fatal(err)
 	}
-	b.daemons = []*process{b.reading(), b.consumer(s.url)}
+	b.daemons = append(b.fleet(s.url, fleet), b.consumer(s.url))
 	return b
 }
 

@@ -8,7 +8,7 @@ import (
 // TestServerPaused stops the server for 20 s in the middle of everything.
 func TestServerPaused(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	if err := p.server.pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -17,14 +17,14 @@ func TestServerPaused(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.recover()
-	p.quiet(1)
+	p.quiet()
 }
 
 // TestServerKilledAndRestarted kills the server and starts it again. A server
 // that keeps its data goes on with it; one that does not begins anew.
 func TestServerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	if err := p.server.kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -39,14 +39,14 @@ func TestServerKilledAndRestarted(t *testing.T) {
 		return
 	}
 	p.recover()
-	p.quiet(2)
+	p.quiet()
 }
 
 // TestServerRemoved removes the server with all it holds. The pipeline begins
 // anew on the next one.
 func TestServerRemoved(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t)
+	p := newPlant(t, fleet)
 	if err := p.server.remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -75,8 +75,9 @@ func (p *plant) beginAnew() {
 	p.settle()
 	p.t.Logf("RECOVERY %s: %.1f s", p.t.Name(), time.Since(since).Seconds())
 	stop()
-	p.projector.stop()
-	p.consumer.stop()
+	for _, d := range p.daemons() {
+		d.stop()
+	}
 	p.check()
 }
 
@@ -87,8 +88,11 @@ func (p *plant) supervise() (stop func()) {
 	go func() {
 		defer close(ended)
 		for {
-			if !p.projector.running() {
-				p.startProjector()
+			for _, projector := range p.projectors {
+				if !projector.running() {
+					p.projectors = without(p.projectors, projector)
+					p.startProjector()
+				}
 			}
 			if !p.consumer.running() {
 				p.startConsumer()

@@ -13,34 +13,40 @@ import (
 // plant is a pipeline at work, and what may be broken of it.
 type plant struct {
 	*world
-	network   *network // between the daemons and the server
-	producers *network // between the producers and the server
-	projector *process
-	consumer  *process
-	load      *load
-	rows      *watch
+	network    *network // between the daemons and the server
+	producers  *network // between the producers and the server
+	projectors []*process
+	consumer   *process
+	load       *load
+	rows       *watch
 }
 
-// newPlant starts a projector and a consumer, and messages that come in until
-// quiet is called.
-func newPlant(t *testing.T) *plant {
+// newPlant starts so many projectors and a consumer, and messages that come in
+// until recover is called.
+func newPlant(t *testing.T, projectors int) *plant {
 	t.Helper()
 	s := ownServer(t)
 	p := &plant{world: newWorld(t, s, options{}), network: newNetwork(t, s), producers: newNetwork(t, s)}
-	p.startProjector()
 	p.startConsumer()
-	if err := p.projector.says("reading the stream"); err != nil {
-		t.Fatal(err)
-	}
+	p.projectors = p.fleet(p.network.url(), projectors)
 	p.rows = watchRows(p.world, p.producers.url())
 	p.load = startLoad(p.world, p.producers.url())
 	p.load.await(40)
 	return p
 }
 
+// startProjector adds a projector.
 func (p *plant) startProjector() {
 	p.t.Helper()
-	p.projector = p.world.projector(p.network.url())
+	p.projectors = append(p.projectors, p.projector(p.network.url()))
+}
+
+// takeReader takes the projector that reads out of the plant, for a fault of it.
+func (p *plant) takeReader() *process {
+	p.t.Helper()
+	reader := p.reader(p.projectors...)
+	p.projectors = without(p.projectors, reader)
+	return reader
 }
 
 func (p *plant) startConsumer() {
@@ -61,30 +67,35 @@ func (p *plant) recover() {
 // mostMemory is what a daemon may need at most, in MB.
 const mostMemory = 200
 
-// quiet stops the daemons in peace and checks all there is to check. Of each
-// call that failed the log may tell of so many troubles.
-func (p *plant) quiet(mostTroubles int) {
+// quiet waits until the daemons say of whatever was wrong that it is over, stops
+// them in peace, and checks all there is to check.
+func (p *plant) quiet() {
 	p.t.Helper()
 	p.rows.end()
-	for _, d := range []*process{p.projector, p.consumer} {
-		d.calm()
+	for _, d := range p.daemons() {
+		d.quietened()
 		mb := d.peak()
 		d.stop()
 		p.t.Logf("%s had %d MB, and said:\n%s", d.name, mb, strings.Join(d.log.all(), "\n"))
 		if mb > mostMemory {
 			p.t.Errorf("%s had %d MB, more than %d", d.name, mb, mostMemory)
 		}
-		begun, open, err := troubles(d.log.all())
-		if err != nil || len(open) > 0 {
-			p.t.Errorf("%s: still wrong: %v, %v", d.name, open, err)
-		}
-		for what, times := range begun {
-			if times > mostTroubles {
-				p.t.Errorf("%s: %s fails, said %d times", d.name, what, times)
-			}
-		}
 	}
 	p.check()
+}
+
+// undisturbed is quiet after a fault that fails no call of those who go on.
+func (p *plant) undisturbed() {
+	p.t.Helper()
+	p.quiet()
+	for _, d := range p.daemons() {
+		d.undisturbed()
+	}
+}
+
+// daemons are those that are to be at work.
+func (p *plant) daemons() []*process {
+	return append(p.projectors[:len(p.projectors):len(p.projectors)], p.consumer)
 }
 
 // load is messages that come in all the while.

@@ -14,61 +14,130 @@ const (
 	troubleEnds   = " works again"
 )
 
+// lasting is how long nothing may fail before a daemon says that a trouble is
+// over. How often it says so of one fault is a matter of the machine's speed: a
+// call may be late by itself. That what it says has lasted is not.
+const lasting = 10 * time.Second
+
+// trouble is one that a daemon told of.
+type trouble struct {
+	what  string   // does not work
+	kinds []string // of errors
+	begun time.Time
+	over  bool
+	hasty bool // it was said to be over before that had lasted
+}
+
 // troubles reads a daemon's log: each line is of JSON, and each kind of trouble
-// is told once when it begins and once when it is over. It returns how often
-// each call had trouble, and of those that have not been over, the kinds.
-func troubles(log []string) (begun map[string]int, open map[string][]string, err error) {
-	begun, open = map[string]int{}, map[string][]string{}
+// is told once when it begins and once when it is over.
+func troubles(log []string) (all []*trouble, err error) {
+	open := map[string]*trouble{}
 	for i, line := range log {
-		var entry struct{ Msg, Kind string }
+		var entry struct {
+			Time             time.Time
+			Msg, Kind, After string
+		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			if i == len(log)-1 && strings.HasPrefix(line, "postroom: ") {
 				continue // why it ended, for a person
 			}
-			return begun, open, fmt.Errorf("line %d of the log is not JSON: %s", i+1, line)
+			return all, fmt.Errorf("line %d of the log is not JSON: %s", i+1, line)
 		}
 		if what, ok := strings.CutSuffix(entry.Msg, troubleBegins); ok {
-			kinds := open[what]
-			if slices.Contains(kinds, entry.Kind) {
-				return begun, open, fmt.Errorf("line %d of the log says again what was said: %s", i+1, line)
+			t := open[what]
+			if t == nil {
+				t = &trouble{what: what, begun: entry.Time}
+				open[what] = t
+				all = append(all, t)
 			}
-			if len(kinds) == 0 {
-				begun[what]++
+			if slices.Contains(t.kinds, entry.Kind) {
+				return all, fmt.Errorf("line %d of the log says again what was said: %s", i+1, line)
 			}
-			open[what] = append(kinds, entry.Kind)
+			t.kinds = append(t.kinds, entry.Kind)
 		}
 		if what, ok := strings.CutSuffix(entry.Msg, troubleEnds); ok {
-			if len(open[what]) == 0 {
-				return begun, open, fmt.Errorf("line %d of the log says that it is over, and not what was wrong: %s", i+1, line)
+			t := open[what]
+			if t == nil {
+				return all, fmt.Errorf("line %d of the log says that it is over, and not what was wrong: %s", i+1, line)
 			}
 			delete(open, what)
+			worked, err := time.ParseDuration(entry.After)
+			if err != nil {
+				return all, fmt.Errorf("line %d of the log: %w", i+1, err)
+			}
+			t.over = true
+			t.hasty = entry.Time.Sub(t.begun.Add(worked)) < lasting-time.Second
+		}
+		if strings.HasSuffix(entry.Msg, "joins anew") { // what it did before is over and done with
+			for _, t := range all {
+				t.hasty = false
+			}
 		}
 	}
-	return begun, open, nil
+	return all, nil
 }
 
-// calm returns once the log says of every trouble that it is over.
-func (p *process) calm() {
+// stillWrong are the troubles of which nobody has said that they are over.
+func stillWrong(all []*trouble) (open []string) {
+	for _, t := range all {
+		if !t.over {
+			open = append(open, t.what)
+		}
+	}
+	return open
+}
+
+// calm returns what was wrong, once the log says of all of it that it is over.
+func (p *process) calm() []*trouble {
 	p.t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		log, more := p.log.next()
-		_, open, err := troubles(log)
+		all, err := troubles(log)
 		if err != nil {
 			p.t.Errorf("%s: %v", p.name, err)
+			return all
 		}
-		if err != nil || len(open) == 0 {
-			return
+		open := stillWrong(all)
+		if len(open) == 0 {
+			return all
 		}
 		select {
 		case <-more:
 		case <-p.exited:
 			p.t.Errorf("%s ended, and did not say that it is over: %v", p.name, open)
-			return
+			return all
 		case <-timeout.C:
 			p.t.Errorf("%s did not say within %v that it is over: %v", p.name, patience, open)
-			return
+			return all
+		}
+	}
+}
+
+// quietened waits until a daemon says of whatever was wrong that it is over, and
+// expects that it was so.
+func (p *process) quietened() {
+	p.t.Helper()
+	for _, t := range p.calm() {
+		p.t.Logf("%s: %s failed (%s)", p.name, t.what, strings.Join(t.kinds, ", "))
+		if t.hasty {
+			p.t.Errorf("%s: %s was said to work again before that had lasted for %v", p.name, t.what, lasting)
+		}
+	}
+}
+
+// undisturbed expects that nothing failed but, on a machine that is slow, calls
+// that were not answered in time.
+func (p *process) undisturbed() {
+	p.t.Helper()
+	all, err := troubles(p.log.all())
+	if err != nil {
+		p.t.Errorf("%s: %v", p.name, err)
+	}
+	for _, t := range all {
+		if !slices.Equal(t.kinds, []string{"unavailable"}) {
+			p.t.Errorf("%s: %s fails, though nothing is broken: %v", p.name, t.what, t.kinds)
 		}
 	}
 }

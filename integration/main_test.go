@@ -71,8 +71,8 @@ var programs = sync.OnceValue(func() string {
 	return directory
 })
 
-// postroom is the path of the program under test.
-var postroom = sync.OnceValues(func() (string, error) { return compile("postroom") })
+// built is the path of the program under test.
+var built = sync.OnceValues(func() (string, error) { return compile("postroom") })
 
 // compile builds the program, with what else the compiler is to be told.
 func compile(name string, args ...string) (string, error) {

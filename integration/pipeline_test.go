@@ -58,7 +58,7 @@ func realMessages(t *testing.T, most int) []reference.Message {
 	return messages[:min(most, len(messages))]
 }
 
-// TestPipelineLive runs a projector and three consumers while messages come in,
+// TestPipelineLive runs three projectors and three consumers while messages come in,
 // with a conversation of more members than one transaction takes.
 func TestPipelineLive(t *testing.T) {
 	t.Parallel()
@@ -69,8 +69,7 @@ func TestPipelineLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, roomyServer(t), o)
-			projector := w.projector(w.server.url)
-			daemons := []*process{projector}
+			daemons := w.fleet(w.server.url, fleet)
 			for range 3 {
 				daemons = append(daemons, w.consumer(w.server.url))
 			}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ func spawn(t *testing.T, program, name string, environ []string, line func(strin
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.name = fmt.Sprintf("%s %d", name, p.cmd.Process.Pid)
 	var readers sync.WaitGroup
 	readers.Go(func() { eachLine(stdout, line) })
 	readers.Go(func() { eachLine(stderr, p.log.add) })
@@ -56,7 +58,7 @@ func spawn(t *testing.T, program, name string, environ []string, line func(strin
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s said:\n%s", name, p.log.tail(40))
+			t.Logf("%s said:\n%s", p.name, p.log.tail(40))
 		}
 	})
 	return p
@@ -185,7 +187,7 @@ func (p *process) says(text string) error {
 		select {
 		case <-more:
 		case <-p.exited:
-			if strings.Contains(strings.Join(p.log.all(), "\n"), text) {
+			if p.said(text) {
 				return nil
 			}
 			return fmt.Errorf("%s ended (%v) without saying %q", p.name, p.cmd.ProcessState, text)
@@ -193,6 +195,11 @@ func (p *process) says(text string) error {
 			return fmt.Errorf("%s did not say %q within %v", p.name, text, patience)
 		}
 	}
+}
+
+// said reports whether the process has logged a line with a text.
+func (p *process) said(text string) bool {
+	return slices.ContainsFunc(p.log.all(), func(line string) bool { return strings.Contains(line, text) })
 }
 
 // result is what came of a command.

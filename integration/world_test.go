@@ -64,7 +64,7 @@ func newWorld(t *testing.T, s *server, o options) *world {
 // unprovisioned is a world in which nothing was made yet.
 func unprovisioned(t *testing.T, s *server) *world {
 	t.Helper()
-	program, err := postroom()
+	program, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}

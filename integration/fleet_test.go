@@ -1,0 +1,131 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend/aws"
+	"github.com/postroom/postroom/stream"
+)
+
+// How many projectors share a stream. Where it has one shard, one of them reads
+// and the others stand by.
+const (
+	alone = 1
+	fleet = 3
+)
+
+// TestFleet starts projectors beside the one that reads the stream.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	t.Run("a second one joins, and the first goes on", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		first := w.fleet(w.server.url, alone)[0]
+		consumer := w.consumer(w.server.url)
+		messages, posted := realMessages(t, 300), make(chan error, 1)
+		go func() { posted <- w.tryPost(w.server.url, messages) }()
+		second := w.projector(w.server.url)
+		if err := second.says("joined the fleet"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-posted; err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if w.reader(first, second) != first {
+			t.Error("the shard went from the first one to the second, and both live")
+		}
+		second.stop()
+		if w.reader(first) != first {
+			t.Error("the first one does not read any more")
+		}
+		first.stop()
+		consumer.stop()
+		w.check()
+	})
+	t.Run("of five that start at once one reads, and as each stops another does", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		all := w.fleet(w.server.url, 5)
+		for batch := range 5 {
+			if err := w.moved(crowd(4, 10)); err != nil {
+				t.Errorf("with %d projectors: %v", 5-batch, err)
+			}
+			reader := w.reader(all...)
+			for _, p := range all {
+				if p != reader && !p.running() {
+					t.Errorf("%s has ended: %v", p.name, p.err)
+				}
+			}
+			reader.stop()
+			all = without(all, reader)
+		}
+		if err := w.agrees(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fleet starts so many projectors that reach the server at a URL, and returns
+// once they are together and the stream is read.
+func (w *world) fleet(url string, n int) []*process {
+	w.t.Helper()
+	var all []*process
+	for range n {
+		all = append(all, w.projector(url))
+	}
+	for _, p := range all {
+		if err := p.says("joined the fleet"); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.reader(all...)
+	return all
+}
+
+// reader returns which of some projectors reads the stream, once one does.
+func (w *world) reader(among ...*process) *process {
+	w.t.Helper()
+	b, err := aws.Open(w.t.Context(), aws.Options{EndpointURL: w.server.url})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer b.Close()
+	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, timeoutError("a projector to read the stream"))
+	defer cancel()
+	for {
+		s, err := stream.ReadStatus(ctx, b.Stream(w.table), b.Table(postroom.ControlTable(w.table)))
+		for _, p := range among {
+			if err == nil && p.reads(s) {
+				return p
+			}
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			w.t.Fatalf("%v: %v, %+v", context.Cause(ctx), err, s)
+		}
+	}
+}
+
+// reads reports whether a projector holds an open shard. A lease names its last
+// owner also when that one has left. One that reads alone, of a version from
+// before there were fleets, is the owner and shows no other sign of life.
+func (p *process) reads(s stream.Status) bool {
+	me := fmt.Sprintf(":%d:", p.cmd.Process.Pid)
+	alive := map[string]bool{s.Leader.Run: s.Leader.Worker != ""}
+	for _, w := range s.Workers {
+		alive[w.Run] = true
+	}
+	for _, shard := range s.Shards {
+		if !shard.Finished && alive[shard.Run] && strings.Contains(shard.Worker, me) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,122 @@
+package integration
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// leaseTime is how long a projector that is not heard of keeps its shards.
+const leaseTime = 10 * time.Second
+
+// TestProjectorTakesOver has one projector follow another.
+func TestProjectorTakesOver(t *testing.T) {
+	t.Parallel()
+	t.Run("after the lease, from one that was killed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		first := w.fleet(w.server.url, alone)[0]
+		consumer := w.consumer(w.server.url)
+		messages := realMessages(t, 400)
+		w.post(w.server.url, messages[:200]...)
+		first.kill()
+		w.post(w.server.url, messages[200:]...)
+		started := time.Now()
+		next := w.fleet(w.server.url, alone)[0]
+		if gap := w.tookOver(started); gap < leaseTime {
+			t.Errorf("the next one waited for %v only, the lease is %v", gap, leaseTime)
+		}
+		if !next.said(believedDead) {
+			t.Error("the next one does not say that the first one is dead")
+		}
+		w.settle()
+		next.stop()
+		consumer.stop()
+		w.check()
+	})
+	t.Run("after the lease, from one that is killed while others stand by", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		all := w.fleet(w.server.url, fleet)
+		consumer := w.consumer(w.server.url)
+		messages := realMessages(t, 400)
+		w.post(w.server.url, messages[:200]...)
+		first := w.reader(all...)
+		all = without(all, first)
+		first.kill()
+		killed := time.Now()
+		w.post(w.server.url, messages[200:]...)
+		w.reader(all...)
+		w.tookOver(killed)
+		if !all[0].said(believedDead) && !all[1].said(believedDead) {
+			t.Error("nobody says that the first one is dead")
+		}
+		w.settle()
+		for _, p := range append(all, consumer) {
+			p.stop()
+		}
+		w.check()
+	})
+	t.Run("at once, from one that was stopped before", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		first := w.fleet(w.server.url, alone)[0]
+		consumer := w.consumer(w.server.url)
+		w.post(w.server.url, realMessages(t, 200)...)
+		first.stop()
+		stopped := time.Now()
+		next := w.fleet(w.server.url, alone)[0]
+		w.handover(first, next, stopped)
+		next.stop()
+		consumer.stop()
+		w.check()
+	})
+	t.Run("at once, from one that is stopped while others stand by", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, sharedServer(t), options{})
+		all := w.fleet(w.server.url, fleet)
+		consumer := w.consumer(w.server.url)
+		w.post(w.server.url, realMessages(t, 200)...)
+		first := w.reader(all...)
+		all = without(all, first)
+		first.stop()
+		stopped := time.Now()
+		w.handover(first, w.reader(all...), stopped)
+		for _, p := range append(all, consumer) {
+			p.stop()
+		}
+		w.check()
+	})
+}
+
+// tookOver checks that a projector reads in time after one that was killed.
+func (w *world) tookOver(since time.Time) time.Duration {
+	w.t.Helper()
+	gap := time.Since(since)
+	w.t.Logf("HANDOVER %s: %.1f s", w.t.Name(), gap.Seconds())
+	if gap > 2*leaseTime {
+		w.t.Errorf("the next one reads after %v, the lease is %v", gap, leaseTime)
+	}
+	return gap
+}
+
+// handover checks that a projector reads after one that was stopped, without
+// waiting for its lease, and works. Only one that had no answer in the time of
+// its stop is waited for, as it has said.
+func (w *world) handover(old, next *process, stopped time.Time) {
+	w.t.Helper()
+	w.t.Logf("HANDOVER %s: %.2f s", w.t.Name(), time.Since(stopped).Seconds())
+	if next.said(believedDead) && !old.said("the fleet could not be left") {
+		w.t.Error("the next one believes that the stopped one had died")
+	}
+	w.post(w.server.url, crowd(5, 20)...)
+	w.settle()
+}
+
+// believedDead is said by the projector that declares another one dead.
+const believedDead = "a worker shows no sign of life: its shards are free"
+
+// without is all but one.
+func without(all []*process, one *process) []*process {
+	return slices.DeleteFunc(slices.Clone(all), func(p *process) bool { return p == one })
+}
