@@ -87,9 +87,9 @@ func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) err
 	if err != nil {
 		return &usageError{err}
 	}
-	health := healthServer(l, consumerWorks(worker), a.log)
+	server := httpServer(l, consumerReady(worker), registry(worker.Collector()), a.log)
 	if !o.idle.until {
-		return runUntil(ctx, nil, worker.Run, health)
+		return runUntil(ctx, nil, worker.Run, server)
 	}
 	dead, err := a.deadLetters(ctx)
 	if err != nil {
@@ -98,20 +98,11 @@ func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) err
 	err = runUntil(ctx, func(ctx context.Context) error {
 		_, err := waitQuiet(ctx, o.idle.after, all(consumerQuiet(worker), a.queueQuiet()))
 		return err
-	}, worker.Run, health)
+	}, worker.Run, server)
 	if err != nil {
 		return err
 	}
 	return a.checkDeadLetters(ctx, dead)
-}
-
-// consumerWorks says that the queue has answered a receive. Where it is empty
-// that takes as long as a receive waits.
-func consumerWorks(w *consumer.Worker) func() bool {
-	return func() bool {
-		_, idle := w.IdleSince()
-		return idle || w.Stats().Received > 0
-	}
 }
 
 func consumerQuiet(w *consumer.Worker) quiet {

@@ -93,7 +93,6 @@ type devRun struct {
 	opts     devOptions
 	listener net.Listener
 	start    time.Time
-	ready    atomic.Bool
 	caughtUp atomic.Bool
 
 	projector *projector.Projector
@@ -129,9 +128,10 @@ func (d *devRun) run(ctx context.Context) error {
 		return err
 	}
 	d.quiet = all(projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
-	d.ready.Store(true)
+	ready := both(projectorReady(d.projector), queueAnswers(d.worker))
+	metrics := registry(d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
 	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {
-		return serveHealth(ctx, d.listener, d.ready.Load, d.log)
+		return serveHTTP(ctx, d.listener, ready, metrics, d.log)
 	})
 }
 

@@ -113,7 +113,7 @@ func TestQ10DevStaysUp(t *testing.T) {
 	}
 	health, printed := until("Health: ")
 	url := regexp.MustCompile(`http://\S+`).FindString(health)
-	for _, path := range []string{url, strings.Replace(url, "readyz", "healthz", 1)} {
+	for _, path := range []string{url, strings.Replace(url, "readyz", "healthz", 1), strings.Replace(url, "readyz", "metrics", 1)} {
 		if status := get(t, path); status != http.StatusOK {
 			t.Errorf("%s answers %d", path, status)
 		}
@@ -144,7 +144,13 @@ func TestQ10DevStaysUp(t *testing.T) {
 	s.ok("verify")
 }
 
-func get(t *testing.T, url string) int {
+func get(t *testing.T, url string) (status int) {
+	t.Helper()
+	status, _ = getText(t, url)
+	return status
+}
+
+func getText(t *testing.T, url string) (status int, text string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -156,7 +162,11 @@ func get(t *testing.T, url string) int {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	return response.StatusCode
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
 }
 
 // words splits a command line as a shell does, as far as it is quoted here.

@@ -58,15 +58,39 @@ func awaitReady(t *testing.T, addr string) {
 	}
 }
 
+// awaitMetric asks until a daemon shows a line among its metrics.
+func awaitMetric(t *testing.T, addr, line string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; {
+		status, text := getText(t, "http://"+addr+"/metrics")
+		if status != http.StatusOK {
+			t.Fatalf("/metrics answers %d: %s", status, text)
+		}
+		if strings.Contains(text, "\n"+line+"\n") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in a minute:\n%s", line, text)
+		}
+		time.Sleep(5 * time.Millisecond) // between two questions
+	}
+}
+
 func TestHealthOfProject(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	first, stopFirst := s.daemon("project")
 	awaitReady(t, first)
-	// Another one waits and watches the first. It lives, and is not ready.
-	second, stopSecond := s.daemon("project")
-	if code := get(t, "http://"+second+"/readyz"); code != http.StatusServiceUnavailable {
-		t.Errorf("/readyz of a projector that waits answers %d", code)
+	// Another one shares the work. Both live, and both are ready.
+	second, stopSecond := s.daemon("project", "--worker", "the other one")
+	awaitReady(t, second)
+	awaitMetric(t, first, "postroom_stream_workers 2")
+	awaitMetric(t, second, "postroom_stream_workers 2")
+	if code := get(t, "http://"+first+"/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz of a projector that shares answers %d", code)
+	}
+	if out := s.ok("status"); !strings.Contains(out, "the other one") {
+		t.Errorf("status printed %s", out)
 	}
 	for _, addr := range []string{first, second} {
 		if out := s.ok("health", "--addr", addr); out != "ok\n" {
@@ -89,6 +113,7 @@ func TestHealthOfConsume(t *testing.T) {
 	s.ok("project", "--until-idle", "--idle-after", "50ms")
 	addr, stop := s.daemon("consume")
 	awaitReady(t, addr)
+	awaitMetric(t, addr, "postroom_consumer_delivered_total 1")
 	s.ok("health", "--addr", addr)
 	stop()
 }

@@ -7,9 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +27,7 @@ type httpOptions struct {
 }
 
 func (o *httpOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.addr, addrFlag, "", "address of an HTTP server that tells of health, such as :8080 (default: none)")
+	cmd.Flags().StringVar(&o.addr, addrFlag, "", "address of an HTTP server for health and metrics, such as :8080 (default: none)")
 }
 
 // listen is nil without an address.
@@ -37,21 +38,15 @@ func (o *httpOptions) listen(ctx context.Context) (net.Listener, error) {
 	return listen(ctx, o.addr)
 }
 
-// healthServer serves health on what httpOptions listens on, which may be nil.
-// It is ready from the first time on that ready says so.
-func healthServer(l net.Listener, ready func() bool, log *slog.Logger) daemon {
+// httpServer serves health and metrics on what httpOptions listens on, which may
+// be nil.
+func httpServer(l net.Listener, ready verdict, metrics prometheus.Gatherer, log *slog.Logger) daemon {
 	return func(ctx context.Context) error {
 		if l == nil {
 			return nil
 		}
 		log.Info("serving health", "addr", l.Addr().String())
-		var was atomic.Bool
-		return serveHealth(ctx, l, func() bool {
-			if !was.Load() && ready() {
-				was.Store(true)
-			}
-			return was.Load()
-		}, log)
+		return serveHTTP(ctx, l, ready, metrics, log)
 	}
 }
 
@@ -65,20 +60,11 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveHealth answers /healthz, and /readyz with 503 until ready, until ctx is
-// done. It closes the listener.
-func serveHealth(ctx context.Context, l net.Listener, ready func() bool, log *slog.Logger) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready() {
-			answer(w, http.StatusServiceUnavailable, "starting")
-			return
-		}
-		answer(w, http.StatusOK, "ready")
-	})
+// serveHTTP answers what [httpMux] does until ctx is done. It closes the
+// listener.
+func serveHTTP(ctx context.Context, l net.Listener, ready verdict, metrics prometheus.Gatherer, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           mux,
+		Handler:           httpMux(ready, metrics, log),
 		ReadHeaderTimeout: httpReadTimeout,
 		ReadTimeout:       httpReadTimeout,
 		WriteTimeout:      httpWriteTimeout,
@@ -101,6 +87,24 @@ func serveHealth(ctx context.Context, l net.Listener, ready func() bool, log *sl
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// httpMux answers /healthz, /readyz with 503 and why while it is not ready, and
+// /metrics.
+func httpMux(ready verdict, metrics prometheus.Gatherer, log *slog.Logger) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if why := ready(); why != "" {
+			answer(w, http.StatusServiceUnavailable, why)
+			return
+		}
+		answer(w, http.StatusOK, "ready")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}))
+	return mux
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

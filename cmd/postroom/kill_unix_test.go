@@ -62,7 +62,7 @@ func killDev(t *testing.T, s *shell, after time.Duration) {
 		reading = strings.Contains(log.Text(), "took shards")
 	}
 	if !reading {
-		t.Error("dev ended before it read the stream")
+		t.Error("dev ended before it had shards to read")
 	}
 	time.AfterFunc(after, func() { _ = child.Process.Kill() })
 	_ = child.Wait() // killed

@@ -13,19 +13,28 @@ import (
 	"github.com/postroom/postroom/projector"
 )
 
+// projectOptions are the flags of project.
+type projectOptions struct {
+	worker     string
+	onDataLoss string
+	server     httpOptions
+	idle       idleOptions
+}
+
 func newProject(p process, g *global) *cobra.Command {
-	var idle idleOptions
-	var server httpOptions
+	var o projectOptions
 	cmd := &cobra.Command{
 		Use:   "project",
 		Short: "Keep every member's conversation list, and send notifications",
-		Long:  "Reads the table's stream until it is stopped. One projector works on a table at a\ntime; a second is refused with the first one's name.",
-		Args:  arguments(),
+		Long: `Reads the table's stream until it is stopped. Several may run on one table: they
+share its shards, and go on with those of one that is stopped or dies.`,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := idle.check(); err != nil {
+			opts, err := o.projector()
+			if err != nil {
 				return err
 			}
-			l, err := server.listen(cmd.Context())
+			l, err := o.server.listen(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -33,13 +42,35 @@ func newProject(p process, g *global) *cobra.Command {
 				defer l.Close() // the server has closed it, if it was started
 			}
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return a.project(ctx, idle, l)
+				return a.project(ctx, opts, o.idle, l)
 			})
 		},
 	}
-	server.flags(cmd)
-	idle.flags(cmd)
+	cmd.Flags().StringVar(&o.worker, "worker", "", "name of this projector among those of the table (default HOST:PID:RANDOM)")
+	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost what was not read: recover it from the log, or halt")
+	o.server.flags(cmd)
+	o.idle.flags(cmd)
 	return cmd
+}
+
+// The values of --on-data-loss.
+const (
+	lossRecover = "recover"
+	lossHalt    = "halt"
+)
+
+// projector checks the flags and says what they ask of the projector.
+func (o *projectOptions) projector() (projector.Options, error) {
+	opts := projector.Options{Worker: o.worker}
+	switch o.onDataLoss {
+	case lossRecover:
+		opts.OnDataLoss = projector.Recover
+	case lossHalt:
+		opts.OnDataLoss = projector.Halt
+	default:
+		return opts, usagef("--on-data-loss is %q, must be %s or %s", o.onDataLoss, lossRecover, lossHalt)
+	}
+	return opts, o.idle.check()
 }
 
 // newProjector makes the projector, once tables and queues are known to be
@@ -59,8 +90,9 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	}, opts), nil
 }
 
-func (a *app) project(ctx context.Context, idle idleOptions, l net.Listener) error {
-	proj, err := a.newProjector(ctx, projector.Options{Logger: a.log})
+func (a *app) project(ctx context.Context, opts projector.Options, idle idleOptions, l net.Listener) error {
+	opts.Logger = a.log
+	proj, err := a.newProjector(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -71,7 +103,8 @@ func (a *app) project(ctx context.Context, idle idleOptions, l net.Listener) err
 			return err
 		}
 	}
-	if err := runUntil(ctx, script, proj.Run, healthServer(l, projectorWorks(proj), a.log)); err != nil {
+	server := httpServer(l, projectorReady(proj), registry(proj.Collector(), a.unitsCollector()), a.log)
+	if err := runUntil(ctx, script, proj.Run, server); err != nil {
 		return err
 	}
 	s := proj.Stats()
@@ -95,15 +128,5 @@ func projectorQuiet(p *projector.Projector) quiet {
 	return func(context.Context) (time.Time, bool, error) {
 		since, ok := p.IdleSince()
 		return since, ok, nil
-	}
-}
-
-// projectorWorks says that the projector owns the stream and has done something
-// with it: read all of it to the end, or projected a message. A projector that
-// waits for the stream, or cannot read or write, has done neither.
-func projectorWorks(p *projector.Projector) func() bool {
-	return func() bool {
-		_, idle := p.IdleSince()
-		return idle || p.Stats().Projected > 0
 	}
 }

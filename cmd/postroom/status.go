@@ -1,9 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"text/tabwriter"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +17,7 @@ import (
 func newStatus(p process, g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show shards, who reads them, and how deep the queues are",
+		Short: "Show who reads the shards, how far behind, and how deep the queues are",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
@@ -29,18 +29,31 @@ func newStatus(p process, g *global) *cobra.Command {
 
 // statusJSON is the state of the pipeline.
 type statusJSON struct {
-	Stream  string      `json:"stream"`
-	Enabled bool        `json:"stream_enabled"`
-	Owner   *ownerJSON  `json:"owner"` // null: nobody reads
-	Shards  []shardJSON `json:"shards"`
-	Aside   int         `json:"quarantined"` // records set aside
-	Queue   queueJSON   `json:"queue"`
-	Dead    queueJSON   `json:"dead_letter_queue"`
+	Stream  string       `json:"stream"`
+	Enabled bool         `json:"stream_enabled"`
+	Owner   *ownerJSON   `json:"owner"` // who leads; null: nobody reads
+	Workers []workerJSON `json:"workers"`
+	Shards  []shardJSON  `json:"shards"`
+	// Of the shard that is furthest behind. Null: not known, nothing is unread.
+	Lag       *int64       `json:"lag_seconds"`
+	UntilLoss *int64       `json:"until_loss_seconds"`
+	Recovery  recoveryJSON `json:"recovery"`
+	Aside     int          `json:"quarantined"` // records set aside
+	Queue     queueJSON    `json:"queue"`
+	Dead      queueJSON    `json:"dead_letter_queue"`
 }
 
 type ownerJSON struct {
 	Worker    string `json:"worker"`
 	Epoch     int64  `json:"epoch"`
+	RenewedAt string `json:"renewed_at"`
+}
+
+type workerJSON struct {
+	Worker    string `json:"worker"`
+	Run       string `json:"run"`
+	Leases    int    `json:"leases"` // of shards that are not finished
+	Leads     bool   `json:"leads"`
 	RenewedAt string `json:"renewed_at"`
 }
 
@@ -54,6 +67,36 @@ type shardJSON struct {
 	Finished       bool   `json:"finished"`
 	Listed         bool   `json:"listed"`
 	Lost           string `json:"lost,omitempty"`
+	Held           bool   `json:"held"` // by a worker of the fleet
+	Lag            *int64 `json:"lag_seconds"`
+	UntilLoss      *int64 `json:"until_loss_seconds"`
+}
+
+type recoveryJSON struct {
+	OpenGaps []gapJSON `json:"open_gaps"`
+	Scan     *scanJSON `json:"scan"` // null: none runs
+}
+
+type gapJSON struct {
+	ID      string `json:"id"`
+	Shard   string `json:"shard,omitempty"`
+	Reason  string `json:"reason"`
+	From    string `json:"from,omitempty"`
+	Until   string `json:"until,omitempty"`
+	Quiet   bool   `json:"quiet"` // nobody is to be notified
+	FoundAt string `json:"found_at"`
+}
+
+type scanJSON struct {
+	StartedAt    string `json:"started_at"`
+	UpdatedAt    string `json:"updated_at"`
+	Gaps         int    `json:"gaps"`
+	Segments     int    `json:"segments"`
+	SegmentsDone int    `json:"segments_done"`
+	Read         int64  `json:"read"`
+	Projected    int64  `json:"projected"`
+	Notified     int64  `json:"notified"`
+	Unnotified   int64  `json:"unnotified"`
 }
 
 type queueJSON struct {
@@ -68,16 +111,12 @@ func (a *app) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Shards: []shardJSON{}}
-	if s.Leader.Worker != "" {
-		out.Owner = &ownerJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
+	out := statusOf(s, a.lookInto(ctx, s), time.Now())
+	recovery, err := projector.ReadRecovery(ctx, a.control())
+	if err != nil {
+		return err
 	}
-	for _, sh := range s.Shards {
-		out.Shards = append(out.Shards, shardJSON{
-			sh.Shard, sh.Parent, sh.Worker, sh.Epoch, sh.Checkpoint, formatTime(sh.CheckpointTime),
-			sh.Finished, sh.Listed, sh.Lost,
-		})
-	}
+	out.Recovery = recoveryOf(recovery)
 	if out.Aside, err = projector.CountSetAside(ctx, a.control()); err != nil {
 		return err
 	}
@@ -90,7 +129,68 @@ func (a *app) status(ctx context.Context) error {
 	if a.json {
 		return printJSON(a.stdout, out)
 	}
-	return a.printStatus(out)
+	return out.print(a.stdout)
+}
+
+// statusOf is what is known of the stream, with a look into each of its shards.
+func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
+	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}}
+	lives := map[string]bool{} // runs
+	if s.Leader.Worker != "" {
+		out.Owner = &ownerJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
+		lives[s.Leader.Run] = true
+	}
+	for _, w := range s.Workers {
+		lives[w.Run] = true
+	}
+	leases := map[string]int{}
+	for i, sh := range s.Shards {
+		one := shardJSON{
+			Shard: sh.Shard, Parent: sh.Parent, Worker: sh.Worker, Epoch: sh.Epoch,
+			Checkpoint: sh.Checkpoint, CheckpointTime: formatTime(sh.CheckpointTime),
+			Finished: sh.Finished, Listed: sh.Listed, Lost: sh.Lost,
+		}
+		if !sh.Finished {
+			one.Held = lives[sh.Run]
+			one.Lag, one.UntilLoss = looks[i].seconds(now)
+			leases[sh.Run]++
+		}
+		out.Lag = furthest(out.Lag, one.Lag, 1)
+		out.UntilLoss = furthest(out.UntilLoss, one.UntilLoss, -1)
+		out.Shards = append(out.Shards, one)
+	}
+	for _, w := range s.Workers {
+		out.Workers = append(out.Workers, workerJSON{w.Worker, w.Run, leases[w.Run], w.Leads, formatTime(w.RenewedAt)})
+	}
+	slices.SortFunc(out.Workers, func(a, b workerJSON) int {
+		return cmp.Or(cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.Run, b.Run))
+	})
+	return out
+}
+
+// furthest is the larger of two, or the smaller where sign is -1; nil is neither.
+func furthest(a, b *int64, sign int64) *int64 {
+	if a == nil || b != nil && sign**b > sign**a {
+		return b
+	}
+	return a
+}
+
+func recoveryOf(r projector.Recovery) recoveryJSON {
+	out := recoveryJSON{OpenGaps: []gapJSON{}}
+	for _, g := range r.Open {
+		out.OpenGaps = append(out.OpenGaps, gapJSON{
+			ID: g.ID, Shard: g.Shard, Reason: g.Reason, From: formatTime(g.From), Until: formatTime(g.Until),
+			Quiet: g.Quiet, FoundAt: formatTime(g.FoundAt),
+		})
+	}
+	if s := r.Scan; s != nil {
+		out.Scan = &scanJSON{
+			formatTime(s.StartedAt), formatTime(s.UpdatedAt), s.Gaps, s.Segments, s.Done,
+			s.Counts.Read, s.Counts.Projected, s.Counts.Notified, s.Counts.Unnotified,
+		}
+	}
+	return out
 }
 
 func (a *app) queueStatus(ctx context.Context, name string) (queueJSON, error) {
@@ -103,54 +203,4 @@ func formatTime(t time.Time) string {
 		return ""
 	}
 	return postroom.FormatTime(t)
-}
-
-// openShards tells how many shards of a status are still to be read on.
-func (s statusJSON) openShards() (open int) {
-	for _, sh := range s.Shards {
-		if !sh.Finished {
-			open++
-		}
-	}
-	return open
-}
-
-func (a *app) printStatus(s statusJSON) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	reader := "nobody"
-	if s.Owner != nil {
-		reader = fmt.Sprintf("%s, epoch %d, renewed %s", s.Owner.Worker, s.Owner.Epoch, s.Owner.RenewedAt)
-	}
-	fmt.Fprintf(w, "stream\t%s\n", s.Stream)
-	if !s.Enabled {
-		fmt.Fprintf(w, "\tDISABLED: no more records will come\n")
-	}
-	fmt.Fprintf(w, "read by\t%s\n", reader)
-	fmt.Fprintf(w, "shards\t%d, %d of them finished\n", len(s.Shards), len(s.Shards)-s.openShards())
-	fmt.Fprintf(w, "set aside\t%s\n", count(s.Aside))
-	for _, q := range []queueJSON{s.Queue, s.Dead} {
-		fmt.Fprintf(w, "queue\t%s: %s visible, %s in flight, %s delayed\n",
-			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
-	}
-	fmt.Fprintln(w)
-	fmt.Fprintln(w, "SHARD\tSTATE\tDONE UP TO\tLAST READ BY")
-	for _, sh := range s.Shards {
-		if sh.Finished && sh.Lost == "" {
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", sh.Shard, sh.state(), sh.CheckpointTime, sh.Worker)
-	}
-	return w.Flush()
-}
-
-func (s shardJSON) state() string {
-	switch {
-	case s.Lost != "":
-		return "LOST: " + s.Lost
-	case s.Finished:
-		return "finished"
-	case s.Epoch == 0:
-		return "waiting"
-	}
-	return "open"
 }

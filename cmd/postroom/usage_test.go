@@ -34,6 +34,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--sink is", "consume --sink pipe"},
 		{"option Visibility", "consume --visibility 1ms"},
 		{"--idle-after is", "project --idle-after -1s"},
+		{"--on-data-loss is", "project --on-data-loss shrug"},
 		{"--index is", "provision --index all"},
 		{"dev runs on", "dev --backend aws"},
 		{"--addr is", "health --addr 8080"},

@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/stream"
+)
+
+// aFleet is two workers on five shards, one of which nobody reads, with a loss
+// that is being recovered.
+func aFleet() statusJSON {
+	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	s := stream.Status{
+		StreamARN: "arn", Leader: stream.Owner{Worker: "a", Run: "1", Epoch: 7, RenewedAt: ago(time.Second)},
+		Workers: []stream.WorkerStatus{
+			{Worker: "b", Run: "2", RenewedAt: ago(2 * time.Second)},
+			{Worker: "a", Run: "1", RenewedAt: ago(time.Second), Leads: true},
+		},
+		Shards: []stream.ShardStatus{
+			{Shard: "s1", Listed: true, Worker: "a", Run: "1", Epoch: 2, Checkpoint: "10", CheckpointTime: ago(time.Hour), Finished: true},
+			{Shard: "s2", Parent: "s1", Listed: true, Worker: "a", Run: "1", Epoch: 3, Checkpoint: "20", CheckpointTime: ago(30 * time.Hour)},
+			{Shard: "s3", Listed: true, Worker: "b", Run: "2", Epoch: 1, Checkpoint: "30", CheckpointTime: ago(2 * time.Minute), Lost: "a loss"},
+			{Shard: "s4", Listed: true, Worker: "c", Run: "3", Epoch: 4, Checkpoint: "40", CheckpointTime: ago(time.Hour)},
+			{Shard: "s5", Parent: "s3", Listed: true},
+		},
+	}
+	looks := []look{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}}
+	out := statusOf(s, looks, now)
+	out.Recovery = recoveryOf(projector.Recovery{
+		Open: []projector.Gap{{ID: "g", Shard: "s3", Reason: "trimmed", Until: ago(24 * time.Hour), FoundAt: ago(time.Minute)}},
+		Scan: &projector.RecoveryScan{
+			StartedAt: ago(time.Minute), UpdatedAt: ago(time.Second), Gaps: 1, Segments: 4, Done: 1,
+			Counts: projector.RecoveryCounts{Read: 1234, Projected: 5, Notified: 6, Unnotified: 7},
+		},
+	})
+	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
+	return out
+}
+
+// The order of the fields is a promise.
+func TestStatusJSON(t *testing.T) {
+	t.Parallel()
+	const want = `{"stream":"arn","stream_enabled":true,` +
+		`"owner":{"worker":"a","epoch":7,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
+		`"workers":[{"worker":"a","run":"1","leases":1,"leads":true,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
+		`{"worker":"b","run":"2","leases":1,"leads":false,"renewed_at":"2026-05-21T10:29:58.000000Z"}],` +
+		`"shards":[` +
+		`{"shard":"s1","worker":"a","epoch":2,"checkpoint":"10","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":true,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null},` +
+		`{"shard":"s2","parent":"s1","worker":"a","epoch":3,"checkpoint":"20","checkpoint_time":"2026-05-20T04:30:00.000000Z","finished":false,"listed":true,"held":true,"lag_seconds":0,"until_loss_seconds":null},` +
+		`{"shard":"s3","worker":"b","epoch":1,"checkpoint":"30","checkpoint_time":"2026-05-21T10:28:00.000000Z","finished":false,"listed":true,"lost":"a loss","held":true,"lag_seconds":60,"until_loss_seconds":86340},` +
+		`{"shard":"s4","worker":"c","epoch":4,"checkpoint":"40","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":false,"listed":true,"held":false,"lag_seconds":3600,"until_loss_seconds":82800},` +
+		`{"shard":"s5","parent":"s3","epoch":0,"finished":false,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null}],` +
+		`"lag_seconds":3600,"until_loss_seconds":82800,` +
+		`"recovery":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","quiet":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
+		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
+		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0}}` + "\n"
+	var got strings.Builder
+	if err := printJSON(&got, aFleet()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	t.Parallel()
+	const want = `
+stream     arn
+led by     a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
+shards     5, 1 of them finished
+behind     1h0m0s; the oldest unread record is trimmed in 23h0m0s
+lost       s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
+recovery   1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
+set aside  0
+queue      q: 0 visible, 0 in flight, 0 delayed
+queue      q-dlq: 0 visible, 0 in flight, 0 delayed
+
+WORKER  SHARDS  LAST SIGN OF LIFE            
+a       1       2026-05-21T10:29:59.000000Z  leads
+b       1       2026-05-21T10:29:58.000000Z  
+
+SHARD  STATE               DONE UP TO                   BEHIND  READ BY
+s2     open                2026-05-20T04:30:00.000000Z  0s      a
+s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    b
+s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  nobody, last c
+s5     waiting                                          ?       
+`
+	var got strings.Builder
+	got.WriteString("\n")
+	if err := aFleet().print(&got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusOfLag(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	lag := func() (lag, untilLoss *int64) {
+		t.Helper()
+		var status statusJSON
+		if err := json.Unmarshal([]byte(s.ok("status", "--json")), &status); err != nil {
+			t.Fatal(err)
+		}
+		return status.Lag, status.UntilLoss
+	}
+	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
+	if lag, untilLoss := lag(); lag == nil || *lag > 3600 || untilLoss == nil || *untilLoss < 23*3600 || *untilLoss > 24*3600 {
+		t.Errorf("before it is projected: %v, %v", lag, untilLoss)
+	}
+	s.ok("project", "--until-idle", "--idle-after", "50ms")
+	if lag, untilLoss := lag(); lag == nil || *lag != 0 || untilLoss != nil {
+		t.Errorf("after it is projected: %v, %v", lag, untilLoss)
+	}
+}
+
+// pages is a stream that answers so, page by page.
+type pages struct {
+	backend.Stream
+
+	opened backend.Position
+	err    error // of Iterator
+	left   []backend.RecordPage
+}
+
+func (p *pages) Iterator(_ context.Context, _, _ string, at backend.Position) (string, error) {
+	p.opened = at
+	return "it", p.err
+}
+
+func (p *pages) Records(context.Context, string, int) (backend.RecordPage, error) {
+	if len(p.left) == 0 {
+		return backend.RecordPage{}, errors.New("too many reads")
+	}
+	page := p.left[0]
+	p.left = p.left[1:]
+	return page, nil
+}
+
+func TestLookBehindACheckpoint(t *testing.T) {
+	t.Parallel()
+	then := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	empty := backend.RecordPage{Next: "it"}
+	full := backend.RecordPage{Next: "it", Records: []backend.Record{{CreatedAt: then}}}
+	begun := stream.ShardStatus{Shard: "s", Epoch: 1, Checkpoint: "7"}
+	gone := &backend.Error{Op: "shard s", Kind: backend.KindNotFound}
+	for name, c := range map[string]struct {
+		shard  stream.ShardStatus
+		source pages
+		want   look
+		fails  bool
+	}{
+		"a record follows":    {shard: begun, source: pages{left: []backend.RecordPage{full}}, want: look{known: true, oldest: then}},
+		"after empty pages":   {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, full}}, want: look{known: true, oldest: then}},
+		"at the tip":          {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, empty}}, want: look{known: true}},
+		"at its end":          {shard: begun, source: pages{left: []backend.RecordPage{{}}}, want: look{known: true}},
+		"the checkpoint left": {shard: begun, source: pages{err: &backend.Error{Op: "shard s", Kind: backend.KindTrimmed}}, want: look{trimmed: true}},
+		"the shard left":      {shard: begun, source: pages{err: gone}, want: look{trimmed: true}},
+		"it left unread":      {shard: stream.ShardStatus{Shard: "s"}, source: pages{err: gone}},
+		"it cannot be read":   {shard: begun, source: pages{err: errors.New("denied")}, fails: true},
+	} {
+		got, err := lookBehind(t.Context(), &c.source, "arn", c.shard)
+		if got != c.want || (err != nil) != c.fails {
+			t.Errorf("%s: %+v (%v), want %+v", name, got, err, c.want)
+		}
+		if at := c.source.opened; c.shard.Checkpoint != "" && at != (backend.Position{Type: backend.AfterSequence, Sequence: "7"}) {
+			t.Errorf("%s: opened at %+v", name, at)
+		}
+	}
+}
+
+func TestS6StatusTellsOfALoss(t *testing.T) {
+	t.Parallel()
+	if lag, untilLoss := (look{trimmed: true}).seconds(time.Now()); lag != nil || *untilLoss != 0 {
+		t.Errorf("lag %v, lost in %d s", lag, *untilLoss)
+	}
+	zero := int64(0)
+	if text := lagText(nil, &zero); text != "RECORDS ARE LOST to the stream" {
+		t.Errorf("printed %s", text)
+	}
+}
