@@ -23,6 +23,8 @@ type fleet struct {
 	free    map[string]time.Time // leases that nobody has, since when
 	seen    string               // the fleet at the last look at the leases
 	look    time.Time            // when the next one is due
+	death   time.Time            // when the first of the others counts as dead, if it shows no sign until then
+	left    bool                 // free leases were left to others at the last look
 	waits   bool                 // for a worker that does not share
 	again   atomic.Bool          // leases were written here: look at once
 
@@ -75,8 +77,8 @@ func (r *run) follow(ctx context.Context) error {
 	var leading sync.WaitGroup
 	defer leading.Wait()
 	for {
-		pause := jitter(r.opt.LeaseDuration / 10)
 		err := r.round(ctx, &leading)
+		pause := r.untilNextRound()
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -96,7 +98,22 @@ func (r *run) follow(ctx context.Context) error {
 	}
 }
 
+// untilNextRound is a tenth of the lease duration, about. It is less while there
+// are free leases that others are to take, who may have seen it otherwise, and
+// where somebody will be dead before: shards wait no longer than they must.
+func (r *run) untilNextRound() time.Duration {
+	pause := jitter(r.opt.LeaseDuration / 10)
+	if r.fleet.left {
+		pause /= 3
+	}
+	if left := time.Until(r.fleet.death); left > 0 {
+		pause = min(pause, left)
+	}
+	return pause
+}
+
 func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
+	r.fleet.left = false
 	signs, err := r.signs(ctx)
 	if err != nil {
 		return err
@@ -156,15 +173,20 @@ func (r *run) signs(ctx context.Context) (all []sign, err error) {
 func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error) {
 	alive = []sign{{run: r.id, worker: r.opt.Worker, leads: r.leader() != nil}}
 	known := map[string]bool{}
+	r.fleet.death = time.Time{}
 	for _, s := range signs {
 		known[s.run] = true
+		silent, most := r.fleet.workers.see(s), max(r.opt.LeaseDuration, s.lease)
 		switch {
 		case s.run == r.id:
 			continue
 		case s.dead:
 			err = remove(ctx, r.control, []backend.Key{workerKey(r.arn, s.run)})
-		case r.fleet.workers.see(s) < max(r.opt.LeaseDuration, s.lease):
+		case silent < most:
 			alive = append(alive, s)
+			if at := time.Now().Add(most - silent); r.fleet.death.IsZero() || at.Before(r.fleet.death) {
+				r.fleet.death = at
+			}
 		case r.self.valid():
 			err = r.bury(ctx, s)
 		}
@@ -229,13 +251,13 @@ func (r *run) look(ctx context.Context, all map[string]lease, alive []sign, bega
 		}
 	}
 	left, err := r.takeUp(ctx, all, p.take)
-	left += waiting
-	r.fleet.setCalm(err == nil && left == 0)
+	r.fleet.left = left > 0
+	r.fleet.setCalm(err == nil && left+waiting == 0)
 	switch {
-	case left > 0:
-		r.fleet.look = time.Now().Add(r.opt.LeaseDuration / 3)
-	case len(p.give) > 0:
+	case left > 0, len(p.give) > 0:
 		r.fleet.look = time.Now()
+	case waiting > 0:
+		r.fleet.look = time.Now().Add(r.opt.LeaseDuration / 3)
 	default:
 		r.fleet.look = time.Now().Add(jitter(r.opt.DiscoverInterval))
 	}
