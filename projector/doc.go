@@ -46,6 +46,23 @@
 // In the other order, each of these steps loses or doubles rows; TestSimulation
 // finds that within a few seeds for every one of them (make mutants).
 //
+// # What is lost to the stream
+//
+// A stream keeps its records for a day, and a table may get a new one. What was
+// not read by then is in the log. The worker that notices records the gap in the
+// control table before it reads on; the leader of the fleet closes all open gaps
+// by one scan of the whole log, paced, in segments, whose progress is written
+// as it goes, so that the next leader goes on with it. It is the whole log since
+// a message's time is its producer's: nothing tells which messages a range of the
+// stream held.
+//
+//	log ─ scan ─ lane of the conversation, behind those of the stream ─ …
+//
+// What is scanned takes the way of a record. Where all was right it moves
+// nothing. A message is told again if its time is within the gap, or two minutes
+// around it; any other only is projected, and counted if it had not been. The
+// first start on a table is a gap of which nobody is told.
+//
 // # Who owns what
 //
 // The head and the rows are the projector's. It replaces a row as a whole, so
