@@ -144,6 +144,22 @@ func (r *rig) broken(kind backend.Kind, every int) {
 	})
 }
 
+// opens waits for the projector to end since its circuit opened.
+func (r *rig) opens() *CircuitError {
+	r.t.Helper()
+	var open *CircuitError
+	select {
+	case err := <-r.ended:
+		if !errors.As(err, &open) {
+			r.t.Fatalf("Run: %v", err)
+		}
+	case <-time.After(10 * time.Minute):
+		r.end()
+		r.t.Fatal("the circuit stays closed")
+	}
+	return open
+}
+
 // TestS11CircuitOpens: when everything would be set aside it is not the records
 // that are broken. The projector stops with an error that says so, and once the
 // fault is mended the next one projects all but the few that were set aside.
@@ -157,9 +173,8 @@ func TestS11CircuitOpens(t *testing.T) {
 					r.post(conversationOf(n, 2, 3)...)
 				}
 				r.run()
-				var open *CircuitError
-				if err := <-r.ended; !errors.As(err, &open) || open.SetAside != circuitLeast || backend.KindOf(open.Last) != kind {
-					t.Fatalf("Run: %v", err)
+				if open := r.opens(); open.SetAside != circuitLeast || backend.KindOf(open.Last) != kind {
+					t.Errorf("Run: %v", open)
 				}
 				r.wantAside(circuitLeast, kind.String())
 				if log := r.log.String(); strings.Count(log, "the projector stops") != 1 || !strings.Contains(log, "level=ERROR") {
@@ -241,10 +256,7 @@ func TestS11CircuitAndDamagedRecords(t *testing.T) {
 			r.put(item)
 		}
 		r.run()
-		var open *CircuitError
-		if err := <-r.ended; !errors.As(err, &open) {
-			t.Fatalf("Run: %v", err)
-		}
+		r.opens()
 		r.wantAside(circuitLeast, "message is missing")
 		o := r.p.opts
 		o.MaxSetAside = 1 // the records are what is broken

@@ -129,10 +129,4 @@ var All = []Rule{
 		Old:  "newLanes(max(1, o.Movers/2))",
 		New:  "newLanes(o.Movers)",
 	},
-	{
-		Name: "a worker waits for the place of a large conversation",
-		File: "projector/turn.go",
-		Old:  "if !p.lanes.take(l) {",
-		New:  "if !p.lanes.take(l) && l.group == \"\" {",
-	},
 }
