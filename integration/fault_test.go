@@ -29,10 +29,16 @@ func newPlant(t *testing.T, projectors int) *plant {
 	p := &plant{world: newWorld(t, s, options{}), network: newNetwork(t, s), producers: newNetwork(t, s)}
 	p.startConsumer()
 	p.projectors = p.fleet(p.network.url(), projectors)
-	p.rows = watchRows(p.world, p.producers.url())
-	p.load = startLoad(p.world, p.producers.url())
-	p.load.await(40)
+	p.startLoad(p.producers.url())
 	return p
+}
+
+// startLoad returns when messages come in.
+func (p *plant) startLoad(url string) {
+	p.t.Helper()
+	p.rows = watchRows(p.world, url)
+	p.load = startLoad(p.world, url)
+	p.load.await(40)
 }
 
 // startProjector adds a projector.
@@ -104,6 +110,7 @@ type load struct {
 	stop chan struct{}
 	done chan struct{}
 
+	all  int
 	mu   sync.Mutex
 	sent int
 	came chan struct{} // closed at the next batch
@@ -121,6 +128,7 @@ func startLoad(w *world, url string) *load {
 	w.t.Helper()
 	l := &load{w: w, stop: make(chan struct{}), done: make(chan struct{}), came: make(chan struct{})}
 	messages := mixed(realMessages(w.t, mostMessages), crowd(120, 40))
+	l.all = len(messages)
 	go func() {
 		defer close(l.done)
 		for batch := range slices.Chunk(messages, loadBatch) {
@@ -158,6 +166,15 @@ func (l *load) count(n int) {
 	l.sent += n
 	close(l.came)
 	l.came = make(chan struct{})
+}
+
+// more returns once so many more messages are in the log, or all there are.
+func (l *load) more(n int) {
+	l.w.t.Helper()
+	l.mu.Lock()
+	n = min(l.sent+n, l.all)
+	l.mu.Unlock()
+	l.await(n)
 }
 
 // await returns once so many messages are in the log.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/backend/aws"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -37,7 +36,7 @@ func TestFleet(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.settle()
-		if w.reader(first, second) != first {
+		if w.reader(second, first) != first {
 			t.Error("the shard went from the first one to the second, and both live")
 		}
 		second.stop()
@@ -91,10 +90,7 @@ func (w *world) fleet(url string, n int) []*process {
 // reader returns which of some projectors reads the stream, once one does.
 func (w *world) reader(among ...*process) *process {
 	w.t.Helper()
-	b, err := aws.Open(w.t.Context(), aws.Options{EndpointURL: w.server.url})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	b := w.open(w.server.url)
 	defer b.Close()
 	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, timeoutError("a projector to read the stream"))
 	defer cancel()

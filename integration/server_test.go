@@ -27,6 +27,7 @@ const (
 // server is what the tests take for AWS.
 type server struct {
 	url       string                          // empty: AWS itself
+	file      string                          // of the local backend, where that is what is taken
 	container *localstack.LocalStackContainer // nil: it was there before
 	docker    *testcontainers.DockerClient
 }

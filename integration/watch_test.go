@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/postroom/postroom/backend/aws"
 	"github.com/postroom/postroom/inbox"
 )
 
@@ -20,10 +19,7 @@ type watch struct {
 // watchRows watches the members of conversations as they come, by way of a URL.
 func watchRows(w *world, url string) *watch {
 	w.t.Helper()
-	b, err := aws.Open(w.t.Context(), aws.Options{EndpointURL: url})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	b := w.open(url)
 	reader := inbox.New(b.Table(w.table))
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &watch{stop: cancel, done: make(chan struct{}), w: w}

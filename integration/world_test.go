@@ -15,6 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/aws"
+	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/internal/reference"
 )
 
@@ -55,7 +58,7 @@ func newWorld(t *testing.T, s *server, o options) *world {
 		index = "--index=none"
 	}
 	w.provision(index)
-	if s.container == nil {
+	if s.container == nil && s.file == "" {
 		t.Cleanup(func() { w.destroy() })
 	}
 	return w
@@ -88,8 +91,27 @@ func (w *world) destroy(args ...string) {
 
 // environ is the environment of a process that reaches the server at a URL.
 func (w *world) environ(url string) []string {
-	return append(os.Environ(),
-		"POSTROOM_BACKEND=aws", "POSTROOM_TABLE="+w.table, "POSTROOM_QUEUE="+w.queue, "POSTROOM_ENDPOINT_URL="+url)
+	environ := append(os.Environ(), "POSTROOM_TABLE="+w.table, "POSTROOM_QUEUE="+w.queue)
+	if w.server.file != "" {
+		return append(environ, "POSTROOM_BACKEND=local", "POSTROOM_DATA="+w.server.file)
+	}
+	return append(environ, "POSTROOM_BACKEND=aws", "POSTROOM_ENDPOINT_URL="+url)
+}
+
+// open is the server that is at a URL, for the test itself to look at.
+func (w *world) open(url string) backend.Backend {
+	w.t.Helper()
+	var b backend.Backend
+	var err error
+	if w.server.file != "" {
+		b, err = local.Open(w.server.file, local.Options{})
+	} else {
+		b, err = aws.Open(w.t.Context(), aws.Options{EndpointURL: url})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
 }
 
 // run runs a command on the server itself.
@@ -111,7 +133,13 @@ func (w *world) ok(args ...string) string {
 // projector starts a projector that reaches the server at a URL.
 func (w *world) projector(url string) *process {
 	w.t.Helper()
-	return spawn(w.t, w.program, "projector", w.environ(url), func(string) {}, "project")
+	return w.projectorOf(w.program, url)
+}
+
+// projectorOf starts the projector of another version.
+func (w *world) projectorOf(program, url string) *process {
+	w.t.Helper()
+	return spawn(w.t, program, "projector", w.environ(url), func(string) {}, "project")
 }
 
 // consumer starts a consumer that reaches the server at a URL.
