@@ -57,7 +57,11 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 		}
 		return true, a.drop(ctx, logRecord(backend.Item{backend.AttrPK: text(r.Key.PK), backend.AttrSK: text(r.Key.SK)}))
 	}
-	if there, err := a.holds(ctx, r.Key, ""); there || err != nil {
+	but := r.EventID // set aside quietly before, it is owed to somebody now
+	if quiet {
+		but = ""
+	}
+	if there, err := a.holds(ctx, r.Key, but); there || err != nil {
 		return false, err
 	}
 	if err := a.write(ctx, r, reason, attempts, quiet); err != nil {
