@@ -168,6 +168,9 @@ func (p *Projector) Run(ctx context.Context) error {
 	if s := p.opts.MaxSetAside; s < 0 || s > 1 {
 		return fmt.Errorf("projector.Options: MaxSetAside is %v, and must be between 0 and 1", s)
 	}
+	if err := p.opts.checkRecovery(); err != nil {
+		return err
+	}
 	ctx, halt := context.WithCancel(ctx)
 	defer halt()
 	// Work outlives ctx: the reader waits for what it has handed over.

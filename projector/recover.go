@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -56,11 +57,23 @@ type recovery struct {
 }
 
 func newRecovery(p *Projector, control backend.Table, o Options, work *trouble.Work) *recovery {
+	size := int64(max(1, o.RecoveryWindow)) // Run refuses what is less
 	return &recovery{
 		p: p, run: rand.Text(), now: o.Now, table: p.table, gaps: gapTable{retrying{control}}, work: work,
-		window: semaphore.NewWeighted(int64(o.RecoveryWindow)), size: int64(o.RecoveryWindow),
+		window: semaphore.NewWeighted(size), size: size,
 		pace: pace{perSecond: float64(o.RecoveryUnits)}, wake: make(chan struct{}, 1),
 	}
+}
+
+func (o Options) checkRecovery() error {
+	for name, n := range map[string]int{
+		"RecoveryUnits": o.RecoveryUnits, "RecoverySegments": o.RecoverySegments, "RecoveryWindow": o.RecoveryWindow,
+	} {
+		if n < 1 {
+			return fmt.Errorf("projector.Options: %s is %d, and must be at least 1", name, n)
+		}
+	}
+	return nil
 }
 
 // record keeps a loss durably; it is the reader's to call before it reads on.

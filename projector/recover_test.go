@@ -323,3 +323,53 @@ func (t *readOnly) Transact(ctx context.Context, token string, actions []backend
 	t.writes.Add(1)
 	return t.Table.Transact(ctx, token, actions)
 }
+
+// TestS21GoesOnWhereItWas: a recovery that was stopped is taken up by the next
+// leader at the progress that was written, with the counts so far.
+func TestS21GoesOnWhereItWas(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for n := range 40 {
+			r.post(conversationOf(1+n, 2, 25)...)
+		}
+		later()
+		start := func() *scanned {
+			r.lose(Options{RecoveryUnits: 20, RecoveryWindow: 80, RecoverySegments: 2})
+			table := &scanned{Table: r.table}
+			r.p.lost.table = table
+			r.run()
+			return table
+		}
+		r.loses(loss(-2*time.Hour, -time.Hour))
+		first := start()
+		time.Sleep(5 * time.Second)
+		r.end()
+		half := r.recovery()
+		if half.Scan == nil || half.Scan.Gaps != 1 || half.Scan.Segments != 2 || half.Scan.Done != 0 || half.Scan.Counts.Read < 200 {
+			t.Fatalf("%+v", half)
+		}
+		second := start()
+		defer r.end()
+		r.settled()
+		c := r.wantRecovered(1)
+		if c.Read != 1000 || c.Projected > 1000 || c.Projected < 900 {
+			t.Errorf("%+v", c)
+		}
+		// Rows are read too, 80 of them; what was done in the last second again.
+		if read := first.items + second.items; read < 1040 || read > 1040+80+250 {
+			t.Errorf("%d items were read, of about 1,120", read)
+		}
+	})
+}
+
+// TestRecoveryOptions that cannot be are refused by name.
+func TestRecoveryOptions(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for name, o := range map[string]Options{
+			"RecoveryUnits": {RecoveryUnits: -1}, "RecoverySegments": {RecoverySegments: -1}, "RecoveryWindow": {RecoveryWindow: -1},
+		} {
+			if err := New(r.config(), o).Run(t.Context()); err == nil || !strings.Contains(err.Error(), name+" is -1") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}

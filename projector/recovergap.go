@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
-	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/trouble"
 	"github.com/postroom/postroom/stream"
@@ -192,56 +189,4 @@ func (t gapTable) put(ctx context.Context, item backend.Item, c backend.Conditio
 		_, err := t.table.Put(ctx, item, c)
 		return err
 	})
-}
-
-// fields reads attributes of an item and keeps the first error.
-type fields struct {
-	item backend.Item
-	err  error
-}
-
-func (f *fields) text(name string) string { return backend.Text(f.item, name) }
-
-func (f *fields) number(name string) int64 {
-	var n int64
-	if _, err := fmt.Sscan(backend.Number(f.item, name), &n); err != nil {
-		f.fail(name, err)
-	}
-	return n
-}
-
-func (f *fields) time(name string) time.Time {
-	s := f.text(name)
-	if s == "" {
-		return time.Time{}
-	}
-	t, err := postroom.ParseTime(s)
-	if err != nil {
-		f.fail(name, err)
-	}
-	return t
-}
-
-func (f *fields) fail(name string, err error) {
-	if f.err == nil {
-		key := backend.KeyOf(f.item)
-		f.err = fmt.Errorf("item %q, %q of the control table: %s is not what this version understands: %w", key.PK, key.SK, name, err)
-	}
-}
-
-func number(n int64) types.AttributeValue { return &types.AttributeValueMemberN{Value: fmt.Sprint(n)} }
-
-func flag(b bool) types.AttributeValue { return &types.AttributeValueMemberBOOL{Value: b} }
-
-func isTrue(item backend.Item, name string) bool {
-	b, ok := item[name].(*types.AttributeValueMemberBOOL)
-	return ok && b.Value
-}
-
-// stamp writes a time, the zero one as an empty string.
-func stamp(t time.Time) types.AttributeValue {
-	if t.IsZero() {
-		return text("")
-	}
-	return text(postroom.FormatTime(t))
 }

@@ -55,6 +55,7 @@ type scanned struct {
 
 	mu         sync.Mutex
 	paid, most float64
+	items      int
 }
 
 func (t *scanned) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) {
@@ -74,7 +75,7 @@ func (t *scanned) Scan(ctx context.Context, s backend.Scan) (backend.Page, error
 	paid += float64(len(conversations))
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.paid, t.most = t.paid+paid, max(t.most, paid)
+	t.paid, t.most, t.items = t.paid+paid, max(t.most, paid), t.items+len(page.Items)
 	return page, err
 }
 

@@ -77,7 +77,7 @@ func (s *scan) runSegment(ctx context.Context, i int) error {
 	return nil
 }
 
-// read reads the next page, as fast as may be.
+// read reads the next page once that may be.
 func (seg *segment) read(ctx context.Context, after backend.Key) (page backend.Page, err error) {
 	s := seg.scan
 	q := backend.Scan{
@@ -109,22 +109,16 @@ func (seg *segment) handOver(ctx context.Context, p *scanPage, items []backend.I
 			continue
 		}
 		p.counts.Read++
-		m, err := postroom.MessageFromItem(item)
+		r := logRecord(item)
+		m, err := decodeMessage(r)
 		if err != nil {
-			r := logRecord(item)
 			if err := s.p.insist(ctx, r.EventID, func() error { return s.p.keepBroken(ctx, r, err, 1, !s.covers(r)) }); err != nil {
 				return err
 			}
 			continue
 		}
-		e := newEntry(m, logRecord(item), nil)
-		e.quiet = !s.covers(e.record)
-		places := min(1+e.record.SizeBytes/weightBytes, s.size-weight) // all of a page must fit
-		e.ack = func() {
-			s.window.Release(places)
-			seg.done(p, e)
-		}
-		entries, weight = append(entries, e), weight+places
+		places := min(1+r.SizeBytes/weightBytes, s.size-weight) // all of a page must fit
+		entries, weight = append(entries, seg.entry(p, m, r, places)), weight+places
 	}
 	p.left = len(entries)
 	seg.push(p)
@@ -133,6 +127,18 @@ func (seg *segment) handOver(ctx context.Context, p *scanPage, items []backend.I
 	}
 	s.p.lanes.add(entries)
 	return nil
+}
+
+// entry is a message of a page, which gives its places in the window back in the
+// end.
+func (seg *segment) entry(p *scanPage, m postroom.Message, r *stream.Record, places int64) *entry {
+	e := newEntry(m, r, nil)
+	e.quiet = !seg.scan.covers(r)
+	e.ack = func() {
+		seg.scan.window.Release(places)
+		seg.done(p, e)
+	}
+	return e
 }
 
 // push adds a page behind those that are on their way.

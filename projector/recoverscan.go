@@ -51,7 +51,7 @@ type segmentProgress struct {
 func newScanItem(gaps []Gap, segments int, run string, now time.Time) scanItem {
 	h := sha256.New()
 	for _, g := range gaps { // in the order of their keys
-		fmt.Fprintf(h, "%s %d|", g.ID, g.told)
+		h.Write(fmt.Appendf(nil, "%s %d|", g.ID, g.told))
 	}
 	return scanItem{
 		sk: scanPrefix + hex.EncodeToString(h.Sum(nil)[:8]), gaps: gaps,
@@ -105,24 +105,6 @@ func decodeScan(item backend.Item) (scanItem, error) {
 		f.fail(attrSegments, errors.New("there are none"))
 	}
 	return s, f.err
-}
-
-func (f *fields) maps(name string) []backend.Item {
-	list, ok := f.item[name].(*types.AttributeValueMemberL)
-	if !ok {
-		f.fail(name, errors.New("it is no list"))
-		return nil
-	}
-	var items []backend.Item
-	for _, v := range list.Value {
-		m, ok := v.(*types.AttributeValueMemberM)
-		if !ok {
-			f.fail(name, errors.New("its elements are no maps"))
-			return nil
-		}
-		items = append(items, m.Value)
-	}
-	return items
 }
 
 // begin writes a scan that is not there yet.
