@@ -127,7 +127,7 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.quiet = all(projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
+	d.quiet = all(d.projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
 	ready := both(projectorReady(d.projector), queueAnswers(d.worker))
 	metrics := registry(d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
 	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/deploy"
 	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/stream"
 )
 
 // projectOptions are the flags of project.
@@ -99,7 +100,7 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 	var script func(context.Context) error
 	if idle.until {
 		script = func(ctx context.Context) error {
-			_, err := waitQuiet(ctx, idle.after, projectorQuiet(proj))
+			_, err := waitQuiet(ctx, idle.after, a.projectorQuiet(proj))
 			return err
 		}
 	}
@@ -124,9 +125,40 @@ func checkSetAside(s projector.Stats) error {
 	return fmt.Errorf("%s records could not be projected and were set aside", count(s.SetAside))
 }
 
-func projectorQuiet(p *projector.Projector) quiet {
-	return func(context.Context) (time.Time, bool, error) {
+// fleetPause is the pause between looks at what the others of a fleet have left.
+const fleetPause = time.Second
+
+// projectorQuiet is quiet when the projector is. Where there are others, or were
+// a moment ago, their shards have to show nothing behind their checkpoints too:
+// one that died looks alive until its lease has run out.
+func (a *app) projectorQuiet(p *projector.Projector) quiet {
+	var looked time.Time
+	var done bool
+	return func(ctx context.Context) (time.Time, bool, error) {
 		since, ok := p.IdleSince()
-		return since, ok, nil
+		if !ok || p.StreamStats().Workers == 1 {
+			return since, ok, nil
+		}
+		if time.Since(looked) < fleetPause {
+			return since, done, nil
+		}
+		var err error
+		done, err = a.nothingUndone(ctx)
+		looked = time.Now()
+		return since, done, err
 	}
+}
+
+// nothingUndone reports whether no shard shows a record behind its checkpoint.
+func (a *app) nothingUndone(ctx context.Context) (bool, error) {
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	if err != nil {
+		return false, err
+	}
+	for i, l := range a.lookInto(ctx, s) {
+		if !s.Shards[i].Finished && (!l.known || !l.oldest.IsZero()) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
