@@ -351,7 +351,7 @@ func TestS21GoesOnWhereItWas(t *testing.T) {
 		defer r.end()
 		r.settled()
 		c := r.wantRecovered(1)
-		if c.Read != 1000 || c.Projected > 1000 || c.Projected < 900 {
+		if c.Read != 1000 || c.Projected > 1000 || c.Projected < 800 { // what was not written down counts no more
 			t.Errorf("%+v", c)
 		}
 		// Rows are read too, 80 of them; what was done in the last second again.
