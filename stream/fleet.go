@@ -76,6 +76,8 @@ func (f *fleet) isParent(shard string) bool {
 func (r *run) follow(ctx context.Context) error {
 	var leading sync.WaitGroup
 	defer leading.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	for {
 		err := r.round(ctx, &leading)
 		pause := r.untilNextRound()
@@ -114,6 +116,9 @@ func (r *run) untilNextRound() time.Duration {
 
 func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
 	r.fleet.left = false
+	if !r.self.valid() {
+		clear(r.fleet.workers) // who cannot show a sign of life judges nobody by theirs
+	}
 	signs, err := r.signs(ctx)
 	if err != nil {
 		return err
@@ -176,7 +181,7 @@ func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error)
 	r.fleet.death = time.Time{}
 	for _, s := range signs {
 		known[s.run] = true
-		silent, most := r.fleet.workers.see(s), max(r.opt.LeaseDuration, s.lease)
+		silent, most := r.fleet.workers.see(s, r.opt.LeaseDuration/3), max(r.opt.LeaseDuration, s.lease)
 		switch {
 		case s.run == r.id:
 			continue

@@ -35,7 +35,7 @@ func (r *run) elect(ctx context.Context, alive []sign, leading *sync.WaitGroup) 
 	if err != nil {
 		return err
 	}
-	silent := r.fleet.owner.see(cur) >= max(r.opt.LeaseDuration, cur.lease)
+	silent := r.fleet.owner.see(cur, r.opt.LeaseDuration/3) >= max(r.opt.LeaseDuration, cur.lease)
 	waits := cur.worker != "" && !cur.fleet && !silent
 	switch {
 	case waits:
@@ -99,6 +99,7 @@ func (r *run) lead(ctx context.Context, claim *claim) error {
 	}
 	err := claim.keep(ctx)
 	if !errors.Is(err, errTaken) {
+		stop()
 		return err
 	}
 	r.opt.Logger.Warn("the lead of the fleet went to another worker", "worker", r.opt.Worker)
