@@ -221,13 +221,29 @@ type fakeTable struct {
 	backend.Table
 	mu    sync.Mutex
 	items map[backend.Key]backend.Item
-	// fault is asked before each call: op is Get, Query, Put or BatchWrite.
+	// fault is asked before each call: op is Get, Query or Put, and after a
+	// BatchWrite.
 	fault func(op, sk string) error
 	// lost is asked after each successful Put: an error takes the answer's place.
 	lost func(sk string) error
-	// wrote is told of each write, in order, under the lock.
-	wrote func(item backend.Item)
-	puts  map[string]int // by sort key
+	// wrote is told of each write, in order, under the lock. So are wroteBy and
+	// removedBy, of removals too, and of who did it, see by.
+	wrote     func(item backend.Item)
+	wroteBy   func(who string, item backend.Item)
+	removedBy func(who string, key backend.Key)
+	puts      map[string]int // by sort key
+}
+
+type whoKey struct{}
+
+// by is a context of the calls of one worker.
+func by(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, whoKey{}, who)
+}
+
+func who(ctx context.Context) string {
+	name, _ := ctx.Value(whoKey{}).(string)
+	return name
 }
 
 func newTable() *fakeTable {
@@ -273,7 +289,7 @@ func (f *fakeTable) Query(_ context.Context, q backend.Query) (backend.Page, err
 	return page, nil
 }
 
-func (f *fakeTable) Put(_ context.Context, item backend.Item, c backend.Condition) (backend.Units, error) {
+func (f *fakeTable) Put(ctx context.Context, item backend.Item, c backend.Condition) (backend.Units, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := backend.KeyOf(item)
@@ -293,17 +309,23 @@ func (f *fakeTable) Put(_ context.Context, item backend.Item, c backend.Conditio
 	if f.wrote != nil {
 		f.wrote(item)
 	}
+	if f.wroteBy != nil {
+		f.wroteBy(who(ctx), item)
+	}
 	if f.lost != nil {
 		return backend.Units{}, f.lost(key.SK)
 	}
 	return backend.Units{}, nil
 }
 
-func (f *fakeTable) BatchWrite(_ context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
+func (f *fakeTable) BatchWrite(ctx context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, w := range writes {
 		delete(f.items, w.Delete)
+		if f.removedBy != nil {
+			f.removedBy(who(ctx), w.Delete)
+		}
 	}
 	return nil, backend.Units{}, f.called("BatchWrite", "")
 }

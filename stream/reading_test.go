@@ -135,7 +135,9 @@ func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
 			}
 			return nil
 		}
-		w := work(t, s, newTable(), Options{PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour}, nil)
+		w := work(t, s, newTable(), Options{
+			PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour, LeaseDuration: time.Hour, FlushInterval: time.Hour, DiscoverInterval: time.Hour,
+		}, nil)
 		pass(40 * time.Hour)
 		wantError[*DataLossError](t, w.ended(t))
 	})

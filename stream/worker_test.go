@@ -25,6 +25,8 @@ type worker struct {
 	done   chan struct{}
 	err    error
 
+	before func(*Record) // each acknowledgement; may be nil
+
 	mu   sync.Mutex
 	keep func(*Record) bool // true: do not acknowledge yet
 	seen []*Record
@@ -33,15 +35,19 @@ type worker struct {
 // work starts a reader that acknowledges at once, but for what keep says.
 func work(t *testing.T, s backend.Stream, c backend.Table, o Options, keep func(*Record) bool) *worker {
 	t.Helper()
+	w := &worker{keep: keep}
+	w.start(t, NewReader(s, c, HandlerFunc(w.handle), o))
+	return w
+}
+
+func (w *worker) start(t *testing.T, r *Reader) {
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &worker{cancel: cancel, done: make(chan struct{}), keep: keep}
-	w.Reader = NewReader(s, c, HandlerFunc(w.handle), o)
+	w.Reader, w.cancel, w.done = r, cancel, make(chan struct{})
 	go func() {
 		defer close(w.done)
 		w.err = w.Run(ctx)
 	}()
 	t.Cleanup(func() { cancel(); <-w.done })
-	return w
 }
 
 func (w *worker) handle(_ context.Context, records []*Record) error {
@@ -50,10 +56,24 @@ func (w *worker) handle(_ context.Context, records []*Record) error {
 	for _, r := range records {
 		w.seen = append(w.seen, r)
 		if w.keep == nil || !w.keep(r) {
-			r.Ack()
+			w.acknowledge(r)
 		}
 	}
 	return nil
+}
+
+func (w *worker) acknowledge(r *Record) {
+	if w.before != nil {
+		w.before(r)
+	}
+	r.Ack()
+}
+
+// keeps changes what is not acknowledged at once.
+func (w *worker) keeps(keep func(*Record) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keep = keep
 }
 
 // stop cancels, and returns what Run returned.
@@ -110,7 +130,7 @@ func (w *worker) ack(id string) {
 	defer w.mu.Unlock()
 	for _, r := range w.seen {
 		if r.Shard+"/"+r.Sequence == id {
-			r.Ack()
+			w.acknowledge(r)
 		}
 	}
 }
@@ -120,9 +140,6 @@ func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
-
-// quiet is the logger of nobody.
-var quiet = slog.New(slog.DiscardHandler)
 
 func keepAll(*Record) bool { return true }
 

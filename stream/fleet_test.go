@@ -1,0 +1,411 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// A hand-over takes the next look of the giver, its drain, and the next look of
+// who is given to; it is told to look at once.
+const (
+	lookPause = 1200 * time.Millisecond // the longest between two looks, at leases of ten seconds
+	crashTime = 10*time.Second + 2*lookPause
+)
+
+func TestS14NewcomerIsGivenItsHalf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(6)...)
+		one := c.hire("one", Options{}, nil)
+		pass(5 * time.Second)
+		c.wantShare(one, 6, 6)
+		two := c.hire("two", Options{}, nil)
+		for range 100 { // records come all the while
+			pass(100 * time.Millisecond)
+			c.write()
+		}
+		pass(2 * time.Second)
+		c.wantShare(one, 3, 3)
+		c.wantShare(two, 3, 3)
+		c.wantOnce()
+		c.finale()
+		if s := one.Stats(); s.Given != 3 || s.Taken != 6 || s.Forfeited != 0 || s.Workers != 2 || s.Leases != 3 {
+			t.Errorf("the first: %+v", s)
+		}
+		if s := two.Stats(); s.Received != 3 || s.Taken != 0 || s.Forfeited != 0 || s.Workers != 2 || s.Leases != 3 {
+			t.Errorf("the second: %+v", s)
+		}
+		wantStop(t, two.worker)
+		wantStop(t, one.worker)
+	})
+}
+
+// What is out when a shard is to be given is waited for: the next owner begins
+// after it, and not before.
+func TestS13GiftWaitsForAcknowledgements(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(2)...)
+		one := c.hire("one", Options{DrainTimeout: time.Minute}, keepAll)
+		pass(5 * time.Second)
+		two := c.hire("two", Options{}, nil)
+		pass(30 * time.Second)
+		c.wantShare(two, 0, 0)
+		one.ack("s00/1")
+		one.ack("s01/2")
+		pass(2 * lookPause)
+		c.wantShare(one, 1, 1)
+		c.wantShare(two, 1, 1)
+		c.write()
+		pass(time.Second)
+		c.wantOnce()
+		wantStop(t, two.worker)
+	})
+}
+
+func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
+	t.Parallel()
+	for _, window := range []int{1000, 2} { // room for more, and none
+		t.Run(fmt.Sprint("window ", window), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrew(t, manyShards(4)...)
+				one := c.hire("one", Options{DrainTimeout: 5 * time.Second, Window: window}, keepAll)
+				pass(5 * time.Second)
+				two := c.hire("two", Options{}, nil)
+				took := c.until("the gift", func() bool { return len(c.heldBy("two")) == 2 })
+				// Where the window is full of others' records the given shards may have
+				// nothing to wait for.
+				if took < 5*time.Second && window > 4 || took > 5*time.Second+2*lookPause {
+					t.Errorf("given after %v, want the drain timeout", took)
+				}
+				pass(2 * lookPause)
+				c.wantShare(two, 2, 2)
+				if n := len(two.got()); n != 2 { // read again, or for the first time
+					t.Errorf("%d records came with two shards", n)
+				}
+				one.keeps(nil)
+				for _, id := range one.got() {
+					one.ack(id) // late for those that were given, and without effect
+				}
+				pass(5 * time.Second)
+				c.wantShare(one, 2, 2)
+				c.finale()
+				wantStop(t, one.worker)
+			})
+		})
+	}
+}
+
+// A handler that blocks is asked to end when its shard is to be given.
+func TestS13GiftOfAShardWhoseHandlerBlocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(manyShards(2)...), newTable()
+		one := &worker{}
+		one.start(t, NewReader(s, c, HandlerFunc(func(ctx context.Context, _ []*Record) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}), Options{}))
+		pass(time.Second)
+		two := work(t, s, c, Options{}, nil)
+		pass(2 * lookPause)
+		if n := len(two.got()); n != 1 {
+			t.Errorf("%d records of the shard that was to be given", n)
+		}
+		wantStop(t, one)
+		pass(2 * lookPause)
+		two.wantsSet(t, "s00/1", "s01/2")
+		wantStop(t, two)
+	})
+}
+
+// Who was to be given a shard dies before it is, or just after.
+func TestS13HeirDies(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(4)...)
+		one := c.hire("one", Options{DrainTimeout: time.Minute}, keepAll)
+		pass(5 * time.Second)
+		two := c.hire("two", Options{}, nil)
+		pass(2 * lookPause)
+		two.gate.shut()
+		pass(crashTime)
+		for _, id := range one.got() {
+			one.ack(id)
+		}
+		one.keeps(nil)
+		c.write()
+		pass(15 * time.Second)
+		c.wantShare(one, 4, 4)
+		c.finale()
+		two.gate.thaw()
+		pass(10 * time.Second)
+		c.wantShare(one, 2, 2)
+		c.wantShare(two, 2, 2)
+		c.write()
+		pass(5 * time.Second)
+		c.finale()
+	})
+}
+
+func TestS13GracefulStopLetsTheOthersStartAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(6)...)
+		hands := c.hireAll("one", "two", "three")
+		for _, h := range hands {
+			c.wantShare(h, 2, 2)
+		}
+		for _, h := range []*hand{hands[0], hands[1]} { // the leader first
+			begin := time.Now()
+			wantStop(t, h.worker)
+			if took := time.Since(begin); took != 0 {
+				t.Errorf("stopping took %v", took)
+			}
+			c.write()
+			took := c.until("everything is read", func() bool {
+				n := 0
+				for _, h := range c.hands {
+					n += len(h.got())
+				}
+				return n == c.written-10_000+6
+			})
+			if took > lookPause {
+				t.Errorf("the others began after %v", took)
+			}
+		}
+		c.wantOnce()
+		c.wantShare(hands[2], 6, 6)
+		pass(time.Second)
+		c.finale()
+		wantStop(t, hands[2].worker)
+	})
+}
+
+func TestS13StoppingAloneLetsTheNextStartAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, openShard("a", "", "1", "2"))
+		first := c.hire("one", Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(10 * time.Millisecond)
+		begin := time.Now()
+		go func() { // what is acknowledged while draining counts
+			time.Sleep(500 * time.Millisecond)
+			first.ack("a/2")
+		}()
+		wantStop(t, first.worker)
+		if took := time.Since(begin); took != 500*time.Millisecond {
+			t.Errorf("stopping took %v: until the last acknowledgement, 500ms", took)
+		}
+		if l := c.control.lease(c.stream.arn, "a"); l.done.sequence != "2" {
+			t.Errorf("the lease is %+v", l)
+		}
+		c.write()
+		begin = time.Now()
+		second := c.hire("two", Options{}, nil)
+		synctest.Wait()
+		second.wants(t, "a/10001")
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("the next began after %v", took)
+		}
+		wantStop(t, second.worker)
+	})
+}
+
+func TestStopIsBoundedWithoutAcknowledgements(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c, log := newStream(openShard("a", "", "1", "2")), newTable(), &logs{}
+		w := work(t, s, c, Options{Logger: logger(log)}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(time.Minute)
+		c.set(func() { c.fault = func(string, string) error { return fail("Put", backend.KindUnavailable) } })
+		begin := time.Now()
+		wantStop(t, w)
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		if log.count("stopping without some acknowledgements") != 1 {
+			t.Error("nobody was told of what is missing")
+		}
+		w.ack("a/2") // late: no effect, no panic
+	})
+}
+
+func TestS14RollingRestartOneByOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(23)...)
+		hands := c.hireAll("a1", "b1", "c1", "d1", "e1")
+		c.movedSince()
+		settled := func(change string) {
+			t.Helper()
+			for range 10 {
+				pass(time.Second)
+				c.write()
+			}
+			for shard, n := range c.movedSince() {
+				if n > 1 {
+					t.Errorf("%s: %s moved %d times", change, shard, n)
+				}
+			}
+		}
+		for i, h := range hands {
+			go h.cancel()
+			settled("stop of " + h.name)
+			next := c.hire(string(rune('a'+i))+"2", Options{}, nil)
+			settled("start of " + next.name)
+			c.wantShare(next, 4, 5)
+		}
+		pass(2 * time.Second)
+		c.wantOnce()
+		c.finale()
+	})
+}
+
+// A fleet at rest moves nothing.
+func TestS14NothingMovesWithoutAChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(7)...)
+		c.hireAll("one", "two", "three")
+		pass(10 * time.Second)
+		c.movedSince()
+		pass(5 * time.Minute)
+		if moves := c.movedSince(); len(moves) > 0 {
+			t.Errorf("moved: %v", moves)
+		}
+	})
+}
+
+// Hundreds of shards and many workers, all at once.
+func TestS15ColdStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(300)...)
+		c.stream.pageSize = 100
+		var hands []*hand
+		for i := range 5 {
+			hands = append(hands, c.hire(fmt.Sprint("w", i), Options{}, nil))
+		}
+		pass(10 * time.Second)
+		for _, h := range hands {
+			c.wantShare(h, 60, 60)
+		}
+		c.finale()
+	})
+}
+
+// mimic shows signs of life of a worker that does nothing else, until the test
+// ends.
+func (c *crew) mimic(s sign, key backend.Key) (stop func()) {
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			s.counter++
+			s.renewedAt = time.Now()
+			c.control.set(func() { c.control.items[key] = s.encode(key) })
+			select {
+			case <-time.After(s.lease / 3):
+			case <-ended:
+				return
+			}
+		}
+	}()
+	var once bool
+	stop = func() {
+		if !once {
+			once = true
+			close(ended)
+			<-stopped
+		}
+	}
+	c.t.Cleanup(stop)
+	return stop
+}
+
+// Who is to take a lease lives and does not.
+func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(4)...)
+		c.mimic(sign{worker: "idler", run: "idler", lease: 10 * time.Second}, workerKey(c.stream.arn, "idler"))
+		one := c.hire("one", Options{}, nil)
+		pass(5 * time.Second)
+		c.wantShare(one, 2, 2)
+		pass(10*time.Second + lookPause)
+		if n := len(one.got()); n != 4 {
+			t.Errorf("%d of 4 shards were read", n)
+		}
+		wantStop(t, one.worker)
+	})
+}
+
+// Children are read after their parents, whoever has those.
+func TestS3ParentsAndChildrenOfSeveralWorkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(6)...)
+		hands := c.hireAll("one", "two", "three")
+		for _, h := range hands {
+			h.keeps(keepAll) // so that parents stay unfinished
+		}
+		c.write()
+		pass(time.Second)
+		c.roll()
+		pass(time.Minute)
+		for _, h := range hands {
+			if slices.ContainsFunc(h.got(), isChilds) {
+				t.Errorf("%s was given a child: %v", h.name, h.got())
+			}
+			h.keeps(nil)
+		}
+		for _, h := range hands {
+			for _, id := range h.got() {
+				h.ack(id)
+			}
+			pass(time.Second)
+		}
+		pass(5 * time.Second)
+		c.wantOnce()
+		c.finale()
+	})
+}
+
+// isChilds reports whether a record is of a shard that rolled out of another.
+func isChilds(id string) bool { return strings.IndexByte(id, '/') > len("s00") }
+
+// A shard that rolls waits for nobody and moves nothing: whoever has read it goes
+// on with its children.
+func TestS10RollingShardsStayWithTheirWorkers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(4)...)
+		one, two := inHalf(c)
+		c.movedSince()
+		for range 4 { // a shard of each in turn, so that they stay within one of another
+			for _, h := range []*hand{one, two} {
+				had := len(h.reads())
+				c.roll(h.reads()[0])
+				pass(100 * time.Millisecond)
+				c.wantShare(h, had+1, had+1)
+				pass(10 * time.Second)
+			}
+		}
+		for shard, n := range c.movedSince() {
+			if n != 1 {
+				t.Errorf("%s moved %d times", shard, n)
+			}
+		}
+		c.wantOnce()
+		c.finale()
+	})
+}
