@@ -226,16 +226,16 @@ func generations(l listing, known map[string]lease) (all [][]backend.Shard) {
 func (r *run) introduce(ctx context.Context, s backend.Shard, known map[string]lease, m marks) (lease, error) {
 	var loss *DataLossError
 	parent, ok := known[s.Parent]
-	next := lease{shard: s.ID, parent: s.Parent, epoch: 1, done: position{at: m.since()}}
+	next := lease{shard: s.ID, parent: s.Parent, epoch: 1, done: position{at: m.since(r.opt)}, original: m.listedAt.IsZero()}
 	switch {
 	case ok:
 		next.done.at = latest(next.done.at, parent.done.at)
 	case s.Parent != "" && !m.listedAt.IsZero():
 		loss = &DataLossError{
-			StreamARN: r.arn, Shard: s.Parent, AfterTime: m.since(), Until: r.opt.Now(),
+			StreamARN: r.arn, Shard: s.Parent, AfterTime: m.since(r.opt), Until: r.opt.Now(),
 			Reason: "it came and went unread",
 		}
-		next.done.at = latest(m.since(), r.opt.Now().Add(r.opt.trimMargin()-r.opt.Retention)) // what is older is in it
+		next.done.at = latest(m.since(r.opt), r.oldest()) // what is older is in it
 		r.incident(loss)
 		if r.opt.Lost != nil {
 			if err := r.opt.Lost(ctx, loss); err != nil {

@@ -25,6 +25,7 @@ const (
 	attrFinished       = "finished"
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
+	attrOriginal       = "original"
 	attrFirstReadAt    = "first_read_at"
 	attrListedAt       = "listed_at"
 	attrFleet          = "fleet"
@@ -99,6 +100,7 @@ type lease struct {
 	finished      bool
 	finishedAt    time.Time // by the finisher's wall clock
 	lost          string    // what was lost to the stream
+	original      bool      // it was there at the first start, and promised from then on
 }
 
 func (l lease) encode(key backend.Key) backend.Item {
@@ -109,6 +111,7 @@ func (l lease) encode(key backend.Key) backend.Item {
 		attrCheckpoint: text(l.done.sequence), attrCheckpointTime: stamp(l.done.at),
 		attrFinished:   boolean(l.finished),
 		attrFinishedAt: stamp(l.finishedAt), attrLost: text(l.lost),
+		attrOriginal: boolean(l.original),
 	}
 }
 
@@ -137,7 +140,7 @@ func decodeLease(item backend.Item) (lease, error) {
 		done:       position{backend.Text(item, attrCheckpoint), d.time(attrCheckpointTime)},
 		finishedAt: d.time(attrFinishedAt), lost: backend.Text(item, attrLost),
 	}
-	l.finished = isTrue(item, attrFinished)
+	l.finished, l.original = isTrue(item, attrFinished), isTrue(item, attrOriginal)
 	return l, d.err
 }
 

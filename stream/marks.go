@@ -20,11 +20,12 @@ const markEvery = time.Minute
 // listingSlack is how old a listing may be: it is no snapshot.
 const listingSlack = 5 * time.Minute
 
-// since is a time before which no record of a shard was made that is listed for
-// the first time now; zero: there is none, since nothing was promised yet.
-func (m marks) since() time.Time {
+// since is a time before which nothing was made that was promised and is in a
+// shard that is listed for the first time now. At the first start what the stream
+// holds is promised, but for what may be trimmed at any moment.
+func (m marks) since(o Options) time.Time {
 	if m.listedAt.IsZero() {
-		return time.Time{}
+		return m.firstReadAt.Add(o.trimMargin() - o.Retention)
 	}
 	return m.listedAt.Add(-listingSlack)
 }

@@ -89,9 +89,7 @@ func (s *shard) streamLives(ctx context.Context) bool {
 // trimmed goes on at the oldest record that is left, once the loss is known.
 func (s *shard) trimmed(ctx context.Context, cause error) error {
 	loss := s.loss("they fell out of the stream before they were read", cause)
-	if young := s.opt.Now().Add(s.opt.trimMargin() - s.opt.Retention); young.Before(loss.Until) {
-		loss.Until = young
-	}
+	loss.Until = s.oldest()
 	if err := s.lose(ctx, loss); err != nil {
 		return err
 	}
@@ -101,10 +99,10 @@ func (s *shard) trimmed(ctx context.Context, cause error) error {
 	return s.persist(ctx, func(l *lease) { l.lost = note(s.opt.Now(), loss) })
 }
 
-// gone ends a shard that the stream does not have any more. Of one of before the
-// very first start, from which nothing was read, nothing was promised.
+// gone ends a shard that the stream does not have any more. Of one that had gone
+// already at the first start nothing was promised.
 func (s *shard) gone(ctx context.Context, cause error) error {
-	if s.read == (position{}) {
+	if s.original && s.read.sequence == "" && s.opt.Now().Sub(s.read.at) < s.opt.Retention {
 		s.opt.Logger.Info("a shard of before the first start expired unread", "shard", s.id)
 		s.readTroubles.Worked(s.id)
 		s.end()
@@ -121,6 +119,9 @@ func (s *shard) gone(ctx context.Context, cause error) error {
 	s.end()
 	return nil
 }
+
+// oldest is a time from which on nothing is trimmed yet.
+func (r *run) oldest() time.Time { return r.opt.Now().Add(r.opt.trimMargin() - r.opt.Retention) }
 
 func (s *shard) loss(reason string, cause error) *DataLossError {
 	return &DataLossError{

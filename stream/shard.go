@@ -32,14 +32,15 @@ const (
 type shard struct {
 	*run
 
-	id      string
-	begun   time.Time
-	ctx     context.Context // done when the shard is no longer ours to read
-	cancel  context.CancelFunc
-	intake  context.Context // done when no more is to be delivered, since the shard is to be handed over
-	halt    context.CancelFunc
-	tracker *tracker
-	turn    turn // of the queue
+	id       string
+	original bool // see lease
+	begun    time.Time
+	ctx      context.Context // done when the shard is no longer ours to read
+	cancel   context.CancelFunc
+	intake   context.Context // done when no more is to be delivered, since the shard is to be handed over
+	halt     context.CancelFunc
+	tracker  *tracker
+	turn     turn // of the queue
 
 	// Of the reading.
 	phase    phase
@@ -78,7 +79,7 @@ const (
 
 func newShard(r *run, l lease) *shard {
 	s := &shard{
-		run: r, id: l.shard, begun: time.Now(),
+		run: r, id: l.shard, original: l.original, begun: time.Now(),
 		lease: l, read: l.done, readAt: l.done, saved: l.done, writing: newExclusive(), turn: turn{index: -1},
 	}
 	s.ctx, s.cancel = context.WithCancel(r.reads)

@@ -71,6 +71,9 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		shards[shard.ID] = ShardStatus{Shard: shard.ID, Parent: shard.Parent, Listed: true}
 	}
 	err = eachLease(ctx, control, listed.arn, bounded, func(l lease) {
+		if l.done.sequence == "" {
+			l.done.at = time.Time{} // not of a record
+		}
 		shards[l.shard] = ShardStatus{
 			Shard: l.shard, Parent: l.parent, Listed: shards[l.shard].Listed,
 			Worker: l.worker, Run: l.run, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
