@@ -1,7 +1,12 @@
 package rules
 
+import "slices"
+
 // All is every rule there is.
-var All = []Rule{
+var All = slices.Concat(projector, stream)
+
+// projector is the rules of the projector.
+var projector = []Rule{
 	{
 		Name: "the first transaction has a condition on the head",
 		File: "projector/move.go",

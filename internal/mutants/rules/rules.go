@@ -1,5 +1,5 @@
-// Package rules holds the projector's rules that tests must notice the absence
-// of, each with the change of the sources that takes it out.
+// Package rules holds the rules that tests must notice the absence of, each
+// with the change of the sources that takes it out.
 package rules
 
 import (
@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Rule is a rule of the projector, and how to take it out.
+// Rule is a rule of the sources, and how to take it out.
 type Rule struct {
 	Name string
 	File string // by its path in the repository
