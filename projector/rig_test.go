@@ -36,7 +36,6 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	r := &rig{t: t, store: sim.NewStore(1)}
-	r.store.Calm = true
 	r.table = &hooked{Table: r.store.Table("t")}
 	r.control = &hooked{Table: r.store.Table("control")}
 	r.queue = &hookedQueue{Queue: r.store.Queue("q.fifo")}

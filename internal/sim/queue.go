@@ -15,6 +15,7 @@ type queueView struct {
 
 	s    *Store
 	name string
+	by   string
 }
 
 func (v *queueView) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
@@ -24,6 +25,11 @@ func (v *queueView) Send(_ context.Context, entries []backend.SendEntry) ([]back
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	v.s.sent[v.name] = append(v.s.sent[v.name], entries...)
+	if v.s.OnSend != nil {
+		for _, e := range entries {
+			v.s.OnSend(v.by, v.name, e)
+		}
+	}
 	return nil, nil
 }
 

@@ -18,20 +18,7 @@ import (
 // errDead is what every call of a dead worker gets.
 var errDead = errors.New("this worker is dead")
 
-// Faults are chances, each out of 1,000 for one call.
-type Faults struct {
-	Conflict  int // a transaction meets another
-	Throttle  int // nothing happens, the caller is told to slow down
-	Lost      int // it happens, and the answer does not arrive
-	Partial   int // a batch is done in part
-	Crash     int // the worker dies before the call, or after it
-	Freeze    int // the worker stands still for up to FreezeFor, in the middle of a call
-	FreezeFor time.Duration
-	Outage    int // the queue answers nobody for up to OutageFor
-	OutageFor time.Duration
-}
-
-// Scheduler holds every call of every worker until it is its turn.
+// Scheduler holds every call of every worker until it is its turn, and makes it.
 type Scheduler struct {
 	faults Faults
 	rng    *rand.Rand
@@ -39,65 +26,28 @@ type Scheduler struct {
 	mu      sync.Mutex
 	parked  []*call
 	down    time.Time // until when the queue answers nobody
-	steps   int
-	history []string
+	history []event
 }
 
+// call is a call of a worker on its way to the backend.
 type call struct {
 	w           *Worker
 	op          string
-	partial     bool // may be done in part
-	send        bool // goes to the queue
-	transaction bool
-	verdict     chan verdict
-}
+	quiet       bool           // says nothing in the history unless something is wrong with it
+	partial     bool           // may be done in part
+	send        bool           // goes to the queue
+	transaction bool           // may meet another
+	run         func(part int) // makes it; part: of a batch, out of 100; 0: all of it
 
-type verdict struct {
-	before error // instead of the call
-	after  error // instead of its answer
-	part   int   // of a batch, out of 100; 0: all of it
+	since  time.Time
+	unsent bool       // its worker has been frozen since before it was made
+	ripe   time.Time  // from when on it can be made; zero: not thought about yet
+	done   chan error // why there is no answer; nil: there is one
 }
 
 // NewScheduler makes a scheduler whose choices follow from the seed.
 func NewScheduler(seed uint64, f Faults) *Scheduler {
 	return &Scheduler{faults: f, rng: rand.New(rand.NewPCG(seed, 2))}
-}
-
-// Worker is one process as the scheduler sees it.
-type Worker struct {
-	Name string
-
-	s      *Scheduler
-	store  *Store
-	kill   context.CancelFunc
-	dead   bool
-	frozen time.Time
-}
-
-// Worker makes a process that works on the store. kill is called when it dies;
-// none of its calls has any effect from then on.
-func (s *Scheduler) Worker(name string, store *Store, kill context.CancelFunc) *Worker {
-	return &Worker{Name: name, s: s, store: store, kill: kill}
-}
-
-// Dead reports whether the worker has died.
-func (w *Worker) Dead() bool {
-	w.s.mu.Lock()
-	defer w.s.mu.Unlock()
-	return w.dead
-}
-
-// gate parks a call until the scheduler lets it go.
-func (w *Worker) gate(c *call) verdict {
-	c.w, c.verdict = w, make(chan verdict, 1)
-	w.s.mu.Lock()
-	if w.dead {
-		w.s.mu.Unlock()
-		return verdict{before: errDead}
-	}
-	w.s.parked = append(w.s.parked, c)
-	w.s.mu.Unlock()
-	return <-c.verdict
 }
 
 // Step lets one parked call go on, or lets time pass if there is none. It
@@ -109,25 +59,33 @@ func (s *Scheduler) Step() {
 		time.Sleep(10 * time.Millisecond)
 		return
 	}
-	c.verdict <- s.judge(c)
+	c.done <- s.make(c)
 	synctest.Wait()
 }
 
+// choose takes a call whose turn it is; nil: there is none just now.
 func (s *Scheduler) choose() *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.steps++
-	awake := slices.DeleteFunc(slices.Clone(s.parked), func(c *call) bool { return time.Now().Before(c.w.frozen) })
-	if len(awake) == 0 {
+	now := time.Now()
+	var ready []*call
+	for _, c := range s.parked {
+		if c.ripe.IsZero() {
+			c.ripe = now
+			if s.chance(s.faults.Delay) {
+				c.ripe = now.Add(time.Duration(s.rng.Int64N(int64(s.faults.DelayFor))))
+			}
+		}
+		if !now.Before(c.w.frozen) && !now.Before(c.ripe) {
+			ready = append(ready, c)
+		}
+	}
+	if len(ready) == 0 {
 		return nil
 	}
-	slices.SortFunc(awake, func(a, b *call) int {
-		return cmp.Or(strings.Compare(a.w.Name, b.w.Name), strings.Compare(a.op, b.op))
-	})
-	c := awake[s.rng.IntN(len(awake))]
+	c := ready[s.rng.IntN(len(ready))]
 	if s.chance(s.faults.Freeze) {
-		c.w.frozen = time.Now().Add(time.Duration(s.rng.Int64N(int64(s.faults.FreezeFor))))
-		s.note("%s freezes before %s", c.w.Name, c.op)
+		s.freeze(c.w, time.Duration(s.rng.Int64N(int64(s.faults.FreezeFor))))
 		return nil
 	}
 	s.parked = slices.DeleteFunc(s.parked, func(p *call) bool { return p == c })
@@ -136,49 +94,92 @@ func (s *Scheduler) choose() *call {
 
 func (s *Scheduler) chance(of1000 int) bool { return s.rng.IntN(1000) < of1000 }
 
-// judge decides what becomes of a call.
-func (s *Scheduler) judge(c *call) verdict {
+// verdict is what becomes of a call.
+type verdict struct {
+	what   string // as the history says it; empty: all is well
+	before error  // instead of the call
+	after  error  // instead of its answer
+	part   int    // in which it is done, out of 100; 0: all of it
+}
+
+// make makes a call, unless something is wrong with it. The error is instead of
+// an answer.
+func (s *Scheduler) make(c *call) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var v verdict
-	what := ""
+	v := s.judge(c)
+	if v.what != "" || !c.quiet {
+		s.note(c.w.Name, cmp.Or(v.what, "does"), c.op)
+	}
+	s.mu.Unlock()
+	if v.before != nil {
+		return v.before
+	}
+	c.run(v.part)
+	return v.after
+}
+
+func (s *Scheduler) judge(c *call) verdict {
 	if s.chance(s.faults.Outage) {
 		s.down = time.Now().Add(time.Duration(s.rng.Int64N(int64(s.faults.OutageFor))))
 	}
 	switch {
+	case c.w.dead: // what it sent before is still on its way
+		return verdict{what: "has died; done all the same:", after: errDead}
 	case s.chance(s.faults.Crash):
-		v, what = verdict{before: errDead}, "dies before"
-		if s.rng.IntN(2) == 0 {
-			v, what = verdict{after: errDead}, "dies after"
-		}
 		s.bury(c.w)
+		if s.rng.IntN(2) == 0 {
+			return verdict{what: "dies after", after: errDead}
+		}
+		return verdict{what: "dies before", before: errDead}
 	case c.send && time.Now().Before(s.down):
-		v, what = verdict{before: fail(c.op, backend.KindUnavailable)}, "finds the queue down for"
+		return verdict{what: "finds the queue down for", before: fail(c.op, backend.KindUnavailable)}
 	case c.transaction && s.chance(s.faults.Conflict):
-		v, what = verdict{before: fail(c.op, backend.KindConflict)}, "meets a conflict in"
+		return verdict{what: "meets a conflict in", before: fail(c.op, backend.KindConflict)}
 	case s.chance(s.faults.Throttle):
-		v, what = verdict{before: fail(c.op, backend.KindThrottled)}, "is throttled in"
+		return verdict{what: "is throttled in", before: fail(c.op, backend.KindThrottled)}
 	case s.chance(s.faults.Lost):
-		v, what = verdict{after: fail(c.op, backend.KindUnavailable)}, "loses the answer of"
+		return verdict{what: "loses the answer of", after: fail(c.op, backend.KindUnavailable)}
 	case c.partial && s.chance(s.faults.Partial):
-		v, what = verdict{part: 1 + s.rng.IntN(99)}, "does in part"
+		return verdict{what: "does in part", part: 1 + s.rng.IntN(99)}
 	}
-	if what != "" || !strings.HasSuffix(c.op, " OWNER") {
-		s.note("%s %s %s", c.w.Name, cmp.Or(what, "does"), c.op)
-	}
-	return v
+	return verdict{}
 }
 
-// bury makes a worker dead: its parked calls come to nothing.
+// bury makes a worker dead. Of its calls some are on their way and arrive, the
+// others come to nothing.
 func (s *Scheduler) bury(w *Worker) {
 	w.dead = true
 	s.parked = slices.DeleteFunc(s.parked, func(c *call) bool {
-		if c.w == w {
-			c.verdict <- verdict{before: errDead}
+		lost := c.w == w && (c.unsent || s.rng.IntN(4) > 0)
+		if lost {
+			c.done <- errDead
 		}
-		return c.w == w
+		return lost
 	})
+	w.frozen = time.Time{}
 	w.kill()
+}
+
+// Kill ends a worker at once.
+func (s *Scheduler) Kill(w *Worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !w.dead {
+		s.note(w.Name, "is killed", "")
+		s.bury(w)
+	}
+}
+
+// Freeze has a worker stand still: none of its calls goes on.
+func (s *Scheduler) Freeze(w *Worker, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.freeze(w, d)
+}
+
+func (s *Scheduler) freeze(w *Worker, d time.Duration) {
+	w.frozen = time.Now().Add(d)
+	s.note(w.Name, "freezes", "for "+d.Round(time.Millisecond).String())
 }
 
 // Free ends all faults: from here on everything is meant to come right.
@@ -186,25 +187,56 @@ func (s *Scheduler) Free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults, s.down = Faults{}, time.Time{}
+	s.note("", "the faults are over", "")
 }
 
-func (s *Scheduler) note(format string, args ...any) {
-	s.history = append(s.history, fmt.Sprintf("%8s  ", time.Since(epoch).Round(time.Millisecond))+fmt.Sprintf(format, args...))
+// event is a line of the history.
+type event struct {
+	at              time.Time
+	who, what, whom string
 }
 
 // epoch is when a synctest bubble's clock starts.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+func (e event) String() string {
+	return fmt.Sprintf("%12s  %s", e.at.Sub(epoch).Round(time.Millisecond), strings.Join(strings.Fields(e.who+" "+e.what+" "+e.whom), " "))
+}
+
+func (s *Scheduler) note(who, what, whom string) {
+	s.history = append(s.history, event{time.Now(), who, what, whom})
+}
+
 // Note adds a line to the history.
 func (s *Scheduler) Note(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note(format, args...)
+	s.note("", fmt.Sprintf(format, args...), "")
 }
 
 // History is what happened, a line each; at most the last n.
 func (s *Scheduler) History(n int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.Join(s.history[max(0, len(s.history)-n):], "\n")
+	var lines []string
+	for _, e := range s.history[max(0, len(s.history)-n):] {
+		lines = append(lines, e.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// wait is how a worker waits for a call: until it is made, or until ctx is done,
+// which does not call back what was sent.
+func (s *Scheduler) wait(ctx context.Context, c *call) error {
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c.unsent && time.Now().Before(c.w.frozen) {
+			s.parked = slices.DeleteFunc(s.parked, func(p *call) bool { return p == c })
+		}
+		return &backend.Error{Op: c.op, Kind: backend.KindUnavailable, Err: ctx.Err()}
+	}
 }

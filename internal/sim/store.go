@@ -1,29 +1,29 @@
 package sim
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/postroom/postroom/backend"
 )
 
-// Store is tables, their streams and a queue in memory, without faults: those
-// are the scheduler's. Safe for concurrent use.
+// Store is tables, their streams and a queue in memory. Its calls do not fail
+// unless its streams are told to: other faults are the scheduler's. Safe for
+// concurrent use; its fields are set before, or between two steps.
 type Store struct {
-	// OnWrite, if set, is told of every change of an item of a table, under the
-	// store's lock: what was there before and what is there now.
-	OnWrite func(table string, before, after backend.Item)
-	// Calm says that shards neither roll nor split and that pages are full: for
-	// tests that look at when something happens.
-	Calm bool
+	// OnWrite and OnSend, if set, are told of every change of an item of a table,
+	// with what was there before and what is there now, and of every message
+	// that a queue accepts. By is the worker whose call it was, empty where it
+	// was nobody's. They run under the store's lock.
+	OnWrite func(by, table string, before, after backend.Item)
+	OnSend  func(by, queue string, e backend.SendEntry)
+	// Streams is how streams behave.
+	Streams StreamFaults
 
 	mu     sync.Mutex
 	rng    *rand.Rand
@@ -32,20 +32,15 @@ type Store struct {
 }
 
 type table struct {
+	name   string
 	items  map[backend.Key]backend.Item
 	tokens map[string]struct{}
-	shards []*shard
 	writes int
+	feed   *feed
+	older  []*feed // the streams that the table had before
 }
 
-type shard struct {
-	id, parent string
-	records    []backend.Record
-	closed     bool
-	shows      bool // an EndingSequenceNumber although it is open
-}
-
-// NewStore makes an empty store. Shards roll and split as the seed says.
+// NewStore makes an empty store. What its streams do follows from the seed.
 func NewStore(seed uint64) *Store {
 	return &Store{
 		rng:    rand.New(rand.NewPCG(seed, 1)),
@@ -55,7 +50,7 @@ func NewStore(seed uint64) *Store {
 }
 
 // Table opens a table, which is there from its first use on.
-func (s *Store) Table(name string) backend.Table { return &tableView{s, name} }
+func (s *Store) Table(name string) backend.Table { return &tableView{s: s, name: name} }
 
 // Stream opens the stream of a table.
 func (s *Store) Stream(name string) backend.Stream { return &streamView{s, name} }
@@ -80,15 +75,15 @@ func (s *Store) Sent(queue string) []backend.SendEntry {
 func (s *Store) table(name string) *table {
 	t, ok := s.tables[name]
 	if !ok {
-		t = &table{items: map[backend.Key]backend.Item{}, tokens: map[string]struct{}{}}
-		t.shards = []*shard{{id: "shard-0"}}
+		t = &table{name: name, items: map[backend.Key]backend.Item{}, tokens: map[string]struct{}{}}
+		t.feed = newFeed(name, 1)
 		s.tables[name] = t
 	}
 	return t
 }
 
 // write changes one item and appends its record.
-func (s *Store) write(name string, key backend.Key, after backend.Item) {
+func (s *Store) write(by, name string, key backend.Key, after backend.Item) {
 	t := s.table(name)
 	before := t.items[key]
 	if reflect.DeepEqual(before, after) {
@@ -106,7 +101,10 @@ func (s *Store) write(name string, key backend.Key, after backend.Item) {
 		t.items[key] = maps.Clone(after)
 	}
 	if s.OnWrite != nil {
-		s.OnWrite(name, before, after)
+		s.OnWrite(by, name, before, after)
+	}
+	if t.feed.off {
+		return
 	}
 	t.writes++
 	// The length of the numbers grows, so that comparing them as text is wrong.
@@ -114,194 +112,10 @@ func (s *Store) write(name string, key backend.Key, after backend.Item) {
 	if t.writes < 10 {
 		sequence = fmt.Sprintf("%021d", t.writes)
 	}
-	sh := s.shardFor(t, key)
-	sh.records = append(sh.records, backend.Record{
+	sh := s.shardFor(t.feed, key)
+	sh.Records = append(sh.Records, backend.Record{
 		EventID: fmt.Sprintf("%s-%d", name, t.writes), Event: event, Key: key,
 		Sequence: sequence, CreatedAt: time.Now().Truncate(time.Second),
 		NewImage: func() (backend.Item, error) { return after, nil },
 	})
-}
-
-// shardFor picks an open shard by the item's partition, and rolls or splits
-// shards now and then.
-func (s *Store) shardFor(t *table, key backend.Key) *shard {
-	open := slices.DeleteFunc(slices.Clone(t.shards), func(sh *shard) bool { return sh.closed })
-	sh := open[hash(key.PK)%uint(len(open))]
-	if s.Calm || len(sh.records) == 0 || s.rng.IntN(40) > 0 {
-		return sh
-	}
-	sh.closed = true
-	children := 1
-	if len(open) < 3 {
-		children += s.rng.IntN(2)
-	}
-	var child *shard
-	for range children {
-		child = &shard{
-			id: fmt.Sprintf("shard-%d", len(t.shards)), parent: sh.id,
-			shows: s.rng.IntN(2) == 0,
-		}
-		t.shards = append(t.shards, child)
-	}
-	return child
-}
-
-func hash(pk string) uint {
-	h := 0
-	for _, b := range []byte(pk) {
-		h = h*31 + int(b)
-	}
-	return uint(h)
-}
-
-type tableView struct {
-	s    *Store
-	name string
-}
-
-func fail(op string, kind backend.Kind) error { return &backend.Error{Op: op, Kind: kind} }
-
-func holds(c backend.Condition, item backend.Item) bool {
-	if c.Absent {
-		return item == nil
-	}
-	for name, want := range c.Equals {
-		if item == nil || !reflect.DeepEqual(item[name], want) {
-			return false
-		}
-	}
-	return true
-}
-
-func (v *tableView) Get(_ context.Context, key backend.Key) (backend.Item, backend.Units, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	return v.s.table(v.name).items[key], backend.Units{}, nil
-}
-
-func (v *tableView) BatchGet(_ context.Context, keys []backend.Key) ([]backend.Item, []backend.Key, backend.Units, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	var items []backend.Item
-	for _, key := range keys {
-		if item, ok := v.s.table(v.name).items[key]; ok {
-			items = append(items, item)
-		}
-	}
-	return items, nil, backend.Units{}, nil
-}
-
-func (v *tableView) Query(_ context.Context, q backend.Query) (backend.Page, error) {
-	if q.Index != "" {
-		return backend.Page{}, fail("Query of an index: nothing that writes may trust it", backend.KindInvalid)
-	}
-	return v.page(q.Limit, q.Descending, func(key backend.Key) bool {
-		if key.PK != q.PK || !strings.HasPrefix(key.SK, q.SKPrefix) {
-			return false
-		}
-		if q.After == (backend.Key{}) {
-			return true
-		}
-		return (key.SK > q.After.SK) != q.Descending && key.SK != q.After.SK
-	})
-}
-
-func (v *tableView) Scan(_ context.Context, sc backend.Scan) (backend.Page, error) {
-	return v.page(sc.Limit, false, func(key backend.Key) bool {
-		if hash(key.PK)%uint(max(1, sc.Segments)) != uint(sc.Segment) {
-			return false
-		}
-		return sc.After == (backend.Key{}) || compareKeys(key, sc.After) > 0
-	})
-}
-
-func compareKeys(a, b backend.Key) int {
-	return cmp.Or(cmp.Compare(a.PK, b.PK), cmp.Compare(a.SK, b.SK))
-}
-
-func (v *tableView) page(limit int, descending bool, in func(backend.Key) bool) (backend.Page, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	t := v.s.table(v.name)
-	var keys []backend.Key
-	for key := range t.items {
-		if in(key) {
-			keys = append(keys, key)
-		}
-	}
-	slices.SortFunc(keys, compareKeys)
-	if descending {
-		slices.Reverse(keys)
-	}
-	var p backend.Page
-	if limit > 0 && len(keys) > limit {
-		keys = keys[:limit]
-		p.Last = &keys[limit-1]
-	}
-	for _, key := range keys {
-		p.Items = append(p.Items, t.items[key])
-	}
-	return p, nil
-}
-
-func (v *tableView) Put(_ context.Context, item backend.Item, c backend.Condition) (backend.Units, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	key := backend.KeyOf(item)
-	if before := v.s.table(v.name).items[key]; !holds(c, before) {
-		return backend.Units{}, &backend.Error{Op: "Put", Kind: backend.KindConditionFailed, Item: before}
-	}
-	v.s.write(v.name, key, item)
-	return backend.Units{}, nil
-}
-
-func (v *tableView) BatchWrite(_ context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	for _, w := range writes {
-		v.s.apply(v.name, w)
-	}
-	return nil, backend.Units{}, nil
-}
-
-func (s *Store) apply(name string, w backend.Write) {
-	if w.Put != nil {
-		s.write(name, backend.KeyOf(w.Put), w.Put)
-	} else {
-		s.write(name, w.Delete, nil)
-	}
-}
-
-func (v *tableView) Transact(_ context.Context, token string, actions []backend.Action) (backend.Units, error) {
-	v.s.mu.Lock()
-	defer v.s.mu.Unlock()
-	t := v.s.table(v.name)
-	if len(actions) > backend.MaxTransact {
-		return backend.Units{}, fail("Transact: too many actions", backend.KindInvalid)
-	}
-	if _, ok := t.tokens[token]; ok {
-		return backend.Units{}, nil
-	}
-	reasons := make([]*backend.Reason, len(actions))
-	failed := false
-	for i, a := range actions {
-		key := a.Check
-		if a.Put != nil {
-			key = backend.KeyOf(a.Put)
-		}
-		if !holds(a.Condition, t.items[key]) {
-			failed = true
-			reasons[i] = &backend.Reason{Kind: backend.KindConditionFailed, Code: "ConditionalCheckFailed"}
-		}
-	}
-	if failed {
-		return backend.Units{}, &backend.Error{Op: "Transact", Kind: backend.KindOfReasons(reasons), Reasons: reasons}
-	}
-	t.tokens[token] = struct{}{}
-	for _, a := range actions {
-		if a.Put != nil {
-			v.s.write(v.name, backend.KeyOf(a.Put), a.Put)
-		}
-	}
-	return backend.Units{}, nil
 }

@@ -4,106 +4,201 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 )
+
+// iteratorLife is how long an iterator can be read from.
+// Source: DynamoDB Streams API reference, GetShardIterator.
+const iteratorLife = 15 * time.Minute
 
 type streamView struct {
 	s    *Store
 	name string
 }
 
-func (sh *shard) listed() backend.Shard {
-	listed := backend.Shard{ID: sh.id, Parent: sh.parent}
-	if sh.closed || sh.shows {
+func (sh *Shard) listed() backend.Shard {
+	listed := backend.Shard{ID: sh.ID, Parent: sh.Parent}
+	if sh.Closed && !time.Now().Before(sh.lingers) || sh.ending {
 		listed.Ending = "999999999999999999999"
 	}
 	return listed
 }
 
+// visible are the shards that a listing shows just now.
+func (f *feed) visible() []*Shard {
+	return slices.DeleteFunc(slices.Clone(f.shards), func(sh *Shard) bool {
+		return sh.Gone() || time.Now().Before(sh.shown)
+	})
+}
+
 func (v *streamView) Shards(_ context.Context, after string) (backend.ShardPage, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	page := backend.ShardPage{StreamARN: "arn:sim:" + v.name}
-	shards := v.s.table(v.name).shards
+	f := v.s.table(v.name).feed
+	page := backend.ShardPage{StreamARN: f.arn, Disabled: f.off}
+	shards := f.visible()
+	from := 0
 	if after != "" {
-		i := slices.IndexFunc(shards, func(sh *shard) bool { return sh.id == after })
-		shards = shards[i+1:]
+		from = 1 + slices.IndexFunc(shards, func(sh *Shard) bool { return sh.ID == after })
 	}
-	for _, sh := range shards {
-		page.Shards = append(page.Shards, sh.listed())
-		if len(page.Shards) == 2 && v.s.rng.IntN(2) == 0 {
-			page.Last = sh.id
-			break
+	to := len(shards)
+	if from+2 < to && v.s.chance(v.s.Streams.Short) {
+		to = from + 2
+		page.Last = shards[to-1].ID
+		if v.s.chance(v.s.Streams.Loop) {
+			page.Last = shards[0].ID
+		}
+	}
+	lost := page.Last != "" && v.s.chance(v.s.Streams.LostPage)
+	for _, sh := range shards[from:to] {
+		if sh.Overlooked = sh.Overlooked || lost; !lost {
+			page.Shards = append(page.Shards, sh.listed())
 		}
 	}
 	return page, nil
 }
 
-func (v *streamView) Children(_ context.Context, _, parent string) ([]backend.Shard, error) {
+func (v *streamView) Children(_ context.Context, arn, parent string) ([]backend.Shard, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
+	f := v.s.table(v.name).stream(arn)
+	if f == nil || f.find(parent) == nil {
+		return nil, fail("Children of "+parent, backend.KindNotFound)
+	}
+	answer := 0 // an honest one
+	if v.s.chance(v.s.Streams.Filter) {
+		answer = 1 + v.s.rng.IntN(3)
+	}
+	if answer == 1 {
+		return nil, fail("Children of "+parent, backend.KindInvalid)
+	}
 	var children []backend.Shard
-	for _, sh := range v.s.table(v.name).shards {
-		if sh.parent == parent {
+	for _, sh := range f.visible() {
+		if sh.Parent == parent && answer != 2 || answer == 3 {
 			children = append(children, sh.listed())
 		}
 	}
 	return children, nil
 }
 
-func (v *streamView) Iterator(_ context.Context, _, id string, at backend.Position) (string, error) {
+func (v *streamView) Iterator(_ context.Context, arn, id string, at backend.Position) (string, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	sh := v.find(id)
-	if sh == nil {
-		return "", fail("Iterator "+id, backend.KindNotFound)
+	sh, err := v.open("Iterator", arn, id)
+	if err != nil {
+		return "", err
 	}
-	n := 0
+	n := sh.Trimmed()
 	switch at.Type {
 	case backend.Latest:
-		n = len(sh.records)
+		n = len(sh.Records)
 	case backend.AtSequence, backend.AfterSequence:
-		for n < len(sh.records) && backend.CompareSequence(sh.records[n].Sequence, at.Sequence) < 0 {
+		n = 0
+		for n < len(sh.Records) && backend.CompareSequence(sh.Records[n].Sequence, at.Sequence) < 0 {
 			n++
 		}
-		if at.Type == backend.AfterSequence && n < len(sh.records) && sh.records[n].Sequence == at.Sequence {
+		if at.Type == backend.AfterSequence && n < len(sh.Records) && sh.Records[n].Sequence == at.Sequence {
 			n++
 		}
-	}
-	return fmt.Sprintf("%s %d", id, n), nil
-}
-
-func (v *streamView) find(id string) *shard {
-	for _, sh := range v.s.table(v.name).shards {
-		if sh.id == id {
-			return sh
+		// Whether the last record that went counts is said nowhere.
+		if n < sh.Trimmed() || n > 0 && n == sh.Trimmed() && v.s.rng.IntN(2) == 0 {
+			return "", fail("Iterator "+id, backend.KindTrimmed)
 		}
 	}
-	return nil
+	return iterator{arn, id, n, time.Now(), false}.String(), nil
 }
 
-func (v *streamView) Records(_ context.Context, iterator string, limit int) (backend.RecordPage, error) {
+// open finds a shard that can still be read.
+func (v *streamView) open(op, arn, id string) (*Shard, error) {
+	t := v.s.table(v.name)
+	f := t.stream(arn)
+	if f == nil || f != t.feed && v.s.Streams.OldGone {
+		return nil, fail(op+" "+arn, backend.KindNotFound)
+	}
+	sh := f.find(id)
+	if sh == nil {
+		return nil, fail(op+" "+id, backend.KindNotFound)
+	}
+	return sh, nil
+}
+
+func (v *streamView) Records(_ context.Context, from string, limit int) (backend.RecordPage, error) {
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
-	var id string
-	var from int
-	if _, err := fmt.Sscanf(iterator, "%s %d", &id, &from); err != nil {
-		return backend.RecordPage{}, fail("Records "+iterator, backend.KindInvalid)
+	it, err := parseIterator(from)
+	if err != nil {
+		return backend.RecordPage{}, err
 	}
-	sh := v.find(id)
-	if !v.s.Calm {
-		limit = min(limit, 1+v.s.rng.IntN(20))
-		if v.s.rng.IntN(8) == 0 {
-			limit = 0 // an empty page is not the end
-		}
+	sh, err := v.open("Records", it.arn, it.shard)
+	if err != nil {
+		return backend.RecordPage{}, err
 	}
-	to := min(len(sh.records), from+limit)
-	page := backend.RecordPage{Records: slices.Clone(sh.records[from:to])}
-	if !sh.closed || to < len(sh.records) {
-		page.Next = fmt.Sprintf("%s %d", id, to)
+	faults := v.s.Streams
+	switch {
+	case time.Since(it.made) > iteratorLife || v.s.chance(faults.Expire):
+		return backend.RecordPage{}, fail("Records "+it.shard, backend.KindExpired)
+	case it.n < sh.Trimmed(), it.next && v.s.chance(faults.FalseTrim):
+		return backend.RecordPage{}, fail("Records "+it.shard, backend.KindTrimmed)
 	}
-	return page, nil
+	return v.read(sh, it, limit), nil
+}
+
+// read reads a page of a shard.
+func (v *streamView) read(sh *Shard, it iterator, limit int) backend.RecordPage {
+	faults := v.s.Streams
+	from := it.n
+	if v.s.chance(faults.Repeat) {
+		from = max(sh.Trimmed(), from-1-v.s.rng.IntN(5))
+	}
+	if v.s.chance(faults.Few) {
+		limit = min(limit, v.s.rng.IntN(20))
+	}
+	if v.s.chance(faults.Drought) {
+		sh.dry = v.s.later(1000, faults.DryFor)
+	}
+	now := time.Now()
+	if now.Before(sh.dry) {
+		limit = 0
+	}
+	to := max(it.n, min(len(sh.Records), from+limit))
+	if limit == 0 {
+		from = to
+	}
+	page := backend.RecordPage{Records: slices.Clone(sh.Records[from:to])}
+	ended := sh.Closed && to == len(sh.Records) && !now.Before(sh.lingers) && !now.Before(sh.dry)
+	if !ended || len(page.Records) > 0 && v.s.rng.IntN(4) == 0 { // or the end comes alone
+		page.Next = iterator{it.arn, it.shard, to, now, true}.String()
+	}
+	return page
 }
 
 func (v *streamView) Changed() <-chan struct{} { return nil }
+
+// iterator is a place in a shard.
+type iterator struct {
+	arn, shard string
+	n          int // records before it
+	made       time.Time
+	next       bool // it came with a page
+}
+
+func (it iterator) String() string {
+	return fmt.Sprintf("%s %d %s %d %t", it.shard, it.n, it.arn, it.made.UnixNano(), it.next)
+}
+
+func parseIterator(s string) (iterator, error) {
+	fields := strings.Fields(s)
+	if len(fields) != 5 {
+		return iterator{}, fail("Records "+s, backend.KindInvalid)
+	}
+	n, err := strconv.Atoi(fields[1])
+	nanos, err2 := strconv.ParseInt(fields[3], 10, 64)
+	if err != nil || err2 != nil {
+		return iterator{}, fail("Records "+s, backend.KindInvalid)
+	}
+	return iterator{fields[2], fields[0], n, time.Unix(0, nanos), fields[4] == "true"}, nil
+}

@@ -3,97 +3,72 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 )
 
-// Table opens a table through the worker's gate.
-func (w *Worker) Table(name string) backend.Table { return &gatedTable{w.store.Table(name), w} }
+// Worker is one process as the scheduler sees it.
+type Worker struct {
+	Name string
 
-// Stream opens a stream. Its calls change nothing and are not held up, only
-// refused once the worker is dead.
-func (w *Worker) Stream(name string) backend.Stream { return &gatedStream{w.store.Stream(name), w} }
-
-// Queue opens a queue through the worker's gate.
-func (w *Worker) Queue(name string) backend.Queue { return &gatedQueue{w.store.Queue(name), w} }
-
-type gatedTable struct {
-	backend.Table
-
-	w *Worker
+	s      *Scheduler
+	store  *Store
+	kill   context.CancelFunc
+	dead   bool
+	frozen time.Time // until then
 }
 
-// pass runs a call as the scheduler judges.
-func pass[T any](w *Worker, c *call, do func() (T, error)) (T, error) {
-	var none T
-	v := w.gate(c)
-	if v.before != nil {
-		return none, v.before
+// Worker makes a process that works on the store. kill is called when it dies;
+// none of the calls it makes from then on has any effect.
+func (s *Scheduler) Worker(name string, store *Store, kill context.CancelFunc) *Worker {
+	return &Worker{Name: name, s: s, store: store, kill: kill}
+}
+
+// Dead reports whether the worker has died.
+func (w *Worker) Dead() bool {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	return w.dead
+}
+
+// pass parks a call until the scheduler makes it.
+func pass[T any](ctx context.Context, w *Worker, c *call, do func(part int) (T, error)) (T, error) {
+	var none, result T
+	var err error
+	c.w, c.since, c.done = w, time.Now(), make(chan error, 1)
+	c.run = func(part int) { result, err = do(part) }
+	if refused := w.park(c); refused != nil {
+		return none, refused
 	}
-	result, err := do()
-	if v.after != nil {
-		return none, v.after
+	if failed := w.s.wait(ctx, c); failed != nil {
+		return none, failed
 	}
 	return result, err
 }
 
-func (t *gatedTable) Get(_ context.Context, key backend.Key) (backend.Item, backend.Units, error) {
-	item, err := pass(t.w, &call{op: "get " + key.SK}, func() (backend.Item, error) {
-		item, _, err := t.Table.Get(context.Background(), key)
-		return item, err
+// park queues a call: in an order that does not depend on which of two
+// goroutines that woke together comes first.
+func (w *Worker) park(c *call) error {
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	if w.dead {
+		return errDead
+	}
+	c.unsent = time.Now().Before(w.frozen)
+	i, _ := slices.BinarySearchFunc(w.s.parked, c, func(a, b *call) int {
+		if n := a.since.Compare(b.since); n != 0 {
+			return n
+		}
+		if n := strings.Compare(a.w.Name, b.w.Name); n != 0 {
+			return n
+		}
+		return strings.Compare(a.op, b.op)
 	})
-	return item, backend.Units{}, err
-}
-
-func (t *gatedTable) Query(_ context.Context, q backend.Query) (backend.Page, error) {
-	return pass(t.w, &call{op: "query " + q.PK}, func() (backend.Page, error) {
-		return t.Table.Query(context.Background(), q)
-	})
-}
-
-func (t *gatedTable) Put(_ context.Context, item backend.Item, c backend.Condition) (backend.Units, error) {
-	key := backend.KeyOf(item)
-	return pass(t.w, &call{op: "put " + key.PK + " " + key.SK}, func() (backend.Units, error) {
-		return t.Table.Put(context.Background(), item, c)
-	})
-}
-
-func (t *gatedTable) Transact(_ context.Context, token string, actions []backend.Action) (backend.Units, error) {
-	what := "check " + actions[0].Check.SK
-	if actions[0].Put != nil {
-		key := backend.KeyOf(actions[0].Put)
-		what = fmt.Sprintf("put %s %s to %s", key.PK, key.SK, backend.Text(actions[0].Put, "last_reply_at"))
-	}
-	op := fmt.Sprintf("transact %d: %s", len(actions), what)
-	return pass(t.w, &call{op: op, transaction: true}, func() (backend.Units, error) {
-		return t.Table.Transact(context.Background(), token, actions)
-	})
-}
-
-func (t *gatedTable) BatchGet(_ context.Context, keys []backend.Key) ([]backend.Item, []backend.Key, backend.Units, error) {
-	v := t.w.gate(&call{op: fmt.Sprintf("batch get %d at %s", len(keys), keys[0].SK), partial: true})
-	if v.before != nil {
-		return nil, nil, backend.Units{}, v.before
-	}
-	n := part(len(keys), v.part)
-	items, _, _, err := t.Table.BatchGet(context.Background(), keys[:n])
-	if v.after != nil {
-		err = v.after
-	}
-	return items, keys[n:], backend.Units{}, err
-}
-
-func (t *gatedTable) BatchWrite(_ context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
-	v := t.w.gate(&call{op: fmt.Sprintf("batch write %d at %s", len(writes), writes[0].Delete.SK), partial: true})
-	if v.before != nil {
-		return nil, backend.Units{}, v.before
-	}
-	n := part(len(writes), v.part)
-	_, _, err := t.Table.BatchWrite(context.Background(), writes[:n])
-	if v.after != nil {
-		err = v.after
-	}
-	return writes[n:], backend.Units{}, err
+	w.s.parked = slices.Insert(w.s.parked, i, c)
+	return nil
 }
 
 // part is how many of n are done: all, or so many in a hundred.
@@ -104,38 +79,9 @@ func part(n, of100 int) int {
 	return n * of100 / 100
 }
 
-type gatedStream struct {
-	backend.Stream
-
-	w *Worker
-}
-
-func (s *gatedStream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
-	if s.w.Dead() {
-		return backend.ShardPage{}, errDead
-	}
-	return s.Stream.Shards(ctx, after)
-}
-
-func (s *gatedStream) Children(ctx context.Context, arn, parent string) ([]backend.Shard, error) {
-	if s.w.Dead() {
-		return nil, errDead
-	}
-	return s.Stream.Children(ctx, arn, parent)
-}
-
-func (s *gatedStream) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
-	if s.w.Dead() {
-		return "", errDead
-	}
-	return s.Stream.Iterator(ctx, arn, shard, at)
-}
-
-func (s *gatedStream) Records(ctx context.Context, iterator string, limit int) (backend.RecordPage, error) {
-	if s.w.Dead() {
-		return backend.RecordPage{}, errDead
-	}
-	return s.Stream.Records(ctx, iterator, limit)
+// Queue opens a queue through the worker's gate.
+func (w *Worker) Queue(name string) backend.Queue {
+	return &gatedQueue{&queueView{s: w.store, name: name, by: w.Name}, w}
 }
 
 type gatedQueue struct {
@@ -144,20 +90,19 @@ type gatedQueue struct {
 	w *Worker
 }
 
-func (q *gatedQueue) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
-	v := q.w.gate(&call{op: fmt.Sprintf("send %d %s", len(entries), entries[0].DeduplicationID), partial: true, send: true})
-	if v.before != nil {
-		return nil, v.before
-	}
-	n := part(len(entries), v.part)
-	if n > 0 {
-		if _, err := q.Queue.Send(context.Background(), entries[:n]); err != nil {
-			return nil, err
+func (q *gatedQueue) Send(ctx context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
+	c := &call{op: fmt.Sprintf("send %d %.12s", len(entries), entries[0].DeduplicationID), partial: true, send: true}
+	return pass(ctx, q.w, c, func(of100 int) ([]backend.EntryError, error) {
+		n := part(len(entries), of100)
+		if n > 0 {
+			if _, err := q.Queue.Send(context.Background(), entries[:n]); err != nil {
+				return nil, err
+			}
 		}
-	}
-	var failed []backend.EntryError
-	for i := n; i < len(entries); i++ {
-		failed = append(failed, backend.EntryError{Index: i, Code: "ServiceUnavailable"})
-	}
-	return failed, v.after
+		var failed []backend.EntryError
+		for i := n; i < len(entries); i++ {
+			failed = append(failed, backend.EntryError{Index: i, Code: "ServiceUnavailable"})
+		}
+		return failed, nil
+	})
 }

@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// retention is how long a stream keeps its records.
+// Source: DynamoDB developer guide, change data capture for DynamoDB Streams.
+const retention = 24 * time.Hour
+
+// feed is one stream of a table: switched off and on, the table has another.
+type feed struct {
+	arn    string
+	shards []*Shard
+	off    bool
+}
+
+func newFeed(table string, generation int) *feed {
+	f := &feed{arn: fmt.Sprintf("arn:sim:table/%s/stream/%d", table, generation)}
+	f.shards = []*Shard{{ID: fmt.Sprintf("shard-%d-0", generation), ARN: f.arn}}
+	return f
+}
+
+func (f *feed) find(id string) *Shard {
+	for _, sh := range f.shards {
+		if sh.ID == id && !sh.Gone() {
+			return sh
+		}
+	}
+	return nil
+}
+
+// Shard is a shard as it really is. It is to be looked at between two steps and
+// by the hooks of a [Store], which run under its lock.
+type Shard struct {
+	ARN        string // of the stream
+	ID, Parent string
+	Records    []backend.Record // all there ever were, the trimmed ones included
+	Closed     bool             // no more will come
+	Overlooked bool             // a listing may have left it out and shown its successors
+
+	closed  time.Time
+	trimmed int       // how many of the records, as last seen
+	shown   time.Time // in listings from then on
+	lingers time.Time // looks open until then, though it is not
+	dry     time.Time // brings nothing until then
+	ending  bool      // shows an EndingSequenceNumber although it is open
+}
+
+// Trimmed is how many of the records are gone. They go by the second.
+func (sh *Shard) Trimmed() int {
+	horizon := time.Now().Add(-retention)
+	for sh.trimmed < len(sh.Records) && sh.Records[sh.trimmed].CreatedAt.Before(horizon) {
+		sh.trimmed++
+	}
+	return sh.trimmed
+}
+
+// Gone reports whether nothing is left of the shard.
+func (sh *Shard) Gone() bool {
+	return sh.Closed && time.Since(sh.closed) > retention && sh.Trimmed() == len(sh.Records)
+}
+
+// Shard returns a shard of a stream, also one that is gone; nil if there was
+// none. It is for the store's hooks.
+func (s *Store) Shard(arn, id string) *Shard {
+	for _, t := range s.tables {
+		if f := t.stream(arn); f != nil {
+			for _, sh := range f.shards {
+				if sh.ID == id {
+					return sh
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// Shards returns the shards that the stream of a table has now.
+func (s *Store) Shards(table string) []*Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(s.table(table).feed.shards), (*Shard).Gone)
+}
+
+// stream returns one that the table has or had; nil: it had none of that name.
+func (t *table) stream(arn string) *feed {
+	if t.feed.arn == arn {
+		return t.feed
+	}
+	for _, f := range t.older {
+		if f.arn == arn {
+			return f
+		}
+	}
+	return nil
+}
+
+// Free ends all that streams do wrong, but for what is gone already.
+func (s *Store) Free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Streams = StreamFaults{OldGone: s.Streams.OldGone}
+	for _, t := range s.tables {
+		for _, f := range append(slices.Clone(t.older), t.feed) {
+			for _, sh := range f.shards {
+				sh.shown, sh.lingers, sh.dry = time.Time{}, time.Time{}, time.Time{}
+			}
+		}
+	}
+}
+
+// SwitchOff ends the stream of a table: its shards close and have no children.
+func (s *Store) SwitchOff(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.table(name).feed
+	f.off = true
+	for _, sh := range f.shards {
+		if !sh.Closed {
+			s.close(sh)
+		}
+	}
+}
+
+// SwitchOn gives a table whose stream was switched off a new one.
+func (s *Store) SwitchOn(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table(name)
+	if t.feed.off {
+		t.older = append(t.older, t.feed)
+		t.feed = newFeed(name, len(t.older)+1)
+	}
+}
+
+// StreamARN returns the stream of a table, empty while it is switched off.
+func (s *Store) StreamARN(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.table(name).feed
+	if f.off {
+		return ""
+	}
+	return f.arn
+}
+
+// shardFor picks an open shard by the item's partition, and rolls or splits it
+// now and then.
+func (s *Store) shardFor(f *feed, key backend.Key) *Shard {
+	var open []*Shard
+	for _, sh := range f.shards {
+		if !sh.Closed {
+			open = append(open, sh)
+		}
+	}
+	sh := open[hash(key.PK)%uint(len(open))]
+	if len(sh.Records) == 0 || !s.chance(s.Streams.Roll) {
+		return sh
+	}
+	s.close(sh)
+	children := 1
+	if len(open) < 3 {
+		children += s.rng.IntN(2)
+	}
+	var child *Shard
+	for range children {
+		child = &Shard{
+			ID: fmt.Sprintf("%s%d", sh.ID[:len("shard-1-")], len(f.shards)), Parent: sh.ID,
+			ARN: f.arn, ending: s.chance(s.Streams.Ending),
+			shown: latest(sh.shown, s.later(s.Streams.Late, s.Streams.LateFor)),
+		}
+		child.Overlooked = child.shown.After(time.Now()) // by a listing that takes its time
+		f.shards = append(f.shards, child)
+	}
+	return child
+}
+
+func (s *Store) close(sh *Shard) {
+	sh.Closed, sh.closed = true, time.Now()
+	sh.lingers = s.later(s.Streams.Lingering, s.Streams.LingerFor)
+}
+
+func (s *Store) chance(of1000 int) bool { return of1000 > 0 && s.rng.IntN(1000) < of1000 }
+
+// later is a time within d from now, or now.
+func (s *Store) later(of1000 int, d time.Duration) time.Time {
+	now := time.Now()
+	if !s.chance(of1000) {
+		return now
+	}
+	return now.Add(time.Duration(s.rng.Int64N(int64(d))))
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func hash(pk string) uint {
+	h := uint(0)
+	for _, b := range []byte(pk) {
+		h = h*31 + uint(b)
+	}
+	return h
+}

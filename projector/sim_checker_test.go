@@ -1,0 +1,157 @@
+package projector_test
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// checker looks at every write and every message sent.
+type checker struct {
+	world      *world
+	violations []string
+
+	messages map[backend.Key]*posted
+	members  map[string][]postroom.Member // by conversation
+	byID     map[string]*posted           // by the ids of notifications
+	rows     map[string]int               // of each user and conversation
+	heads    map[string]backend.Item
+	born     map[string]time.Time // when each life of a projector began
+	controls map[string]*control
+}
+
+// posted is a message that was posted.
+type posted struct {
+	postroom.Message
+
+	at     time.Time
+	stream string         // the table's then; empty: it was switched off
+	passed time.Time      // when the fleet's checkpoint first went past its record
+	told   map[string]int // how often each of its notifications was sent; nil: of a stranger
+}
+
+func newChecker(w *world) *checker {
+	return &checker{
+		world: w, messages: map[backend.Key]*posted{}, members: map[string][]postroom.Member{}, byID: map[string]*posted{}, rows: map[string]int{},
+		heads: map[string]backend.Item{}, born: map[string]time.Time{}, controls: map[string]*control{},
+	}
+}
+
+// violation notes that something is wrong. Only the first one counts: what
+// comes after it may follow from it.
+func (c *checker) violation(format string, args ...any) {
+	c.violations = append(c.violations, fmt.Sprintf(format, args...))
+	c.world.sched.Note("VIOLATION "+format, args...)
+}
+
+// expect notes a message that is about to be posted in a conversation of these
+// members.
+func (c *checker) expect(m postroom.Message, members []postroom.Member) {
+	p := &posted{Message: m, at: time.Now(), stream: c.world.store.StreamARN(tableName)}
+	c.messages[backend.Key{PK: m.GroupUUID, SK: m.Key()}], c.members[m.GroupUUID] = p, members
+	if !slices.ContainsFunc(members, func(p postroom.Member) bool { return p.UserUUID == m.UserUUID }) {
+		return
+	}
+	p.told = map[string]int{}
+	for _, r := range postroom.Recipients(members, m.UserUUID) {
+		id := postroom.NotificationID(m, r)
+		p.told[id] = 0
+		c.byID[id] = p
+	}
+}
+
+func (c *checker) wrote(by, table string, before, after backend.Item) {
+	key := backend.KeyOf(before)
+	if before == nil {
+		key = backend.KeyOf(after)
+	}
+	if table != tableName {
+		c.control(table).wrote(by, key, before, after)
+		return
+	}
+	switch {
+	case key.SK == postroom.HeadKey:
+		if before != nil && (after == nil || compareHeads(before, after) > 0) {
+			c.violation("the head of %s went back", key.PK)
+		}
+		c.heads[key.PK] = after
+	case key.PK[:4] != postroom.InboxPrefix:
+		if before != nil {
+			c.violation("message %v was changed", key)
+		}
+	default:
+		_, group, _ := postroom.ParseRowKey(key.SK)
+		owner := key.PK + " " + group
+		if before == nil {
+			c.rows[owner]++
+		}
+		if after == nil {
+			c.rows[owner]--
+			if c.rows[owner] == 0 {
+				c.violation("%s has no row any more", owner)
+			}
+		}
+	}
+}
+
+func compareHeads(a, b backend.Item) int {
+	return cmp.Or(
+		cmp.Compare(backend.Text(a, "last_reply_at"), backend.Text(b, "last_reply_at")),
+		cmp.Compare(backend.Text(a, "last_message_uuid"), backend.Text(b, "last_message_uuid")),
+	)
+}
+
+// projected reports whether the rows of its conversation are at a message or
+// further.
+func (c *checker) projected(p *posted) bool {
+	head := c.heads[p.GroupUUID]
+	return head != nil && cmp.Or(
+		cmp.Compare(backend.Text(head, "last_reply_at"), postroom.FormatTime(p.CreatedAt)),
+		cmp.Compare(backend.Text(head, "last_message_uuid"), p.MessageUUID),
+	) >= 0
+}
+
+// done reports whether all that a record of a message asks for is done.
+func (c *checker) done(ctl *control, p *posted) bool {
+	if ctl.aside[backend.Key{PK: p.GroupUUID, SK: p.Key()}] {
+		return true
+	}
+	if p.told == nil || !c.projected(p) {
+		return false
+	}
+	for _, n := range p.told {
+		if n == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// send looks at a message that the queue accepted.
+func (c *checker) send(by, _ string, e backend.SendEntry) {
+	p := c.byID[e.DeduplicationID]
+	if p == nil {
+		c.violation("a notification nobody was to get: %s", e.Body)
+		return
+	}
+	if p.told[e.DeduplicationID] > 0 {
+		c.control("control").resent(by, p)
+	}
+	p.told[e.DeduplicationID]++
+}
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+func cloneItem(item backend.Item) backend.Item { return maps.Clone(item) }

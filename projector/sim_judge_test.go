@@ -1,0 +1,86 @@
+package projector_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// judge compares the end with what a plain fold says.
+func (w *world) judge() {
+	for _, v := range w.check.violations {
+		w.fail("%s", v)
+		return
+	}
+	rows := map[backend.Key]postroom.Group{}
+	strangers := map[backend.Key]bool{}
+	last := map[string]postroom.Message{}
+	for key, p := range w.check.messages {
+		if p.told == nil {
+			strangers[key] = true
+		} else if m, ok := last[p.GroupUUID]; !ok || p.Position().Compare(m.Position()) > 0 {
+			last[p.GroupUUID] = p.Message
+		}
+	}
+	for group, m := range last {
+		for _, g := range postroom.Groups(m, w.check.members[group]) {
+			rows[backend.KeyOf(g.Item())] = g
+		}
+	}
+	w.judgeRows(rows)
+	w.judgeSent()
+	w.judgeAside("control", strangers)
+	for _, s := range w.replays {
+		w.judgeAside(s.control, strangers)
+	}
+}
+
+func (w *world) judgeRows(want map[backend.Key]postroom.Group) {
+	for _, item := range w.store.Items(tableName) {
+		key := backend.KeyOf(item)
+		if key.PK[:4] != postroom.InboxPrefix {
+			continue
+		}
+		got, err := postroom.GroupFromItem(item)
+		if err != nil || got != want[key] {
+			w.fail("row %v is %+v (%v), want %+v", key, got, err, want[key])
+			return
+		}
+		delete(want, key)
+	}
+	for key := range want {
+		w.fail("row %v is missing", key)
+		return
+	}
+}
+
+// judgeSent checks that everybody was told of everything, unless nobody was
+// promised that.
+func (w *world) judgeSent() {
+	fleet := w.check.control("control")
+	for _, p := range w.check.messages {
+		for _, n := range p.told {
+			if n == 0 && !fleet.unpromised(p) {
+				w.fail("nobody tells of message %s %s", p.GroupUUID, p.Key())
+				return
+			}
+		}
+	}
+}
+
+// judgeAside checks that what could not be processed is set aside, and nothing
+// else.
+func (w *world) judgeAside(control string, want map[backend.Key]bool) {
+	got := map[backend.Key]bool{}
+	for _, item := range w.store.Items(control) {
+		if key := backend.KeyOf(item); strings.HasPrefix(key.PK, "ASIDE#") && strings.HasSuffix(key.SK, "#000") {
+			got[backend.Key{PK: backend.Text(item, "record_pk"), SK: backend.Text(item, "record_sk")}] = true
+		}
+	}
+	if !maps.Equal(got, want) {
+		w.fail("%s: set aside are %v, want %v", control, slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(want)))
+	}
+}
