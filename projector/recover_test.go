@@ -204,35 +204,49 @@ func TestS6RecordedTwice(t *testing.T) {
 }
 
 // TestS6GapThatGrowsMeanwhile is not closed by a scan that may have passed what
-// it grew by, and keeps its earlier bound.
+// it grew by, also where the next leader goes on with it, and keeps its earlier
+// bound.
 func TestS6GapThatGrowsMeanwhile(t *testing.T) {
-	inBubble(t, func(t *testing.T, r *rig) {
-		r.lose(Options{})
-		ctx := t.Context()
-		r.loses(loss(10*time.Minute, time.Hour))
-		state, err := r.p.lost.gaps.read(ctx)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := r.p.lost.takeUp(ctx, state, state.openGaps())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.readAll(ctx); err != nil {
-			t.Fatal(err)
-		}
-		r.loses(loss(20*time.Minute, 2*time.Hour))
-		if err := s.finish(ctx); err != nil {
-			t.Fatal(err)
-		}
-		got := r.recovery()
-		if len(got.Open) != 1 || len(got.Finished) != 0 || got.Scan != nil {
-			t.Fatalf("%+v", got)
-		}
-		if g := got.Open[0]; !g.From.Equal(start.Add(10*time.Minute)) || !g.Until.Equal(start.Add(2*time.Hour)) {
-			t.Errorf("%+v", g)
-		}
-	})
+	for name, again := range map[string]bool{"one leader": false, "two, one after the other": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				r.lose(Options{})
+				r.loses(loss(10*time.Minute, time.Hour))
+				s := r.takeUp()
+				if err := s.readAll(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				r.loses(loss(20*time.Minute, 2*time.Hour))
+				if again {
+					s = r.takeUp()
+				}
+				if err := s.finish(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				got := r.recovery()
+				if len(got.Open) != 1 || len(got.Finished) != 0 || got.Scan != nil {
+					t.Fatalf("%+v", got)
+				}
+				if g := got.Open[0]; !g.From.Equal(start.Add(10*time.Minute)) || !g.Until.Equal(start.Add(2*time.Hour)) {
+					t.Errorf("%+v", g)
+				}
+			})
+		})
+	}
+}
+
+// takeUp begins a scan, or goes on with the one there is.
+func (r *rig) takeUp() *scan {
+	r.t.Helper()
+	state, err := r.p.lost.gaps.read(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := r.p.lost.takeUp(r.t.Context(), state, state.openGaps())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
 }
 
 // TestP17NothingChangesWhereAllWasRight: a recovery of a table that is projected
