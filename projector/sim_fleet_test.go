@@ -93,7 +93,7 @@ func (w *world) happen() {
 			w.replays = append(w.replays, &slot{name: name, control: "control-" + name})
 		}
 	case 2, 3:
-		if w.nights > 0 && w.begun() {
+		if w.nights > 0 {
 			w.nights--
 			w.night()
 		}
@@ -107,19 +107,6 @@ func (w *world) happen() {
 			w.meddle()
 		}
 	}
-}
-
-// begun reports whether every fleet has read something of the first shard since
-// its first start.
-func (w *world) begun() bool {
-	for _, s := range w.slots() {
-		for id, t := range w.check.control(s.control).leases {
-			if strings.HasSuffix(id.shard, "-0") && !t.begun {
-				return false
-			}
-		}
-	}
-	return len(w.check.control("control").leases) > 0
 }
 
 // night is a time in which nobody works: all are dead, stopped in order, or

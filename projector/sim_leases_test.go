@@ -15,7 +15,6 @@ type tenure struct {
 	there    bool // it has an item
 	checked  int  // how many of the shard's records are known to be done
 	finished bool // it was, at some time
-	begun    bool // it has had a checkpoint
 	lost     bool // it says that something was
 }
 
@@ -101,7 +100,6 @@ func (ctl *control) checkpointed(by string, id shardID, t *tenure, before, after
 	if sequence == was && !finishes {
 		return
 	}
-	t.begun = true
 	sh := ctl.check.world.store.Shard(id.arn, id.shard)
 	if sh == nil {
 		ctl.check.violation("%s: %s has a checkpoint in %s, which never was", ctl.name, by, id.shard)
