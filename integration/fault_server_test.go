@@ -75,10 +75,7 @@ func (p *plant) beginAnew() {
 	p.settle()
 	p.t.Logf("RECOVERY %s: %.1f s", p.t.Name(), time.Since(since).Seconds())
 	stop()
-	for _, d := range p.daemons() {
-		d.stop()
-	}
-	p.check()
+	p.quiet()
 }
 
 // supervise starts a daemon again when it ends, as systemd or Docker would.

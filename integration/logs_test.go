@@ -32,6 +32,7 @@ type trouble struct {
 // is told once when it begins and once when it is over.
 func troubles(log []string) (all []*trouble, err error) {
 	open := map[string]*trouble{}
+	leaves := false
 	for i, line := range log {
 		var entry struct {
 			Time             time.Time
@@ -66,9 +67,14 @@ func troubles(log []string) (all []*trouble, err error) {
 				return all, fmt.Errorf("line %d of the log: %w", i+1, err)
 			}
 			t.over = true
-			t.hasty = entry.Time.Sub(t.begun.Add(worked)) < lasting-time.Second
+			t.hasty = !leaves && entry.Time.Sub(t.begun.Add(worked)) < lasting-time.Second
 		}
-		if strings.HasSuffix(entry.Msg, "joins anew") { // what it did before is over and done with
+		switch { // what a projector did before it joins anew is over and done with
+		case strings.HasSuffix(entry.Msg, "going over to the new one"):
+			leaves = true
+		case entry.Msg == "joined the fleet":
+			leaves = false
+		case strings.HasSuffix(entry.Msg, "joins anew"):
 			for _, t := range all {
 				t.hasty = false
 			}

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/postroom/postroom/inbox"
@@ -54,29 +55,27 @@ func (v *watch) round(ctx context.Context, reader *inbox.Inbox, rows map[string]
 // pages while rows move up in it, so a row counts as gone only when it is missing
 // again and again.
 func (v *watch) look(ctx context.Context, reader *inbox.Inbox, user string, rows map[string]map[string]bool) error {
-	missing := ""
+	if rows[user] == nil {
+		rows[user] = map[string]bool{}
+	}
+	missing := maps.Clone(rows[user])
 	for range 3 {
-		now := map[string]bool{}
 		for g, err := range reader.AllConversations(ctx, user, inbox.PageOptions{Consistent: true}) {
 			if err != nil {
 				return err
 			}
-			now[g.GroupUUID] = true
+			delete(missing, g.GroupUUID)
+			rows[user][g.GroupUUID] = true
 		}
 		v.seen++
-		missing = ""
-		for group := range rows[user] {
-			if !now[group] {
-				missing = group
-			}
-		}
-		if missing == "" {
-			rows[user] = now
+		if len(missing) == 0 {
 			return nil
 		}
 	}
-	v.w.t.Errorf("the member %s has no row of the conversation %s any more", user, missing)
-	rows[user] = nil
+	for group := range missing {
+		v.w.t.Errorf("the member %s has no row of the conversation %s any more", user, group)
+		delete(rows[user], group)
+	}
 	return nil
 }
 

@@ -267,16 +267,26 @@ func (w *world) check() {
 		w.t.Errorf("verify: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	var status struct {
-		Quarantined int `json:"quarantined"`
-		Dead        struct {
-			Visible int `json:"visible"`
-		} `json:"dead_letter_queue"`
+		Shards   []struct{ Lost string }
+		Recovery struct {
+			OpenGaps []struct{ Reason string } `json:"open_gaps"`
+		}
+		Quarantined int
+		Dead        struct{ Visible int } `json:"dead_letter_queue"`
 	}
 	if err := json.Unmarshal([]byte(w.ok("status", "--json")), &status); err != nil {
 		w.t.Error(err)
 	}
 	if status.Quarantined != 0 || status.Dead.Visible != 0 {
 		w.t.Errorf("set aside or dead-lettered: %+v", status)
+	}
+	if len(status.Recovery.OpenGaps) != 0 {
+		w.t.Errorf("still to be recovered from the log: %+v", status.Recovery.OpenGaps)
+	}
+	for _, s := range status.Shards {
+		if s.Lost != "" {
+			w.t.Errorf("lost to the stream: %s", s.Lost)
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
