@@ -77,8 +77,8 @@ var projector = []Rule{
 	{
 		Name: "a message is acknowledged only when everybody is told",
 		File: "projector/entry.go",
-		Old:  "	e.parts.Store(2)\n",
-		New:  "	e.parts.Store(1)\n",
+		Old:  "if e.parts.Add(-1) > 0 {",
+		New:  "if e.parts.Add(-1) != 1 {",
 	},
 	{
 		Name: "a failed entry of a batch is sent again",
