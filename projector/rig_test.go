@@ -49,8 +49,13 @@ func newRig(t *testing.T) *rig {
 func (r *rig) readBefore() {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	none := stream.HandlerFunc(func(context.Context, []*stream.Record) error { return nil })
-	reader := stream.NewReader(r.store.Stream("t"), r.store.Table("control"), none, stream.Options{})
+	skip := stream.HandlerFunc(func(_ context.Context, records []*stream.Record) error {
+		for _, record := range records {
+			record.Ack()
+		}
+		return nil
+	})
+	reader := stream.NewReader(r.store.Stream("t"), r.store.Table("control"), skip, stream.Options{})
 	go func() { ended <- reader.Run(ctx) }()
 	for ok := false; !ok; _, ok = reader.IdleSince() {
 		time.Sleep(10 * time.Millisecond)
