@@ -1,6 +1,6 @@
-// Command mutants shows that the tests of the projector would notice: it takes
-// rules out of the projector, one at a time, and expects TestSimulation to fail
-// each time, or another test of the package where that needs too many seeds.
+// Command mutants shows that tests would notice: it takes rules out of the
+// projector and the stream's reader, one at a time, and expects TestSimulation to
+// fail each time, or another test where that needs too many seeds.
 //
 // Run it in the repository's root: go run ./internal/mutants [-seeds 1000]
 package main
@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/postroom/postroom/internal/mutants/rules"
 )
@@ -54,32 +55,48 @@ func run(seeds int) error {
 var (
 	caughtBySeed = regexp.MustCompile(`-run TestSimulation -seed (\d+)`)
 	caughtByTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+	panics       = regexp.MustCompile(`(?m)^(panic: [^\[\n]+)`)
 )
 
 // try returns what catches the mutant, a seed of the simulation or else another
-// test of the package; "" if nothing does.
+// test of its package; "" if nothing does.
 func try(r rules.Rule, dir string, seeds int) (string, error) {
 	overlay, err := r.Overlay(".", dir)
 	if err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "projector.test")
-	build := exec.Command("go", "test", "-c", "-o", binary, "-overlay", overlay, "./projector")
+	simulation, err := compile("projector", dir, overlay)
+	if err != nil {
+		return "", err
+	}
+	seed, err := fails(simulation, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
+	if seed != "" || err != nil {
+		return "simulation: " + seed, err
+	}
+	tests := simulation
+	if !strings.HasPrefix(r.File, "projector/") {
+		if tests, err = compile("stream", dir, overlay); err != nil {
+			return "", err
+		}
+	}
+	return fails(tests, caughtByTest, "-test.skip", "TestSimulation")
+}
+
+// compile builds a package's tests with the overlay.
+func compile(pkg, dir, overlay string) (tests string, err error) {
+	tests = filepath.Join(dir, pkg+".test")
+	build := exec.Command("go", "test", "-c", "-o", tests, "-overlay", overlay, "./"+pkg)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
 	}
-	seed, err := fails(binary, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
-	if seed != "" || err != nil {
-		return "seed " + seed, err
-	}
-	return fails(binary, caughtByTest, "-test.skip", "TestSimulation")
+	return tests, nil
 }
 
 // fails runs tests and returns what the expression finds in what they say if
 // they fail, "" if they pass.
-func fails(binary string, says *regexp.Regexp, args ...string) (string, error) {
-	test := exec.Command(binary, append(args, "-test.timeout", "10m")...)
-	test.Dir = "projector"
+func fails(tests string, says *regexp.Regexp, args ...string) (string, error) {
+	test := exec.Command(tests, append(args, "-test.timeout", "10m")...)
+	test.Dir = strings.TrimSuffix(filepath.Base(tests), ".test")
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
 	if err == nil {
@@ -88,6 +105,9 @@ func fails(binary string, says *regexp.Regexp, args ...string) (string, error) {
 		return "", err
 	}
 	match := says.FindSubmatch(out)
+	if match == nil {
+		match = panics.FindSubmatch(out)
+	}
 	if match == nil {
 		return "", fmt.Errorf("the tests failed without saying where: %w\n%s", err, out[:min(len(out), 2000)])
 	}
