@@ -169,7 +169,7 @@ func (c *crew) leader() *hand {
 	return nil
 }
 
-// lease changes a lease as an operator might.
+// change makes of a lease something else, as an operator might.
 func (c *crew) change(shard string, change func(*lease)) {
 	key := leaseKey(c.stream.arn, shard)
 	l := c.control.lease(c.stream.arn, shard)

@@ -195,7 +195,7 @@ func (s *shard) handOver(ctx context.Context) (time.Duration, error) {
 		s.opt.Logger.Debug("handed a shard over", "shard", s.id, "to", s.worker)
 	}
 	s.fleet.again.Store(true) // the new owner may be gone by now
-	if err := s.ring(s.run.reads); err != nil && s.run.reads.Err() == nil {
+	if err := s.ring(s.reads); err != nil && s.reads.Err() == nil {
 		s.opt.Logger.Debug("the new owner was not told, and finds out later", "shard", s.id, "error", err)
 	}
 	return 0, errOver

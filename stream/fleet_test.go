@@ -349,6 +349,49 @@ func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
 	})
 }
 
+// Whatever an operator makes of a lease, who owns it by the table and who reads
+// it are one and the same again after the next look at the leases.
+func TestS16TableAndReadersAreReconciled(t *testing.T) {
+	t.Parallel()
+	for what, meddle := range map[string]func(c *crew, one, two *hand){
+		"given to the other": func(c *crew, _, two *hand) {
+			run := c.control.lease(c.stream.arn, c.heldBy(two.name)[0]).run
+			c.change("s00", func(l *lease) { l.worker, l.run, l.epoch = two.name, run, l.epoch+1 })
+		},
+		"given to nobody there is": func(c *crew, _, _ *hand) {
+			c.change("s00", func(l *lease) { l.worker, l.run, l.epoch = "nobody", "none", l.epoch+1 })
+		},
+		"freed": func(c *crew, _, _ *hand) {
+			c.change("s00", func(l *lease) { l.worker, l.run = "", "" })
+		},
+		"removed": func(c *crew, _, _ *hand) { c.strike("s00") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrew(t, manyShards(4)...)
+				hands := c.hireAll("one", "two")
+				c.wantShare(hands[0], 2, 2)
+				if !slices.Contains(c.heldBy("one"), "s00") {
+					slices.Reverse(hands)
+				}
+				meddle(c, hands[0], hands[1])
+				pass(30*time.Second + 2*lookPause) // DiscoverInterval, and what is to be handed over
+				c.write()
+				pass(time.Second)
+				c.wantShare(hands[0], 1, 3)
+				c.wantShare(hands[1], 1, 3)
+				if held := append(c.heldBy("one"), c.heldBy("two")...); len(held) != 4 {
+					t.Errorf("held are %v", held)
+				}
+				c.finale()
+				wantStop(t, hands[0].worker)
+				wantStop(t, hands[1].worker)
+			})
+		})
+	}
+}
+
 // Children are read after their parents, whoever has those.
 func TestS3ParentsAndChildrenOfSeveralWorkers(t *testing.T) {
 	t.Parallel()

@@ -14,12 +14,11 @@ type gate struct {
 	mu    sync.Mutex
 	open  chan struct{}
 	shuts bool
-	trap  string         // shuts at the first call that begins with it
-	calls map[string]int // by name, without what they are of
+	trap  string // shuts at the first call that begins with it
 }
 
 func newGate() *gate {
-	g := &gate{open: make(chan struct{}), calls: make(map[string]int)}
+	g := &gate{open: make(chan struct{})}
 	close(g.open)
 	return g
 }
@@ -66,18 +65,9 @@ func (g *gate) pass(call string) {
 		g.trap = ""
 		g.close()
 	}
-	op, _, _ := strings.Cut(call, " ")
-	g.calls[op]++
 	open := g.open
 	g.mu.Unlock()
 	<-open
-}
-
-// called is how many calls of one name there were.
-func (g *gate) called(op string) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.calls[op]
 }
 
 // gatedStream and gatedTable hold calls before they are made and their answers
