@@ -50,6 +50,10 @@ type TableSpec struct {
 	// DeletionProtection makes DeleteTable fail, until SetDeletionProtection
 	// switches it off.
 	DeletionProtection bool
+	// TimeToLive is the attribute, a number of seconds since 1970, after which an
+	// item is removed some time later, on AWS within two days; until then it is
+	// read as any other. Empty: none.
+	TimeToLive string
 	// PointInTimeRecovery keeps continuous backups where the server can.
 	PointInTimeRecovery bool
 }

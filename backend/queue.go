@@ -12,6 +12,7 @@ const (
 	MaxQueueBytes = 1 << 20          // bodies of a batch, attributes included
 	MaxVisibility = 12 * time.Hour   // from the first receive on
 	MaxWait       = 20 * time.Second // of one Receive
+	MaxAttributes = 10               // of a message
 )
 
 // Queue is one queue, FIFO where its name ends in ".fifo". Every batch has 1 to
@@ -52,6 +53,10 @@ type SendEntry struct {
 	Body            string
 	GroupID         string
 	DeduplicationID string // FIFO queues only
+	// Attributes travel beside the body and count as its bytes do: up to
+	// MaxAttributes, each with a name of 1 to 256 letters, digits, hyphens,
+	// underscores and single periods, and a text that is not empty.
+	Attributes map[string]string
 }
 
 // Delivery is one message received.
@@ -61,7 +66,8 @@ type Delivery struct {
 	Body            string
 	GroupID         string // empty on a standard queue without groups
 	DeduplicationID string
-	ReceiveCount    int // how often it was received, this time included
+	Attributes      map[string]string // nil: none
+	ReceiveCount    int               // how often it was received, this time included
 	SentAt          time.Time
 	FirstReceivedAt time.Time
 }
