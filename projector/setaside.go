@@ -44,8 +44,8 @@ const (
 // stream would be dead after 24 hours.
 type aside struct{ retrying }
 
-// put sets a record aside and reports whether it lies there now. The same
-// record set aside again replaces itself.
+// put sets a record aside and reports whether its message did not lie there
+// before. The same record set aside again replaces itself.
 //
 // A message may come from the stream and from the log, at one time and from two
 // workers. It lies there once, as the stream's, which says where it was. Each
@@ -55,7 +55,8 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 		if err := a.write(ctx, r, reason, attempts, quiet); err != nil {
 			return false, err
 		}
-		return true, a.drop(ctx, logRecord(backend.Item{backend.AttrPK: text(r.Key.PK), backend.AttrSK: text(r.Key.SK)}))
+		there, err := a.drop(ctx, logRecord(backend.Item{backend.AttrPK: text(r.Key.PK), backend.AttrSK: text(r.Key.SK)}))
+		return !there, err
 	}
 	but := r.EventID // set aside quietly before, it is owed to somebody now
 	if quiet {
@@ -69,7 +70,7 @@ func (a aside) put(ctx context.Context, r *stream.Record, reason error, attempts
 	}
 	twin, err := a.holds(ctx, r.Key, r.EventID)
 	if err == nil && twin {
-		err = a.drop(ctx, r)
+		_, err = a.drop(ctx, r)
 	}
 	return !twin, err
 }
@@ -96,21 +97,21 @@ func (a aside) holds(ctx context.Context, key backend.Key, but string) (bool, er
 	}
 }
 
-// drop removes a record that is set aside, if it is.
-func (a aside) drop(ctx context.Context, r *stream.Record) error {
+// drop removes a record that is set aside, and reports whether it was.
+func (a aside) drop(ctx context.Context, r *stream.Record) (there bool, err error) {
 	first, err := a.get(ctx, asidePart(r, 0))
 	if err != nil || first == nil {
-		return err
+		return false, err
 	}
 	parts, err := strconv.Atoi(backend.Number(first, attrParts))
 	if err != nil {
-		return fmt.Errorf("record set aside %q, %q: %s: %w", r.Key.PK, r.Key.SK, attrParts, err)
+		return true, fmt.Errorf("record set aside %q, %q: %s: %w", r.Key.PK, r.Key.SK, attrParts, err)
 	}
 	keys := []backend.Key{asidePart(r, 0)}
 	for i := 1; i < parts; i++ {
 		keys = append(keys, asidePart(r, i))
 	}
-	return a.delete(ctx, keys)
+	return true, a.delete(ctx, keys)
 }
 
 func (a aside) write(ctx context.Context, r *stream.Record, reason error, attempts int, quiet bool) error {

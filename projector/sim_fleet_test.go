@@ -36,13 +36,14 @@ func (w *world) start(s *slot) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.worker = w.sched.Worker(fmt.Sprintf("%s%d", s.name, s.lives), w.store, stop)
+	s.worker.OnOpen = w.check.control(s.control).opens
 	w.check.born[s.worker.Name] = time.Now()
 	s.ended, s.err = make(chan error, 1), nil
 	wrong := w.between(-w.skew, w.skew)
 	s.proj = projector.New(projector.Config{
 		Table:     s.worker.Table(tableName),
 		Control:   s.worker.Table(s.control),
-		Stream:    &watched{s.worker.Stream(tableName), w.check, s.control},
+		Stream:    s.worker.Stream(tableName),
 		Queue:     s.worker.Queue(queueName),
 		TableName: tableName,
 		Index:     w.rng.IntN(2) == 0,

@@ -1,7 +1,6 @@
 package projector_test
 
 import (
-	"context"
 	"strings"
 	"time"
 
@@ -149,18 +148,10 @@ func (ctl *control) mayRead(by string, id shardID, what string) {
 	ctl.check.violation("%s: %s %s %s before its parent %s is finished", ctl.name, by, what, id.shard, sh.Parent)
 }
 
-// watched looks at what a worker reads.
-type watched struct {
-	backend.Stream
-
-	check   *checker
-	control string
-}
-
-func (s *watched) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
+// opens looks at where somebody begins to read a shard.
+func (ctl *control) opens(arn, shard string, at backend.Position) {
 	if at.Type == backend.Latest {
-		s.check.violation("%s is read from its latest record on", shard)
+		ctl.check.violation("%s is read from its latest record on", shard)
 	}
-	s.check.control(s.control).mayRead("somebody", shardID{arn, shard}, "opens")
-	return s.Stream.Iterator(ctx, arn, shard, at)
+	ctl.mayRead("somebody", shardID{arn, shard}, "opens")
 }

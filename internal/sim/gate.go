@@ -125,6 +125,9 @@ func (s *gatedStream) Children(ctx context.Context, arn, parent string) ([]backe
 func (s *gatedStream) Iterator(ctx context.Context, arn, shard string, at backend.Position) (string, error) {
 	c := &call{op: "open " + shard + " " + at.Sequence}
 	return pass(ctx, s.w, c, func(int) (string, error) {
+		if s.w.OnOpen != nil {
+			s.w.OnOpen(arn, shard, at)
+		}
 		return s.Stream.Iterator(context.Background(), arn, shard, at)
 	})
 }

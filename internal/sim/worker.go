@@ -13,6 +13,9 @@ import (
 // Worker is one process as the scheduler sees it.
 type Worker struct {
 	Name string
+	// OnOpen, if set, is told of every iterator that is opened, when the call is
+	// made. It is set before the first call.
+	OnOpen func(arn, shard string, at backend.Position)
 
 	s      *Scheduler
 	store  *Store
