@@ -35,32 +35,30 @@ func (w *Worker) extend(ctx context.Context) {
 	}
 }
 
-// extension is one message to extend.
+// extension is a call that extends a message.
 type extension struct {
-	*held
+	call
 
-	change backend.VisibilityChange
+	timeout time.Duration
 }
 
-// due marks and returns what has to be extended now.
+// due begins and returns what has to be extended now.
 func (h *hand) due() []extension {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	var due []extension
 	for _, m := range h.messages {
-		if m.settling || m.unextended || now.Before(m.extendAt) {
+		if m.calling || m.unextended || now.Before(m.extendAt) {
 			continue
 		}
-		left := (backend.MaxVisibility - now.Sub(m.receivedAt)).Truncate(time.Second)
-		if left <= 0 {
+		left := m.visibilityLeft(now)
+		if left == 0 {
 			m.unextended = true
 			continue
 		}
-		m.extending = true
-		due = append(due, extension{m, backend.VisibilityChange{
-			Receipt: m.Receipt, Timeout: min(h.visibility, left),
-		}})
+		m.calling = true
+		due = append(due, extension{call{m, m.Receipt}, min(h.visibility, left)})
 	}
 	return due
 }
@@ -70,7 +68,7 @@ func (h *hand) due() []extension {
 func (w *Worker) extendBatch(ctx context.Context, batch []extension) {
 	changes := make([]backend.VisibilityChange, len(batch))
 	for i, e := range batch {
-		changes[i] = e.change
+		changes[i] = backend.VisibilityChange{Receipt: e.receipt, Timeout: e.timeout}
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, w.opts.Visibility/4, errNoAnswer)
 	defer cancel()
@@ -99,17 +97,13 @@ func (h *hand) extended(batch []extension, failed []backend.EntryError, ok bool)
 	for i, e := range batch {
 		sender, bad := refused[i]
 		switch {
-		case e.Receipt != e.change.Receipt: // received again meanwhile
+		case e.Receipt != e.receipt: // received again meanwhile
 		case ok && !bad:
 			h.stats.Extended++
 			e.extendAt = now.Add(extendAfter(h.visibility))
 		case sender:
 			e.unextended = true
 		}
-		e.extending = false
-		if e.deferred != nil {
-			h.submit(*e.deferred)
-			e.deferred = nil
-		}
+		h.ended(e.held)
 	}
 }

@@ -14,55 +14,26 @@ import (
 // refused to delete.
 const handledMemory = 10_000
 
-// held is one message in hand.
-type held struct {
-	backend.Delivery // of it only Receipt changes, to the newest, under mu
-
-	lane       *lane
-	receivedAt time.Time // the newest receipt
-	extendAt   time.Time
-	unextended bool // cannot be extended any more
-	extending  bool // a call is under way
-	settling   bool // not to be extended any more
-	// deferred is the settlement that waits for the extension under way.
-	deferred *settlement
-}
-
-// settlement is how a message leaves the hand: deleted, or visible again after
-// a time.
-type settlement struct {
-	*held
-
-	delete  bool
-	visible time.Duration
-	failed  bool // after a failure, rather than unhandled
-}
-
-// lane is the messages of one group, handled one after the other.
-type lane struct {
-	key     string
-	waiting []*held
-	busy    bool // one is being handled
-}
-
 // hand is the messages of a worker between receipt and settlement.
 type hand struct {
-	max        int
-	visibility time.Duration
-	// deletes and changes carry settlements to those who call the queue. Each
-	// message in hand is in at most one of them once, so that sending to them,
-	// under mu, never blocks.
-	deletes, changes chan settlement
+	max, maxBytes int
+	visibility    time.Duration
+	// deletes, changes and letters carry messages to those who tell the queue.
+	// Each message in hand is in at most one of them once, so that sending to
+	// them, under mu, never blocks.
+	deletes, changes, letters chan *held
 
 	mu       sync.Mutex
-	room     sync.Cond // max may allow more
+	room     sync.Cond // max or maxBytes may allow more
 	work     sync.Cond // ready has more
 	messages map[string]*held
+	bytes    int // of the messages
 	lanes    map[string]*lane
 	ready    []*lane // with messages waiting and none being handled
 	reserved int     // room given to receives under way
 	draining bool
-	closed   bool
+	burying  bool                         // letters may be sent to
+	telling  bool                         // deletes and changes may be sent to
 	handled  *lru.Cache[string, struct{}] // handled, and not deleted
 	stats    Stats
 	// emptySince is, for each receiver, the time of the first of its last
@@ -76,9 +47,13 @@ func newHand(o Options) *hand {
 	handled, _ := lru.New[string, struct{}](handledMemory) // fails for a size below one only
 	h := &hand{
 		max:        o.MaxBuffered,
+		maxBytes:   o.MaxBufferedBytes,
 		visibility: o.Visibility,
-		deletes:    make(chan settlement, o.MaxBuffered),
-		changes:    make(chan settlement, o.MaxBuffered),
+		deletes:    make(chan *held, o.MaxBuffered),
+		changes:    make(chan *held, o.MaxBuffered),
+		letters:    make(chan *held, o.MaxBuffered),
+		burying:    true,
+		telling:    true,
 		messages:   make(map[string]*held),
 		lanes:      make(map[string]*lane),
 		handled:    handled,
@@ -99,7 +74,7 @@ func (h *hand) reserve(ctx context.Context, limit int) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ctx.Err() == nil {
-		if free := h.max - len(h.messages) - h.reserved; free > 0 {
+		if free := h.max - len(h.messages) - h.reserved; free > 0 && h.bytes < h.maxBytes {
 			n := min(free, limit)
 			h.reserved += n
 			if h.askedSince.IsZero() {
@@ -112,20 +87,28 @@ func (h *hand) reserve(ctx context.Context, limit int) int {
 	return 0
 }
 
+// unreserve gives room back that a failed receive did not use.
+func (h *hand) unreserve(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reserved -= n
+	h.room.Signal()
+}
+
 // admit takes in what a receive brought, and gives its reserved room back.
-func (h *hand) admit(receiver, reserved int, received []backend.Delivery) {
+func (h *hand) admit(receiver, reserved int, brought []backend.Delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	h.reserved -= reserved
 	h.askedSince = time.Time{}
 	switch {
-	case len(received) > 0:
+	case len(brought) > 0:
 		h.emptySince[receiver] = time.Time{}
 	case h.emptySince[receiver].IsZero():
 		h.emptySince[receiver] = now
 	}
-	for _, d := range received {
+	for _, d := range brought {
 		h.stats.Received++
 		h.admitOne(d, now)
 	}
@@ -135,50 +118,23 @@ func (h *hand) admit(receiver, reserved int, received []backend.Delivery) {
 func (h *hand) admitOne(d backend.Delivery, now time.Time) {
 	if m := h.messages[d.MessageID]; m != nil {
 		h.stats.Duplicates++
-		m.Receipt = d.Receipt
-		m.received(now, h.visibility)
+		m.renewed(d.Receipt, now, h.visibility)
 		return
 	}
 	m := &held{Delivery: d}
-	m.received(now, h.visibility)
+	m.renewed(d.Receipt, now, h.visibility)
 	h.messages[d.MessageID] = m
+	h.bytes += m.sizeBytes()
 	if h.handled.Remove(d.MessageID) {
 		h.stats.Duplicates++
-		h.settleLocked(settlement{held: m, delete: true})
+		h.acknowledge(m, fate{verdict: handled})
 		return
 	}
 	if h.draining {
-		h.settleLocked(settlement{held: m})
+		h.acknowledge(m, fate{verdict: givenBack})
 		return
 	}
 	h.enqueue(m)
-}
-
-func (m *held) received(now time.Time, visibility time.Duration) {
-	m.receivedAt, m.unextended = now, false
-	m.extendAt = now.Add(extendAfter(visibility))
-}
-
-// enqueue puts m at the end of its lane.
-func (h *hand) enqueue(m *held) {
-	key := m.GroupID
-	if key == "" {
-		key = "\x00" + m.MessageID // no group has this character in its name
-	}
-	m.lane = h.lanes[key]
-	if m.lane == nil {
-		m.lane = &lane{key: key}
-		h.lanes[key] = m.lane
-	}
-	m.lane.waiting = append(m.lane.waiting, m)
-	if !m.lane.busy && len(m.lane.waiting) == 1 {
-		h.makeReady(m.lane)
-	}
-}
-
-func (h *hand) makeReady(l *lane) {
-	h.ready = append(h.ready, l)
-	h.work.Signal()
 }
 
 // next waits for the next message to handle. Nil: there will be none.
@@ -191,81 +147,35 @@ func (h *hand) next() (*held, backend.Delivery) {
 	if h.draining {
 		return nil, backend.Delivery{}
 	}
-	l := h.ready[0]
-	h.ready[0] = nil
-	h.ready = h.ready[1:]
-	m := l.waiting[0]
-	l.waiting[0] = nil
-	l.waiting = l.waiting[1:]
-	l.busy = true
+	m := h.take()
 	return m, m.Delivery
 }
 
-// succeeded settles a handled message and lets its lane go on.
-func (h *hand) succeeded(m *held) {
+// concluded settles a message that a handler had. Its lane goes on, but for a
+// failure: then what waits behind it goes back too.
+func (h *hand) concluded(m *held, f fate) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stats.Delivered++
-	h.settleLocked(settlement{held: m, delete: true})
+	switch f.verdict {
+	case handled:
+		h.stats.Delivered++
+	case dropped:
+		h.stats.Dropped++
+	default:
+		h.stats.Failed++
+	}
+	h.acknowledge(m, f)
+	if f.verdict == hidden {
+		h.giveBackLane(m.lane)
+	}
 	h.free(m.lane)
-}
-
-// failed hides a message for a while and gives back those that wait behind it.
-func (h *hand) failed(m *held, retryIn time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stats.Failed++
-	h.settleLocked(settlement{held: m, visible: retryIn, failed: true})
-	h.giveBackLane(m.lane)
-	h.free(m.lane)
-}
-
-// free lets a lane go on after one of its messages.
-func (h *hand) free(l *lane) {
-	l.busy = false
-	if len(l.waiting) > 0 {
-		h.makeReady(l)
-		return
-	}
-	delete(h.lanes, l.key)
-}
-
-func (h *hand) giveBackLane(l *lane) {
-	for _, m := range l.waiting {
-		h.settleLocked(settlement{held: m})
-	}
-	l.waiting = nil
-}
-
-// drain gives back what no handler has begun. After it next returns nothing.
-func (h *hand) drain() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.draining = true
-	for key, l := range h.lanes {
-		h.giveBackLane(l)
-		if !l.busy {
-			delete(h.lanes, key)
-		}
-	}
-	h.ready = nil
-	h.work.Broadcast()
-}
-
-// close ends the flow of settlements. Messages still in hand stay there.
-func (h *hand) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = true
-	close(h.deletes)
-	close(h.changes)
 }
 
 func (h *hand) snapshot() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.stats
-	s.InFlight = int64(len(h.messages))
+	s.InFlight, s.InFlightBytes = int64(len(h.messages)), int64(h.bytes)
 	return s
 }
 

@@ -17,18 +17,30 @@ func (w *Worker) handle(ctx context.Context) {
 		if m == nil {
 			return
 		}
-		err := w.callHandler(ctx, d)
-		if err == nil {
-			w.hand.succeeded(m)
-			continue
-		}
-		retryIn := w.retryIn(d.ReceiveCount)
-		if ctx.Err() != nil {
-			retryIn = 0 // cut short by the drain, which is not its fault
-		}
-		w.logFailure(d, err, retryIn)
-		w.hand.failed(m, retryIn)
+		w.hand.concluded(m, w.judge(ctx, d, w.callHandler(ctx, d)))
 	}
+}
+
+// judge decides what is to become of a message that a handler had, and logs what
+// was no success.
+func (w *Worker) judge(ctx context.Context, d backend.Delivery, err error) fate {
+	if err == nil {
+		return fate{verdict: handled}
+	}
+	f := fate{verdict: hidden, hide: w.retryIn(d.ReceiveCount)}
+	switch i := instructionOf(err); {
+	case ctx.Err() != nil: // cut short by the drain, which is not its fault
+		f.hide = 0
+	case i == nil:
+	case i.verb == drop:
+		f = fate{verdict: dropped}
+	case i.verb == deadLetter && w.opts.DeadLetters != nil:
+		f = fate{verdict: letter, reason: i.reason()}
+	case i.verb == retry:
+		f.hide = wholeSecondsUp(i.after)
+	}
+	w.logFailure(d, err, f)
+	return f
 }
 
 // panicError is a handler's panic.
@@ -48,20 +60,27 @@ func (w *Worker) callHandler(ctx context.Context, d backend.Delivery) (err error
 	return w.handler.Handle(ctx, d)
 }
 
-func (w *Worker) logFailure(d backend.Delivery, err error, retryIn time.Duration) {
-	attrs := []any{
-		"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount,
-		"retry_in", retryIn, "error", err,
-	}
+func (w *Worker) logFailure(d backend.Delivery, err error, f fate) {
+	attrs := []any{"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount, "error", err}
 	if p, ok := err.(*panicError); ok { //nolint:errorlint // made in callHandler, never wrapped
-		w.log.Error("handler panicked", append(attrs, "stack", string(p.stack))...)
+		w.log.Error("handler panicked", append(attrs, "retry_in", f.hide, "stack", string(p.stack))...)
 		return
 	}
-	w.log.Warn("message failed", attrs...)
+	switch f.verdict {
+	case dropped:
+		w.log.Warn("message dropped unhandled", attrs...)
+	case letter:
+		w.log.Warn("message goes to the dead-letter queue", attrs...)
+	default:
+		w.log.Warn("message failed", append(attrs, "retry_in", f.hide)...)
+	}
 }
 
 // retryIn is the pause after a message failed, in whole seconds.
 func (w *Worker) retryIn(receiveCount int) time.Duration {
-	d := trouble.Pause(w.opts.BackoffMin, w.opts.BackoffMax, receiveCount)
-	return (d + time.Second - 1).Truncate(time.Second)
+	return wholeSecondsUp(trouble.Pause(w.opts.BackoffMin, w.opts.BackoffMax, receiveCount))
+}
+
+func wholeSecondsUp(d time.Duration) time.Duration {
+	return min(d+time.Second-1, backend.MaxVisibility).Truncate(time.Second)
 }

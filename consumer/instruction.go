@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/postroom/postroom/internal/outbox"
 )
 
 // Instruction is an error by which a handler says what is to become of its
@@ -56,6 +58,14 @@ func (i *Instruction) Error() string {
 
 // Unwrap returns the cause.
 func (i *Instruction) Unwrap() error { return i.cause }
+
+// reason is the cause as an attribute of a message.
+func (i *Instruction) reason() string {
+	if i.cause == nil || i.cause.Error() == "" {
+		return "the handler gave no reason"
+	}
+	return outbox.Clean(i.cause.Error(), maxReason)
+}
 
 // instructionOf returns what a handler asked for with its error; of another
 // error nil.

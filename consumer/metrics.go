@@ -31,6 +31,10 @@ func metrics() []metric.Metric[Stats] {
 			func(s Stats) int64 { return s.Delivered }),
 		metric.Counter("postroom_consumer_failed_total", "Messages whose handling failed; they come again.",
 			func(s Stats) int64 { return s.Failed }),
+		metric.Counter("postroom_consumer_dropped_total", "Messages deleted unhandled, since the handler wanted it.",
+			func(s Stats) int64 { return s.Dropped }),
+		metric.Counter("postroom_consumer_dead_lettered_total", "Messages sent to the dead-letter queue, since the handler gave them up.",
+			func(s Stats) int64 { return s.DeadLettered }),
 		metric.Counter("postroom_consumer_duplicates_total", "Messages received again while in hand or after handling, and dropped.",
 			func(s Stats) int64 { return s.Duplicates }),
 		metric.Counter("postroom_consumer_deleted_total", "Messages deleted from the queue.",
@@ -41,7 +45,9 @@ func metrics() []metric.Metric[Stats] {
 			func(s Stats) int64 { return s.GivenBack }),
 		metric.Counter("postroom_consumer_extended_total", "Extensions of a message's visibility.",
 			func(s Stats) int64 { return s.Extended }),
-		metric.Gauge("postroom_consumer_in_flight", "Messages in hand: waiting, being handled, and not yet deleted.",
+		metric.Gauge("postroom_consumer_in_flight", "Messages in hand: waiting, being handled, and not yet settled.",
 			func(s Stats) float64 { return float64(s.InFlight) }),
+		metric.Gauge("postroom_consumer_in_flight_bytes", "Bodies and attributes of the messages in hand.",
+			func(s Stats) float64 { return float64(s.InFlightBytes) }),
 	}
 }

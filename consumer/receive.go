@@ -43,11 +43,3 @@ func (w *Worker) receiveOnce(ctx context.Context, n int) ([]backend.Delivery, er
 	defer cancel()
 	return w.queue.Receive(ctx, n, w.opts.Wait, w.opts.Visibility)
 }
-
-// unreserve gives room back that a failed receive did not use.
-func (h *hand) unreserve(n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.reserved -= n
-	h.room.Signal()
-}

@@ -18,84 +18,28 @@ const (
 	callTimeout = 10 * time.Second
 )
 
-// settleLocked lets a message leave the hand. It is not extended from here on,
-// and an extension under way ends first: one that landed after a backoff would
-// hide the message for longer.
-func (h *hand) settleLocked(s settlement) {
-	s.settling = true
-	if s.extending {
-		s.deferred = &s
-		return
+// settleCall settles messages with one call to the queue.
+type settleCall func(ctx context.Context, calls []call) ([]backend.EntryError, error)
+
+func (w *Worker) delete(ctx context.Context, calls []call) ([]backend.EntryError, error) {
+	receipts := make([]string, len(calls))
+	for i, c := range calls {
+		receipts[i] = c.receipt
 	}
-	h.submit(s)
-}
-
-func (h *hand) submit(s settlement) {
-	switch {
-	case h.closed: // abandoned by the drain; it comes again
-	case s.delete:
-		h.deletes <- s
-	default:
-		h.changes <- s
-	}
-}
-
-// settled reports what became of settlements: true for those that are done,
-// false for those that the queue refuses for good. It returns the ones to do
-// again because a newer receipt came meanwhile.
-func (h *hand) settled(batch []settlement, receipts []string, done []bool) (again []settlement) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i, s := range batch {
-		if s.Receipt != receipts[i] {
-			again = append(again, s)
-			continue
-		}
-		delete(h.messages, s.MessageID)
-		switch {
-		case s.delete && done[i]:
-			h.stats.Deleted++
-		case s.delete:
-			h.stats.DeleteFailed++
-			h.handled.Add(s.MessageID, struct{}{})
-		case done[i] && !s.failed:
-			h.stats.GivenBack++
-		}
-	}
-	h.lastSettled = time.Now()
-	h.room.Broadcast()
-	return again
-}
-
-// receiptsOf returns the newest receipts of a batch.
-func (h *hand) receiptsOf(batch []settlement) []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	receipts := make([]string, len(batch))
-	for i, s := range batch {
-		receipts[i] = s.Receipt
-	}
-	return receipts
-}
-
-// settleCall settles a batch with one call to the queue.
-type settleCall func(ctx context.Context, batch []settlement, receipts []string) ([]backend.EntryError, error)
-
-func (w *Worker) delete(ctx context.Context, _ []settlement, receipts []string) ([]backend.EntryError, error) {
 	return w.queue.Delete(ctx, receipts)
 }
 
-func (w *Worker) giveBack(ctx context.Context, batch []settlement, receipts []string) ([]backend.EntryError, error) {
-	changes := make([]backend.VisibilityChange, len(batch))
-	for i, s := range batch {
-		changes[i] = backend.VisibilityChange{Receipt: receipts[i], Timeout: s.visible}
+func (w *Worker) giveBack(ctx context.Context, calls []call) ([]backend.EntryError, error) {
+	changes := make([]backend.VisibilityChange, len(calls))
+	for i, hide := range w.hand.hideFor(calls) {
+		changes[i] = backend.VisibilityChange{Receipt: calls[i].receipt, Timeout: hide}
 	}
 	return w.queue.ChangeVisibility(ctx, changes)
 }
 
-// settle takes settlements in batches until their flow ends, with several calls
+// settle takes messages in batches until their flow ends, with several calls
 // under way at once.
-func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan settlement, parallel int, call settleCall) {
+func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan *held, parallel int, do settleCall) {
 	var calls sync.WaitGroup
 	defer calls.Wait()
 	permits := make(chan struct{}, parallel)
@@ -106,7 +50,7 @@ func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan settl
 		}
 		permits <- struct{}{}
 		calls.Go(func() {
-			w.settleBatch(ctx, work, batch, call)
+			w.settleBatch(ctx, work, batch, do)
 			<-permits
 		})
 	}
@@ -114,21 +58,21 @@ func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan settl
 
 // collect returns the next batch: a full one, or what came within linger. It is
 // empty at the end.
-func collect(in <-chan settlement) []settlement {
+func collect(in <-chan *held) []*held {
 	first, ok := <-in
 	if !ok {
 		return nil
 	}
-	batch := append(make([]settlement, 0, backend.MaxQueueBatch), first)
+	batch := append(make([]*held, 0, backend.MaxQueueBatch), first)
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for len(batch) < backend.MaxQueueBatch {
 		select {
-		case s, ok := <-in:
+		case m, ok := <-in:
 			if !ok {
 				return batch
 			}
-			batch = append(batch, s)
+			batch = append(batch, m)
 		case <-timer.C:
 			return batch
 		}
@@ -138,16 +82,19 @@ func collect(in <-chan settlement) []settlement {
 
 // settleBatch settles a batch, each entry on its own, until nothing is left of
 // it or ctx is done.
-func (w *Worker) settleBatch(ctx context.Context, work *trouble.Work, batch []settlement, call settleCall) {
+func (w *Worker) settleBatch(ctx context.Context, work *trouble.Work, batch []*held, do settleCall) {
 	who := batch[0].MessageID
-	for len(batch) > 0 {
-		receipts := w.hand.receiptsOf(batch)
-		failed, err := callOnce(ctx, func(ctx context.Context) ([]backend.EntryError, error) {
-			return call(ctx, batch, receipts)
-		})
-		if err == nil {
-			batch, err = w.sortOut(ctx, work, batch, receipts, failed)
+	for {
+		calls := w.hand.begin(batch)
+		if len(calls) == 0 {
+			break
 		}
+		failed, err := callOnce(ctx, func(ctx context.Context) ([]backend.EntryError, error) { return do(ctx, calls) })
+		outcomes := make([]outcome, len(calls))
+		if err == nil {
+			outcomes, err = w.sortOut(ctx, work, calls, failed)
+		}
+		batch = w.hand.told(calls, outcomes)
 		if err == nil {
 			continue
 		}
@@ -159,32 +106,27 @@ func (w *Worker) settleBatch(ctx context.Context, work *trouble.Work, batch []se
 	work.Worked(who)
 }
 
-// sortOut keeps of a batch what has to be tried again. The error is of an entry
-// that failed, and asks for a pause. A message that the queue refuses to settle
-// is given up: it comes again.
+// sortOut tells what became of each part of a call. The error is of one that
+// failed, and asks for a pause. A message that the queue refuses to settle is
+// given up: it comes again.
 func (w *Worker) sortOut(
-	ctx context.Context, work *trouble.Work, batch []settlement, receipts []string, failed []backend.EntryError,
-) (again []settlement, err error) {
-	fate := make(map[int]backend.EntryError, len(failed))
-	for _, e := range failed {
-		fate[e.Index] = e
+	ctx context.Context, work *trouble.Work, calls []call, failed []backend.EntryError,
+) (outcomes []outcome, err error) {
+	outcomes = make([]outcome, len(calls))
+	for i := range outcomes {
+		outcomes[i] = done
 	}
-	var settled []settlement
-	var used []string
-	var done []bool
-	for i, s := range batch {
-		e, bad := fate[i]
-		if bad && !e.SenderFault {
-			again, err = append(again, s), e
+	for _, e := range failed {
+		if !e.SenderFault {
+			outcomes[e.Index], err = undone, e
 			continue
 		}
-		if bad {
-			work.Failed(ctx, s.MessageID, e)
-			work.Worked(s.MessageID)
-		}
-		settled, used, done = append(settled, s), append(used, receipts[i]), append(done, !bad)
+		outcomes[e.Index] = refused
+		who := calls[e.Index].MessageID
+		work.Failed(ctx, who, e)
+		work.Worked(who)
 	}
-	return append(again, w.hand.settled(settled, used, done)...), err
+	return outcomes, err
 }
 
 func callOnce[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {

@@ -16,8 +16,9 @@ import (
 // Handler does what a message asks for.
 type Handler interface {
 	// Handle handles one message. With nil the message is done and will be
-	// deleted; with an error it comes again later. Calls overlap, but for
-	// messages of one group. Handle must return soon after ctx is done, which
+	// deleted; with an error it comes again after a pause that grows with its
+	// receive count, unless the error is an [Instruction]. Calls overlap, but
+	// for messages of one group. Handle must return soon after ctx is done, which
 	// happens only when a drain runs out of time.
 	Handle(ctx context.Context, d backend.Delivery) error
 }
@@ -36,8 +37,16 @@ type Options struct {
 	// brings at most ten messages a round trip. Default 2.
 	Receivers int
 	// MaxBuffered bounds the messages in hand: waiting, being handled, and not
-	// yet deleted. Default ten for each handler.
+	// yet settled. Default ten for each handler.
 	MaxBuffered int
+	// MaxBufferedBytes bounds their bodies and attributes: no receive begins
+	// while there are more, and each may bring ten of at most 1 MiB each.
+	// Default 64 MiB.
+	MaxBufferedBytes int
+	// DeadLetters is where messages go at once that a handler gives up with
+	// [DeadLetter]: the queue's own dead-letter queue. Default: none, and they
+	// get there by their receive count.
+	DeadLetters backend.Queue
 	// Visibility is for how long a message is hidden at a time, in whole
 	// seconds from 1 s to 12 h; a message of a crashed worker comes again after
 	// at most this. Default 30 s.
@@ -51,7 +60,8 @@ type Options struct {
 	// 2 s and 5 min.
 	BackoffMin, BackoffMax time.Duration
 	// DrainTimeout bounds the time between the end of Run's context and its
-	// return; handlers are cancelled after three quarters of it. Default 1 s.
+	// return; handlers are cancelled after three quarters of it. Default 8 s:
+	// less than the 10 s that Docker waits before it kills.
 	DrainTimeout time.Duration
 	// Logger takes failures and what became of a drain. Default: none.
 	Logger *slog.Logger
@@ -61,16 +71,18 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.Concurrency, 16)
 	setDefault(&o.Receivers, 2)
 	setDefault(&o.MaxBuffered, 10*o.Concurrency)
+	setDefault(&o.MaxBufferedBytes, 64<<20)
 	setDefault(&o.Visibility, 30*time.Second)
 	setDefault(&o.Wait, backend.MaxWait)
 	setDefault(&o.BackoffMin, 2*time.Second)
 	setDefault(&o.BackoffMax, 5*time.Minute)
-	setDefault(&o.DrainTimeout, time.Second)
+	setDefault(&o.DrainTimeout, 8*time.Second)
 	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
 	return o, errors.Join(
 		check("Concurrency", o.Concurrency, 1, 1<<16),
 		check("Receivers", o.Receivers, 1, 1<<10),
 		check("MaxBuffered", o.MaxBuffered, 1, 1<<20),
+		check("MaxBufferedBytes", o.MaxBufferedBytes, 1, 1<<40),
 		check("Visibility", o.Visibility, time.Second, backend.MaxVisibility),
 		check("Wait", o.Wait, time.Second, backend.MaxWait),
 		check("BackoffMin", o.BackoffMin, time.Millisecond, backend.MaxVisibility),
@@ -111,8 +123,8 @@ type Worker struct {
 	hand    *hand
 	started atomic.Bool
 
-	troubles                               *trouble.Log
-	receiving, extending, deleting, giving *trouble.Work
+	troubles                                        *trouble.Log
+	receiving, extending, deleting, giving, burying *trouble.Work
 }
 
 // Bounds of the pause after a failed call to the queue. The longer is how long
@@ -136,6 +148,7 @@ func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
 		extending: troubles.Work("extending visibility"),
 		deleting:  troubles.Work("deleting messages"),
 		giving:    troubles.Work("giving messages back"),
+		burying:   troubles.Work("sending dead letters"),
 	}, nil
 }
 
@@ -160,7 +173,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopSettling()
 	defer stopExtending()
 
-	var receivers, handlers, extender, settlers sync.WaitGroup
+	var receivers, handlers, extender, burier, settlers sync.WaitGroup
 	for i := range w.opts.Receivers {
 		receivers.Go(func() { w.receive(ctx, i) })
 	}
@@ -168,6 +181,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		handlers.Go(func() { w.handle(handling) })
 	}
 	extender.Go(func() { w.extend(extending) })
+	burier.Go(func() { w.bury(settling) })
 	settlers.Go(func() { w.settle(settling, w.deleting, w.hand.deletes, parallelDeletes, w.delete) })
 	settlers.Go(func() { w.settle(settling, w.giving, w.hand.changes, 1, w.giveBack) })
 
@@ -178,9 +192,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.hand.drain()
 	waitFor(settling, &receivers)
 	waitFor(settling, &handlers)
+	w.hand.endBurials()
+	waitFor(settling, &burier)
 	stopExtending()
 	waitFor(settling, &extender)
-	w.hand.close()
+	w.hand.end()
 	waitFor(settling, &settlers)
 	w.troubles.Close()
 	w.logStopped(time.Since(began))
@@ -195,7 +211,7 @@ func (w *Worker) logStopped(took time.Duration) {
 	}
 	w.log.Log(context.Background(), level, text,
 		"received", s.Received, "delivered", s.Delivered, "failed", s.Failed,
-		"duplicates", s.Duplicates, "deleted", s.Deleted, "delete_failed", s.DeleteFailed,
+		"dropped", s.Dropped, "dead_lettered", s.DeadLettered, "duplicates", s.Duplicates, "deleted", s.Deleted, "delete_failed", s.DeleteFailed,
 		"given_back", s.GivenBack, "in_flight", s.InFlight, "took", took.Round(time.Millisecond))
 }
 
@@ -226,12 +242,16 @@ type Stats struct {
 	Received     int64 // messages received, repeated ones included
 	Delivered    int64 // handled to success
 	Failed       int64 // handled with an error or a panic
+	Dropped      int64 // deleted unhandled: see [Drop]
+	DeadLettered int64 // sent to the dead-letter queue: see [DeadLetter]
 	Duplicates   int64 // received again while in hand or after handling: dropped
 	Deleted      int64 // deleted from the queue
 	DeleteFailed int64 // handled, but the queue refused to delete: it comes again
 	GivenBack    int64 // returned to the queue unhandled
 	Extended     int64 // extensions of a message's visibility
 	InFlight     int64 // in hand now
+	// InFlightBytes is the size of those, bodies and attributes.
+	InFlightBytes int64
 }
 
 // Stats returns the counts so far.

@@ -1,0 +1,72 @@
+// Package outbox cuts what is to be sent to a queue into batches.
+package outbox
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Next returns the indices of the entries that go into one call of Send, and of
+// those that wait for the next: a batch has at most MaxQueueBatch entries of
+// MaxQueueBytes together, and at most one of a group. A group's next entry waits
+// until the last was accepted, since one that failed and was sent again would
+// otherwise come after its successor. The first entry always goes.
+func Next(entries []backend.SendEntry) (batch, rest []int) {
+	size := 0
+	groups := make(map[string]bool, backend.MaxQueueBatch)
+	for i, e := range entries {
+		n := SizeBytes(e)
+		fits := len(batch) < backend.MaxQueueBatch && size+n <= backend.MaxQueueBytes
+		if len(batch) > 0 && (!fits || e.GroupID != "" && groups[e.GroupID]) {
+			groups[e.GroupID] = true // what follows in the group waits too
+			rest = append(rest, i)
+			continue
+		}
+		groups[e.GroupID] = true
+		size += n
+		batch = append(batch, i)
+	}
+	return batch, rest
+}
+
+// Pick returns the elements with the indices.
+func Pick[T any](all []T, indices []int) []T {
+	picked := make([]T, len(indices))
+	for n, i := range indices {
+		picked[n] = all[i]
+	}
+	return picked
+}
+
+// attributeType counts, too. Source: SQS developer guide, message metadata.
+const attributeType = "String"
+
+// SizeBytes is what an entry counts for in the size of a batch.
+func SizeBytes(e backend.SendEntry) int {
+	n := len(e.Body)
+	for name, value := range e.Attributes {
+		n += len(name) + len(attributeType) + len(value)
+	}
+	return n
+}
+
+// Clean replaces what SQS refuses in a text, and bounds it on a rune boundary.
+// Allowed are tab, line feed, carriage return and U+0020–U+D7FF, U+E000–U+FFFD,
+// U+10000–U+10FFFF. Source: SQS API reference, SendMessage, MessageBody.
+func Clean(s string, maxBytes int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	if len(s) <= maxBytes {
+		return s
+	}
+	for maxBytes > 0 && !utf8.RuneStart(s[maxBytes]) {
+		maxBytes--
+	}
+	return s[:maxBytes]
+}
