@@ -13,7 +13,7 @@ type Backend interface {
 	// CreateTable makes a table and returns once it, its index and its stream
 	// can be used. It does not compare: an existing name is KindExists. An error
 	// that is errors.ErrUnsupported says that the table was made, and can be
-	// used, but that its server has no point-in-time recovery.
+	// used, but that its server has no point-in-time recovery or no time to live.
 	CreateTable(ctx context.Context, spec TableSpec) error
 	// DescribeTable tells how an existing table is made.
 	DescribeTable(ctx context.Context, name string) (TableSpec, error)
@@ -21,6 +21,11 @@ type Backend interface {
 	// or off, and returns once that holds. Where it is so already nothing happens.
 	// A missing table is KindNotFound.
 	SetDeletionProtection(ctx context.Context, table string, on bool) error
+	// SetTimeToLive switches [TableSpec].TimeToLive of a table on, for the items
+	// that it holds already, too. Where it is so already nothing happens; another
+	// attribute than the table's is KindInvalid, a missing table KindNotFound. An
+	// error that is errors.ErrUnsupported says that the server has no such thing.
+	SetTimeToLive(ctx context.Context, table, attribute string) error
 	// DeleteTable removes a table and all in it. A protected table is KindInvalid.
 	DeleteTable(ctx context.Context, name string) error
 
@@ -52,7 +57,8 @@ type TableSpec struct {
 	DeletionProtection bool
 	// TimeToLive is the attribute, a number of seconds since 1970, after which an
 	// item is removed some time later, on AWS within two days; until then it is
-	// read as any other. Empty: none.
+	// read as any other. A removal takes no units and leaves a record as any
+	// other. Empty: none.
 	TimeToLive string
 	// PointInTimeRecovery keeps continuous backups where the server can.
 	PointInTimeRecovery bool

@@ -53,9 +53,11 @@ type SendEntry struct {
 	Body            string
 	GroupID         string
 	DeduplicationID string // FIFO queues only
-	// Attributes travel beside the body and count as its bytes do: up to
-	// MaxAttributes, each with a name of 1 to 256 letters, digits, hyphens,
-	// underscores and single periods, and a text that is not empty.
+	// Attributes travel beside the body and count as its bytes do, each with its
+	// name, its text and six more: up to MaxAttributes, each with a name of 1 to
+	// 256 letters, digits, hyphens, underscores and single periods between them,
+	// that does not begin with "AWS." or "Amazon.", and a text of what a body may
+	// hold that is not empty. Otherwise the entry fails, by the sender's fault.
 	Attributes map[string]string
 }
 

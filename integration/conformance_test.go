@@ -53,6 +53,7 @@ func ofAWS() backendtest.Capabilities {
 		TokenReplay:         true,
 		DeletionProtection:  true,
 		PointInTimeRecovery: true,
+		TimeToLive:          true,
 		Closes:              true,
 		NoOpWritesSilent:    true,
 		// FailedConditionUnits: they are not told.

@@ -3,7 +3,6 @@ package aws
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -16,9 +15,9 @@ import (
 
 // CreateTable implements backend.Backend. It returns once the table, its index
 // and its stream are active, usually within ten seconds, or when the context is
-// done. Then it switches point-in-time recovery on; a server that does not know
-// that makes it return an error that is errors.ErrUnsupported, and the table is
-// there all the same.
+// done. Then it switches time to live and point-in-time recovery on; a server
+// that does not know these makes it return an error that is
+// errors.ErrUnsupported, and the table is there all the same.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
 	op := "CreateTable " + spec.Name
 	_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.CreateTableOutput, error) {
@@ -30,11 +29,25 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 	if err := poll(ctx, op, func() (bool, error) { return b.tableActive(ctx, spec) }); err != nil {
 		return err
 	}
-	if !spec.PointInTimeRecovery {
-		return nil
+	lacking := []error{nil, nil}
+	if spec.TimeToLive != "" {
+		lacking[0] = b.SetTimeToLive(ctx, spec.Name, spec.TimeToLive)
 	}
-	return poll(ctx, op, func() (bool, error) {
-		err := b.enableRecovery(ctx, spec.Name)
+	if spec.PointInTimeRecovery {
+		lacking[1] = b.setRecovery(ctx, spec.Name)
+	}
+	for _, err := range lacking {
+		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			return err
+		}
+	}
+	return errors.Join(lacking...)
+}
+
+// setRecovery switches point-in-time recovery of a new table on.
+func (b *Backend) setRecovery(ctx context.Context, table string) error {
+	return poll(ctx, "CreateTable "+table, func() (bool, error) {
+		err := b.enableRecovery(ctx, table)
 		if codeOf(err) == "ContinuousBackupsUnavailableException" { // for a moment after the table was made
 			return false, nil
 		}
@@ -138,7 +151,7 @@ func (b *Backend) enableRecovery(ctx context.Context, table string) error {
 		})
 	})
 	if unsupported(err) {
-		return invalid(op, fmt.Errorf("%w: %s does not know it", errors.ErrUnsupported, b.onDB.place))
+		return b.unknown(op)
 	}
 	return err
 }

@@ -25,8 +25,8 @@ func (t *table) describe(ctx context.Context) (*types.TableDescription, error) {
 }
 
 // DescribeTable implements backend.Backend. Of several indexes it tells the
-// first by name. Point-in-time recovery reads as off where the server does not
-// know it or the credentials do not reach to it.
+// first by name. Point-in-time recovery and time to live read as off where the
+// server does not know them or the credentials do not reach to them.
 func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
 	d, err := b.table(name).describe(ctx)
 	if err != nil {
@@ -43,6 +43,10 @@ func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.Table
 	}
 	if s := d.StreamSpecification; s != nil && awssdk.ToBool(s.StreamEnabled) {
 		spec.StreamView = string(s.StreamViewType)
+	}
+	spec.TimeToLive, err = b.timeToLive(ctx, name)
+	if err != nil && !unsupported(err) && backend.KindOf(err) != backend.KindDenied {
+		return spec, err
 	}
 	spec.PointInTimeRecovery, err = b.recovers(ctx, name)
 	return spec, err

@@ -50,6 +50,7 @@ func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 			types.MessageSystemAttributeNameMessageGroupId,
 			types.MessageSystemAttributeNameMessageDeduplicationId,
 		},
+		MessageAttributeNames: []string{"All"},
 	}
 	if q.fifo() {
 		in.ReceiveRequestAttemptId = awssdk.String(uuid.NewString())
@@ -76,10 +77,29 @@ func delivery(m types.Message) backend.Delivery {
 		Body:            awssdk.ToString(m.Body),
 		GroupID:         m.Attributes["MessageGroupId"],
 		DeduplicationID: m.Attributes["MessageDeduplicationId"],
+		Attributes:      attributes(m.MessageAttributes),
 		ReceiveCount:    count,
 		SentAt:          epochMillis(m.Attributes["SentTimestamp"]),
 		FirstReceivedAt: epochMillis(m.Attributes["ApproximateFirstReceiveTimestamp"]),
 	}
+}
+
+// attributeType is the type of the attributes that are sent; of others that
+// somebody else sent those that are text, numbers too, are received.
+const attributeType = "String"
+
+func attributes(values map[string]types.MessageAttributeValue) map[string]string {
+	var texts map[string]string
+	for name, v := range values {
+		if v.StringValue == nil {
+			continue
+		}
+		if texts == nil {
+			texts = make(map[string]string, len(values))
+		}
+		texts[name] = *v.StringValue
+	}
+	return texts
 }
 
 func epochMillis(s string) time.Time {

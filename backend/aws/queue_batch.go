@@ -23,6 +23,7 @@ func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) ([]backen
 			MessageBody:            &e.Body,
 			MessageGroupId:         optional(e.GroupID),
 			MessageDeduplicationId: optional(e.DeduplicationID),
+			MessageAttributes:      attributeValues(e.Attributes),
 		}
 	}
 	out, err := onQueue(ctx, q, "Send "+q.name, 0, func(ctx context.Context, url *string) (*sqs.SendMessageBatchOutput, error) {
@@ -71,6 +72,17 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 		return nil, err
 	}
 	return entryErrors(out.Failed), nil
+}
+
+func attributeValues(attributes map[string]string) map[string]types.MessageAttributeValue {
+	if len(attributes) == 0 {
+		return nil
+	}
+	values := make(map[string]types.MessageAttributeValue, len(attributes))
+	for name, text := range attributes {
+		values[name] = types.MessageAttributeValue{DataType: awssdk.String(attributeType), StringValue: &text}
+	}
+	return values
 }
 
 func entryID(i int) *string { return awssdk.String(strconv.Itoa(i)) }

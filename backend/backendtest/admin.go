@@ -107,6 +107,9 @@ func testDescribeTable(t *testing.T, h Harness) {
 	full := newSpec(withIndex, withStream)
 	full.PointInTimeRecovery = h.Capabilities.PointInTimeRecovery
 	lacks(t, h.Capabilities.PointInTimeRecovery, "PointInTimeRecovery")
+	if !lacks(t, h.Capabilities.TimeToLive, "TimeToLive") {
+		full.TimeToLive = timeToLive
+	}
 	for _, want := range []backend.TableSpec{plain, full} {
 		got, err := h.Backend.DescribeTable(t.Context(), create(t, h, want))
 		must(t, err)

@@ -36,6 +36,7 @@ type Capabilities struct {
 	TokenReplay          bool // a transaction repeated with its token changes nothing
 	DeletionProtection   bool // a protected table cannot be deleted
 	PointInTimeRecovery  bool // a table's description tells whether it is on
+	TimeToLive           bool // a table's description tells its attribute
 	Closes               bool // no other test uses this backend: Close may be called
 
 	// Streams.

@@ -15,7 +15,7 @@ import (
 // [github.com/postroom/postroom/backend.Backend]. See [Run] for open.
 func RunQueue(t *testing.T, open func(t *testing.T) Harness) {
 	runAll(t, open, slices.Concat(
-		queueAdminTests(), queueSendTests(), queueBatchTests(), queueGroupTests(),
+		queueAdminTests(), queueSendTests(), queueBatchTests(), queueAttributeTests(), queueGroupTests(),
 		queueDeduplicationTests(), queueReceiptTests(), queueStandardTests(),
 		queueVisibilityTests(), queueWaitTests(), queueDeadLetterTests(), queueDepthTests(),
 	))

@@ -18,7 +18,7 @@ import (
 func RunTable(t *testing.T, open func(t *testing.T) Harness) {
 	runAll(t, open, slices.Concat(
 		adminTests(), putTests(), queryTests(), indexTests(), scanTests(),
-		batchTests(), transactTests(), unitTests(),
+		batchTests(), transactTests(), unitTests(), timeToLiveTests(),
 	))
 }
 

@@ -14,7 +14,7 @@ type tableDef struct {
 	spec backend.TableSpec
 }
 
-const selectTable = `SELECT id, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery
+const selectTable = `SELECT id, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery, ttl
 FROM tables WHERE name = ?`
 
 // table reads how a table is made.
@@ -23,7 +23,7 @@ func (t *tx) table(name string) (*tableDef, error) {
 	var index backend.IndexSpec
 	found, err := t.row(selectTable, []any{name}, &d.id, &d.arn, &d.spec.PartitionKey, &d.spec.SortKey,
 		&index.Name, &index.PartitionKey, &index.SortKey,
-		&d.spec.StreamView, &d.spec.DeletionProtection, &d.spec.PointInTimeRecovery)
+		&d.spec.StreamView, &d.spec.DeletionProtection, &d.spec.PointInTimeRecovery, &d.spec.TimeToLive)
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +55,10 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 		if found {
 			return fail(backend.KindExists, "there is a table %q", spec.Name)
 		}
-		_, err = t.row(`INSERT INTO tables (name, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		_, err = t.row(`INSERT INTO tables (name, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery, ttl)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 			[]any{spec.Name, spec.PartitionKey, spec.SortKey, index.Name, index.PartitionKey, index.SortKey,
-				spec.StreamView, spec.DeletionProtection, spec.PointInTimeRecovery}, &id)
+				spec.StreamView, spec.DeletionProtection, spec.PointInTimeRecovery, spec.TimeToLive}, &id)
 		if err != nil || spec.StreamView == "" {
 			return err
 		}
@@ -159,6 +159,11 @@ func checkSpec(spec backend.TableSpec) error {
 	}
 	if spec.PartitionKey == spec.SortKey {
 		return invalid("both keys are the attribute %q", spec.SortKey)
+	}
+	if spec.TimeToLive != "" {
+		if err := checkTimeToLive(spec.TimeToLive); err != nil {
+			return err
+		}
 	}
 	switch spec.StreamView {
 	case "", streamView:

@@ -58,6 +58,7 @@ func harness(t *testing.T, path string, opts Options) backendtest.Harness {
 			TokenReplay:          true,
 			DeletionProtection:   true,
 			PointInTimeRecovery:  true,
+			TimeToLive:           true,
 			Closes:               true,
 
 			Rolls:            true,

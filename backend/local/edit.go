@@ -106,8 +106,8 @@ func (e *edit) do(s step) (indexUnits float64, err error) {
 	if s.item == nil {
 		_, err = e.exec("DELETE FROM items WHERE tbl = ? AND hash = ? AND pk = ? AND sk = ?", e.def.id, hash, s.key.PK, s.key.SK)
 	} else {
-		_, err = e.exec("REPLACE INTO items (tbl, hash, pk, sk, size, item) VALUES (?, ?, ?, ?, ?, ?)",
-			e.def.id, hash, s.key.PK, s.key.SK, s.size, s.json)
+		_, err = e.exec("REPLACE INTO items (tbl, hash, pk, sk, size, item, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			e.def.id, hash, s.key.PK, s.key.SK, s.size, s.json, e.def.expiry(s.item))
 	}
 	if err != nil {
 		return 0, err
@@ -131,6 +131,9 @@ func (e *edit) doAll(steps []step) (indexUnits float64, err error) {
 			return 0, err
 		}
 		indexUnits += n
+	}
+	if err := e.expire(steps); err != nil {
+		return 0, err
 	}
 	return indexUnits, e.finish()
 }

@@ -20,6 +20,10 @@ func TestStatementsUseIndexes(t *testing.T) {
 	exercise(t, clock, table, stream)
 	clock.advance(25 * time.Hour)
 	exercise(t, clock, table, stream)
+	expiring, _ := newExpiring(t, b)
+	put(t, expiring, until("a", clock.now()))
+	clock.advance(time.Hour)
+	put(t, expiring, item("b"))
 
 	seen := 0
 	for _, pool := range []chan *conn{b.writer, b.readers} {

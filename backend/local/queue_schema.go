@@ -44,7 +44,8 @@ CREATE TABLE queue_messages (
   uuid        BLOB NOT NULL,
   group_id    TEXT NOT NULL,
   dedup_id    TEXT NOT NULL,
-  body        TEXT NOT NULL
+  body        TEXT NOT NULL,
+  attributes  TEXT NOT NULL DEFAULT '' -- a JSON object; '': none
 );
 CREATE INDEX queue_messages_group ON queue_messages (queue, grp, id, expires_at)
   WHERE grp IS NOT NULL;

@@ -55,7 +55,7 @@ func (q *queue) checkSend(entries []backend.SendEntry) error {
 	}
 	size := 0
 	for _, e := range entries {
-		size += len(e.Body)
+		size += len(e.Body) + attributeBytes(e.Attributes)
 	}
 	if size > backend.MaxQueueBytes {
 		return q.invalid("Send", "BatchRequestTooLong", "the batch has %d bytes, at most %d are allowed", size, backend.MaxQueueBytes)
@@ -85,6 +85,9 @@ func checkEntry(i int, e backend.SendEntry, fifo bool) *backend.EntryError {
 	case e.DeduplicationID != "" && !validID(e.DeduplicationID):
 		return fault("InvalidParameterValue", "MessageDeduplicationId %q is not 1 to %d letters, digits and signs", e.DeduplicationID, maxIDBytes)
 	}
+	if err := checkAttributes(e.Attributes); err != nil {
+		return fault("InvalidParameterValue", "%v", err)
+	}
 	return nil
 }
 
@@ -112,11 +115,15 @@ func (q queueRow) send(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	attributes, err := encodeAttributes(e.Attributes)
+	if err != nil {
+		return false, err
+	}
 	now := t.now
 	id := uuid.New()
-	if _, err := t.exec(`INSERT INTO queue_messages (queue, grp, sent_at, expires_at, uuid, group_id, dedup_id, body)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		q.id, group, micros(now), micros(now.Add(q.retention())), id[:], e.GroupID, e.DeduplicationID, e.Body); err != nil {
+	if _, err := t.exec(`INSERT INTO queue_messages (queue, grp, sent_at, expires_at, uuid, group_id, dedup_id, body, attributes)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, q.id, group, micros(now), micros(now.Add(q.retention())),
+		id[:], e.GroupID, e.DeduplicationID, e.Body, attributes); err != nil {
 		return false, err
 	}
 	if newGroup {

@@ -30,7 +30,7 @@ type candidate struct {
 	d                     backend.Delivery
 }
 
-const candidateColumns = `SELECT id, grp, visible_at, received_at, expires_at, sent_at, receives, uuid, group_id, dedup_id, body
+const candidateColumns = `SELECT id, grp, visible_at, received_at, expires_at, sent_at, receives, uuid, group_id, dedup_id, body, attributes
 	FROM queue_messages `
 
 // run takes up to max messages, and reports whether there may be more to find
@@ -162,8 +162,12 @@ func (r *receiving) candidates(where string, args ...any) (ms []candidate, err e
 		var m candidate
 		var sentAt int64
 		var id uuid.UUID
+		var attributes string
 		if err := rows.Scan(&m.id, &m.group, &m.visibleAt, &m.receivedAt, &m.expiresAt, &sentAt, &m.receives,
-			&id, &m.d.GroupID, &m.d.DeduplicationID, &m.d.Body); err != nil {
+			&id, &m.d.GroupID, &m.d.DeduplicationID, &m.d.Body, &attributes); err != nil {
+			return nil, err
+		}
+		if m.d.Attributes, err = decodeAttributes(attributes); err != nil {
 			return nil, err
 		}
 		m.d.MessageID, m.d.SentAt = id.String(), fromMicros(sentAt)

@@ -8,7 +8,7 @@ import (
 
 const (
 	// schemaVersion grows with every change of the schema.
-	schemaVersion = 1
+	schemaVersion = 2
 	// applicationID marks the file as Postroom's in SQLite's header: "Post".
 	applicationID = 0x506f7374
 )
@@ -110,9 +110,9 @@ func (b *Backend) loadSettings(t *tx) error {
 			return fmt.Errorf("%w (setting %s is missing)", errForeign, name)
 		}
 	}
-	if version != schemaVersion {
+	if version < 1 || version > schemaVersion {
 		return fmt.Errorf("%w: the file has schema version %d, this program knows %d", errVersion, version, schemaVersion)
 	}
 	b.settings = settings{int(shards), int(rollSize), time.Duration(lag) * time.Microsecond}
-	return nil
+	return upgrade(t, version)
 }

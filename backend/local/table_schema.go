@@ -14,10 +14,13 @@ CREATE TABLE tables (
   stream_view TEXT NOT NULL, -- '': no stream
   stream_arn  TEXT NOT NULL,
   protected   INTEGER NOT NULL,
-  recovery    INTEGER NOT NULL
+  recovery    INTEGER NOT NULL,
+  ttl         TEXT NOT NULL DEFAULT '' -- attribute; '': items stay
 );
 
 -- hash is of the partition key: a scan goes through it, its segments are ranges.
+-- expires_at is the whole part of the number in the table's attribute ttl, seconds
+-- since 1970.
 CREATE TABLE items (
   tbl  INTEGER NOT NULL,
   hash INTEGER NOT NULL,
@@ -25,8 +28,10 @@ CREATE TABLE items (
   sk   TEXT NOT NULL,
   size INTEGER NOT NULL, -- bytes, as DynamoDB counts
   item TEXT NOT NULL,
+  expires_at INTEGER,
   PRIMARY KEY (tbl, hash, pk, sk)
 ) WITHOUT ROWID;
+CREATE INDEX items_expiring ON items (tbl, expires_at) WHERE expires_at IS NOT NULL;
 
 -- Times are microseconds since 1970. An entry is there from from_at until
 -- until_at; one that was never removed has none.

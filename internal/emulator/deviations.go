@@ -9,6 +9,7 @@ func Capabilities() backendtest.Capabilities {
 		ConsumedCapacity:   true,
 		TokenReplay:        true,
 		DeletionProtection: true,
+		TimeToLive:         true,
 		Closes:             true,
 		// FailedConditionUnits: DynamoDB does not tell them.
 		// PointInTimeRecovery: dynoxide does not know it.
@@ -39,6 +40,7 @@ func Deviations() map[string]string {
 		"Q10: a receive that waits returns soon after its context is done, and takes nothing with it": "fauxqs gives a message to a receiver that has hung up",
 		"the same deduplication id in another group is another message":                               "fauxqs does not know DeduplicationScope",
 		"group and deduplication ids have up to 128 letters, digits and signs":                        "fauxqs takes any id",
+		"Q2: an attribute that SQS refuses fails its message alone, by the sender's fault":            "fauxqs takes any attribute",
 		"an empty body is refused":                              "fauxqs takes it",
 		"the dead-letter queue must be of the same type":        "fauxqs takes any",
 		"CreateQueue with settings out of range is KindInvalid": "fauxqs takes any name",

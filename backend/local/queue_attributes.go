@@ -1,0 +1,85 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// Rules of an attribute's name. Source: SQS developer guide, message attributes.
+const maxAttributeNameBytes = 256
+
+var (
+	// One or more words with a period between each two.
+	attributeNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+	attributeNameOfAWS   = regexp.MustCompile(`(?i)^(aws|amazon)\.`)
+)
+
+// attributeType is the one type that attributes have here.
+const attributeType = "String"
+
+// attributeBytes is what attributes take of a message's bytes: names, types and
+// values. Source: SQS API reference, MessageAttributeValue.
+func attributeBytes(attributes map[string]string) int {
+	size := 0
+	for name, value := range attributes {
+		size += len(name) + len(attributeType) + len(value)
+	}
+	return size
+}
+
+// checkAttributes tells why SQS would not take attributes, nil if it would.
+func checkAttributes(attributes map[string]string) error {
+	if n := len(attributes); n > backend.MaxAttributes {
+		return fmt.Errorf("the message has %d attributes, at most %d are allowed", n, backend.MaxAttributes)
+	}
+	for name, value := range attributes {
+		if err := checkAttributeName(name); err != nil {
+			return err
+		}
+		switch {
+		case value == "":
+			return fmt.Errorf("attribute %s has no value", name)
+		case !validBody(value):
+			return fmt.Errorf("attribute %s has characters that are not allowed", name)
+		}
+	}
+	return nil
+}
+
+func checkAttributeName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("an attribute has no name")
+	case len(name) > maxAttributeNameBytes:
+		return fmt.Errorf("attribute name %.40q… has %d characters, at most %d are allowed", name, len(name), maxAttributeNameBytes)
+	case !attributeNamePattern.MatchString(name):
+		return fmt.Errorf("attribute name %q is not letters, digits, -, _ and single periods between them", name)
+	case attributeNameOfAWS.MatchString(name):
+		return fmt.Errorf("attribute name %q begins as AWS's own do, with %q", name, name[:strings.Index(name, ".")+1])
+	}
+	return nil
+}
+
+// encodeAttributes is attributes as the file has them.
+func encodeAttributes(attributes map[string]string) (string, error) {
+	if len(attributes) == 0 {
+		return "", nil
+	}
+	data, err := json.Marshal(attributes)
+	return string(data), err
+}
+
+func decodeAttributes(data string) (attributes map[string]string, err error) {
+	if data == "" {
+		return nil, nil
+	}
+	if err := json.Unmarshal([]byte(data), &attributes); err != nil {
+		return nil, fmt.Errorf("attributes of a message: %w", err)
+	}
+	return attributes, nil
+}
