@@ -96,8 +96,8 @@ func TestTableOfExpiringItemsDoesNotGrow(t *testing.T) {
 	clock := newClock()
 	b := open(t, Memory, Options{Now: clock.now, RollSize: 50})
 	table, _ := newExpiring(t, b)
-	const life = 10 // rounds that an item lives
-	for round := range 100 {
+	const life = 2 // rounds that an item lives
+	for round := range 12 {
 		actions := make([]backend.Action, backend.MaxTransact)
 		for i := range actions {
 			actions[i].Put = until(fmt.Sprintf("%d-%d", round, i), clock.now().Add(life*time.Second))
@@ -111,7 +111,7 @@ func TestTableOfExpiringItemsDoesNotGrow(t *testing.T) {
 		}
 	}
 	clock.advance(time.Hour)
-	for i := range 2 * life {
+	for i := range 2 * (life + 1) {
 		put(t, table, item("0", backend.Item{"v": text(fmt.Sprint(i))}))
 	}
 	for from, want := range map[string]int{"items": 1, "index_entries": 0} {
