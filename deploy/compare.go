@@ -32,8 +32,8 @@ func (m *MisfitError) Error() string {
 
 const anotherTable = "give another table's name, or remove this one if nothing else uses it"
 
-// compareTable says what keeps a table from being used. Backups and protection
-// do not: see warnings.
+// compareTable says what keeps a table from being used. Backups, protection and
+// time to live do not: see warnings.
 func compareTable(have, want backend.TableSpec, anyIndex bool) error {
 	m := &MisfitError{Kind: "table", Name: want.Name}
 	m.compare("its key", keys(have.PartitionKey, have.SortKey), keys(want.PartitionKey, want.SortKey), anotherTable)
@@ -100,6 +100,13 @@ func orNone(s string) string {
 	return s
 }
 
+func orEver(s string) string {
+	if s == "" {
+		return "they are deleted"
+	}
+	return s
+}
+
 func seconds(n int) string { return fmt.Sprintf("%ds", n) }
 
 // warnings are the differences that a table can be used with.
@@ -110,6 +117,12 @@ func warnings(have, want backend.TableSpec) []string {
 	}
 	if want.DeletionProtection && !have.DeletionProtection {
 		w = append(w, fmt.Sprintf("table %s: deletion protection is off", want.Name))
+	}
+	switch have.TimeToLive {
+	case "", want.TimeToLive:
+	default:
+		w = append(w, fmt.Sprintf("table %s: its items live until %s, and should until %s: switch its time to live off, and provision again an hour later",
+			want.Name, have.TimeToLive, orEver(want.TimeToLive)))
 	}
 	return w
 }

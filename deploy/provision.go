@@ -29,6 +29,7 @@ type Options struct {
 type Report struct {
 	Created  []string
 	Existing []string // were there already, and fit
+	Changed  []string // of these, what is set otherwise now: "time to live of table postroom-control"
 	Removed  []string
 	Missing  []string // were to be removed and are not there
 	// Warnings are what an operator should know and Postroom can live with.
@@ -42,11 +43,13 @@ type step struct {
 	what   string // "table postroom"
 	exists bool
 	create func(context.Context) error
+	change func(context.Context) error // of what exists; nil: it is as it should be
 }
 
-// Provision makes what is missing. It first looks at everything and refuses,
-// with a [*MisfitError], before it has made anything, if something is there that
-// does not fit. Two that run at once do not harm each other.
+// Provision makes what is missing, and switches time to live on for a control
+// table that was made without. It first looks at everything and refuses, with a
+// [*MisfitError], before it has made anything, if something is there that does
+// not fit. Two that run at once do not harm each other.
 func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
 	steps, err := plan(ctx, b, o, &r)
@@ -56,6 +59,9 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 	for _, s := range steps {
 		if s.exists {
 			r.Existing = append(r.Existing, s.what)
+			if err := r.changed(ctx, s); err != nil {
+				return r, err
+			}
 			continue
 		}
 		err := s.create(ctx)
@@ -70,6 +76,25 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 		}
 	}
 	return r, nil
+}
+
+// changed changes what is there and should be set otherwise. Where the server
+// has no such thing, or the credentials do not reach to it, it stays.
+func (r *Report) changed(ctx context.Context, s step) error {
+	if s.change == nil {
+		return nil
+	}
+	what := "time to live of " + s.what
+	err := s.change(ctx)
+	switch {
+	case err == nil:
+		r.Changed = append(r.Changed, what)
+	case errors.Is(err, errors.ErrUnsupported), backend.KindOf(err) == backend.KindDenied:
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%s: it is off: %v", what, err))
+	default:
+		return fmt.Errorf("switch on the %s: %w", what, err)
+	}
+	return nil
 }
 
 // plan looks at everything that is to be there.
@@ -89,9 +114,7 @@ func plan(ctx context.Context, b backend.Backend, o Options, r *Report) ([]step,
 			misfits = append(misfits, compareTable(have, want, false))
 			r.Warnings = append(r.Warnings, warnings(have, want)...)
 		}
-		steps = append(steps, step{"table " + want.Name, exists, func(ctx context.Context) error {
-			return b.CreateTable(ctx, want)
-		}})
+		steps = append(steps, tableStep(b, have, want, exists))
 	}
 	for _, want := range queues(o) {
 		have, exists, err := found(b.DescribeQueue(ctx, want.Name))
@@ -101,11 +124,21 @@ func plan(ctx context.Context, b backend.Backend, o Options, r *Report) ([]step,
 		if exists {
 			misfits = append(misfits, compareQueue(have, want))
 		}
-		steps = append(steps, step{"queue " + want.Name, exists, func(ctx context.Context) error {
+		steps = append(steps, step{what: "queue " + want.Name, exists: exists, create: func(ctx context.Context) error {
 			return b.CreateQueue(ctx, want)
 		}})
 	}
 	return steps, errors.Join(misfits...)
+}
+
+func tableStep(b backend.Backend, have, want backend.TableSpec, exists bool) step {
+	s := step{what: "table " + want.Name, exists: exists, create: func(ctx context.Context) error {
+		return b.CreateTable(ctx, want)
+	}}
+	if have.TimeToLive == "" && want.TimeToLive != "" {
+		s.change = func(ctx context.Context) error { return b.SetTimeToLive(ctx, want.Name, want.TimeToLive) }
+	}
+	return s
 }
 
 func queues(o Options) []backend.QueueSpec {

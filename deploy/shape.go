@@ -21,10 +21,12 @@ const (
 	DeadLetterRetention = 14 * 24 * time.Hour
 
 	streamView = "NEW_IMAGE"
+	timeToLive = "expires_at" // attribute of the control table's items
 )
 
 // Tables is the shape of the table and of its control table, with backups on
-// and deletion protection off.
+// and deletion protection off. Items of the control table that have a number
+// expires_at, seconds since 1970, go some time after it.
 func Tables(table string, index bool) []backend.TableSpec {
 	main := keyed(table)
 	main.StreamView = streamView
@@ -35,7 +37,9 @@ func Tables(table string, index bool) []backend.TableSpec {
 			SortKey:      postroom.AttrUserUUID,
 		}
 	}
-	return []backend.TableSpec{main, keyed(postroom.ControlTable(table))}
+	control := keyed(postroom.ControlTable(table))
+	control.TimeToLive = timeToLive
+	return []backend.TableSpec{main, control}
 }
 
 func keyed(name string) backend.TableSpec {

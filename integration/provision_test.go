@@ -101,7 +101,7 @@ func streams(in *dynamodb.CreateTableInput, view types.StreamViewType) {
 }
 
 // report is what provision and destroy print with --json.
-type report struct{ Created, Existing, Removed, Missing []string }
+type report struct{ Created, Existing, Changed, Removed, Missing []string }
 
 // report runs a command that succeeds and reports.
 func (s *site) report(args ...string) report {

@@ -40,6 +40,7 @@ func newProvision(p process, g *global) *cobra.Command {
 type reportJSON struct {
 	Created  []string `json:"created,omitempty"`
 	Existing []string `json:"existing,omitempty"`
+	Changed  []string `json:"changed,omitempty"`
 	Removed  []string `json:"removed,omitempty"`
 	Missing  []string `json:"missing,omitempty"`
 }
@@ -53,12 +54,12 @@ func (a *app) printReport(r deploy.Report, err error) error {
 		if err != nil {
 			return err
 		}
-		return printJSON(a.stdout, reportJSON{r.Created, r.Existing, r.Removed, r.Missing})
+		return printJSON(a.stdout, reportJSON{r.Created, r.Existing, r.Changed, r.Removed, r.Missing})
 	}
 	for _, part := range []struct {
 		did  string
 		what []string
-	}{{"created", r.Created}, {"exists", r.Existing}, {"removed", r.Removed}, {"missing", r.Missing}} {
+	}{{"created", r.Created}, {"exists", r.Existing}, {"changed", r.Changed}, {"removed", r.Removed}, {"missing", r.Missing}} {
 		for _, what := range part.what {
 			if _, failed := fmt.Fprintf(a.stdout, "%-8s %s\n", part.did, what); failed != nil {
 				return errors.Join(err, failed)
