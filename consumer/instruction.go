@@ -73,3 +73,10 @@ func instructionOf(err error) *Instruction {
 	i, _ := errors.AsType[*Instruction](err)
 	return i
 }
+
+// Drops reports whether a handler's error asks to [Drop] its message. Who stands
+// between a worker and a handler counts that as handled.
+func Drops(err error) bool {
+	i := instructionOf(err)
+	return i != nil && i.verb == drop
+}

@@ -1,0 +1,148 @@
+package dedup
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// While the store is away messages are kept, and handled when it is back.
+func TestStoreOutage(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		store := &flaky{Store: s, err: errAway}
+		next := &sink{}
+		var log journal
+		h := newHandler(t, next, store, Options{Logger: log.logger()})
+		handled := make(chan error, 3)
+		for _, id := range []string{"a", "b", "c"} {
+			go func() { handled <- h.Handle(t.Context(), message(id)) }()
+		}
+		time.Sleep(time.Hour)
+		store.hang()
+		time.Sleep(time.Hour)
+		next.wants(t, 0)
+		if n := strings.Count(store.log(), "claim"); n < 3*3600/5 || n > 2*3*3600/5+3*3600/20+50 {
+			t.Errorf("%d attempts", n)
+		}
+		store.fail(nil)
+		begin := time.Now()
+		for range 3 {
+			must(t, <-handled)
+		}
+		if took := time.Since(begin); took > lease/3+maxPause {
+			t.Errorf("noticed after %v", took)
+		}
+		next.wants(t, 3)
+		time.Sleep(time.Minute)
+		log.wants(t, "claiming ids fails", 2) // of two kinds
+		log.wants(t, "claiming ids works again", 1)
+	})
+}
+
+func TestStoppedDuringAnOutage(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+		defer stop()
+		h := newHandler(t, &sink{}, &flaky{Store: s, err: errAway}, Options{})
+		begin := time.Now()
+		err := h.Handle(ctx, message("a"))
+		if took := time.Since(begin); took != time.Hour || !errors.Is(err, errAway) {
+			t.Errorf("error %v after %v", err, took)
+		}
+	})
+}
+
+func TestQ15HopelessStoreFailsTheMessage(t *testing.T) {
+	for _, kind := range []backend.Kind{backend.KindDenied, backend.KindNotFound, backend.KindInvalid} {
+		t.Run(kind.String(), func(t *testing.T) {
+			eachStore(t, func(t *testing.T, s Store) {
+				store := &flaky{Store: s, err: &backend.Error{Op: "test", Kind: kind}}
+				next := &sink{}
+				h := newHandler(t, next, store, Options{})
+				begin := time.Now()
+				err := h.Handle(t.Context(), message("a"))
+				if took := time.Since(begin); backend.KindOf(err) != kind || took < patience || took > patience+maxPause {
+					t.Errorf("error %v after %v", err, took)
+				}
+				go func() { time.Sleep(time.Minute); store.fail(nil) }() // somebody mends it
+				must(t, h.Handle(t.Context(), message("a")))
+				next.wants(t, 1)
+			})
+		})
+	}
+}
+
+// A store that is away for less than two thirds of a lease takes no claim away.
+func TestQ13OutageWhileHandling(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		store := &flaky{Store: s}
+		h := newHandler(t, &sink{do: takes(5 * time.Minute)}, store, Options{})
+		handled := make(chan error)
+		go func() { handled <- h.Handle(t.Context(), message("a")) }()
+		time.Sleep(61 * time.Second)
+		store.fail(errAway)
+		time.Sleep(50 * time.Second)
+		store.fail(nil)
+		other := newHandler(t, &sink{}, s, Options{})
+		for range 3*60 + 8 {
+			if other.Handle(t.Context(), message("a")) == nil {
+				t.Fatal("taken from one who renews")
+			}
+			time.Sleep(time.Second)
+		}
+		must(t, <-handled)
+		must(t, other.Handle(t.Context(), message("a")))
+		wantStats(t, h, Stats{Claimed: 1})
+	})
+}
+
+// losing is a handler whose store is away for so long that another takes the id.
+func losing(t *testing.T, s Store, do func(context.Context, *flaky) error) (h *Handler, handled chan error) {
+	t.Helper()
+	store := &flaky{Store: s}
+	h = newHandler(t, &sink{do: func(ctx context.Context) error { return do(ctx, store) }}, store, Options{})
+	handled = make(chan error)
+	go func() { handled <- h.Handle(t.Context(), message("a")) }()
+	synctest.Wait()
+	store.fail(errAway)
+	time.Sleep(lease)
+	wantClaim(t, s, "other", Claim{Claimed, lease})
+	return h, handled
+}
+
+// Who learns that its claim was taken is told to stop.
+func TestQ13TakenWhileHandling(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		h, handled := losing(t, s, func(ctx context.Context, store *flaky) error {
+			time.Sleep(lease + 10*time.Second)
+			store.fail(nil)
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		if err := <-handled; !errors.Is(err, ErrLost) {
+			t.Errorf("error %v", err)
+		}
+		wantStats(t, h, Stats{Claimed: 1, Lost: 1})
+		must(t, s.Record(t.Context(), "a", "other", ttl))
+	})
+}
+
+// Who finishes before it learns that it lost the claim succeeded, and its record
+// is refused.
+func TestQ13TakenBeforeRecording(t *testing.T) {
+	eachStore(t, func(t *testing.T, s Store) {
+		h, handled := losing(t, s, func(_ context.Context, store *flaky) error {
+			time.Sleep(lease + time.Second)
+			store.fail(nil)
+			return nil
+		})
+		must(t, <-handled)
+		wantStats(t, h, Stats{Claimed: 1, Lost: 1})
+		wantClaim(t, s, "third", Claim{Busy, lease - time.Second})
+	})
+}
