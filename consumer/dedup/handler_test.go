@@ -96,7 +96,7 @@ func TestQ13NeverTwoHandlersOfOneID(t *testing.T) {
 			h := newHandler(t, next, s, Options{})
 			workers.Go(func() {
 				for h.Handle(t.Context(), message("a")) != nil {
-					time.Sleep(time.Second)
+					time.Sleep(7 * time.Second)
 				}
 			})
 		}

@@ -3,6 +3,7 @@ package dedup
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,7 +11,6 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/backendtest"
-	"github.com/postroom/postroom/backend/local"
 )
 
 // believed is what the model knows of an id.
@@ -24,8 +24,9 @@ type believed struct {
 type modelRun struct {
 	ctx   context.Context
 	store Store
-	now   int // seconds
-	lost  int // how many answers are lost next
+	name  string // of the run: ids begin with it
+	now   int    // seconds
+	lost  int    // how many answers are lost next
 	ids   map[string]believed
 }
 
@@ -36,7 +37,7 @@ func (r *modelRun) clock() time.Time { return epoch.Add(time.Duration(r.now) * t
 // draw chooses whose call it is, and how often its answer is lost.
 func (r *modelRun) draw(t *rapid.T) (id, owner string, b believed) {
 	r.lost = rapid.IntRange(0, 3).Draw(t, "lost answers")
-	id = rapid.SampledFrom([]string{"a", "b"}).Draw(t, "id")
+	id = r.name + rapid.SampledFrom([]string{"a", "b"}).Draw(t, "id")
 	owner = rapid.SampledFrom([]string{"one", "two", "three"}).Draw(t, "owner")
 	if b = r.ids[id]; b.expires <= r.now && b.holder != owner {
 		b = believed{}
@@ -113,40 +114,25 @@ func (r *modelRun) advance(t *rapid.T) { r.now += rapid.IntRange(1, 12).Draw(t, 
 // is what the model says.
 func TestQ12Q13StoresAgainstAModel(t *testing.T) {
 	t.Parallel()
-	for name, newStore := range map[string]func(r *modelRun) (Store, func() error, error){
-		"memory": func(r *modelRun) (Store, func() error, error) {
-			m, err := NewMemory(MemoryOptions{Size: 2, Now: r.clock})
-			return m, func() error { return nil }, err
-		},
-		"table": func(r *modelRun) (Store, func() error, error) {
-			b, err := local.Open(local.Memory, local.Options{})
-			if err != nil {
-				return nil, nil, err
-			}
-			err = b.CreateTable(r.ctx, backend.TableSpec{Name: control, PartitionKey: backend.AttrPK, SortKey: backend.AttrSK})
-			return NewTable(faultyTable(b, r.fault), TableOptions{Now: r.clock}), b.Close, err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			rapid.Check(t, func(rt *rapid.T) {
-				r := &modelRun{ctx: t.Context(), ids: map[string]believed{}}
-				s, end, err := newStore(r)
-				if err != nil {
-					rt.Fatal(err)
-				}
-				defer func() {
-					if err := end(); err != nil {
-						rt.Error(err)
-					}
-				}()
-				r.store = s
-				rt.Repeat(map[string]func(*rapid.T){
-					"claim": r.claim, "record": r.record, "release": r.release, "advance": r.advance,
-				})
+	check := func(t *testing.T, newStore func(r *modelRun) Store) {
+		t.Parallel()
+		runs := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			runs++
+			r := &modelRun{ctx: t.Context(), name: fmt.Sprint(runs), ids: map[string]believed{}}
+			r.store = newStore(r)
+			rt.Repeat(map[string]func(*rapid.T){
+				"claim": r.claim, "record": r.record, "release": r.release, "advance": r.advance,
 			})
 		})
 	}
+	t.Run("memory", func(t *testing.T) {
+		check(t, func(r *modelRun) Store { return newMemory(t, MemoryOptions{Size: 2, Now: r.clock}) })
+	})
+	t.Run("table", func(t *testing.T) {
+		b := newBackend(t)
+		check(t, func(r *modelRun) Store { return NewTable(faultyTable(b, r.fault), TableOptions{Now: r.clock}) })
+	})
 }
 
 func (r *modelRun) fault() backendtest.Fault {
