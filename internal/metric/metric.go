@@ -14,8 +14,14 @@ type Metric[S any] struct {
 
 // Counter is what only grows. Its name ends in _total.
 func Counter[S any, N int64 | float64](name, help string, value func(S) N) Metric[S] {
+	return LabelledCounter(name, help, nil, value)
+}
+
+// LabelledCounter is one of several counters of one name and help, told apart by
+// the values of their labels. These are a closed set.
+func LabelledCounter[S any, N int64 | float64](name, help string, labels prometheus.Labels, value func(S) N) Metric[S] {
 	return Metric[S]{
-		desc:  prometheus.NewDesc(name, help, nil, nil),
+		desc:  prometheus.NewDesc(name, help, nil, labels),
 		kind:  prometheus.CounterValue,
 		value: func(s S) float64 { return float64(value(s)) },
 	}

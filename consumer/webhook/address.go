@@ -1,0 +1,115 @@
+package webhook
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// errAddress is the root of all refusals of an address.
+var errAddress = errors.New("address refused")
+
+// Addresses that are not of the public internet. Sources: the IANA registries of
+// special-purpose IPv4 and IPv6 addresses; RFC 3056 (6to4), RFC 6052 (NAT64).
+var (
+	// private are of networks where a receiver may stand on purpose.
+	private = prefixes(
+		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", // private use
+		"127.0.0.0/8", "::1/128", // loopback
+		"100.64.0.0/10", // shared, behind carrier-grade NAT
+		"198.18.0.0/15", // benchmarks
+		"fc00::/7",      // unique local
+	)
+	// never are no receiver's, whatever is allowed.
+	never = prefixes(
+		"0.0.0.0/8",                                         // unspecified, this network
+		"169.254.0.0/16",                                    // link-local, with the metadata of clouds
+		"192.0.0.0/24",                                      // protocol assignments
+		"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", // documentation
+		"192.88.99.0/24",             // relays of 6to4
+		"224.0.0.0/4",                // multicast
+		"240.0.0.0/4",                // reserved, broadcast
+		"2001::/23",                  // protocol assignments, Teredo
+		"2001:db8::/32", "3fff::/20", // documentation
+		// Metadata and platform services that stand elsewhere: Alibaba Cloud,
+		// Azure, AWS over IPv6.
+		"100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::254/128",
+	)
+	globalUnicast = netip.MustParsePrefix("2000::/3")
+	// nat64 and sixToFour carry an IPv4 address after so many bytes.
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	sixToFour = netip.MustParsePrefix("2002::/16")
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	all := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		all[i] = netip.MustParsePrefix(text)
+	}
+	return all
+}
+
+func contains(all []netip.Prefix, a netip.Addr) bool {
+	for _, p := range all {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// embedded returns the IPv4 address that an address leads to, else the address.
+func embedded(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if !a.Is6() {
+		return a
+	}
+	b := a.As16()
+	switch {
+	case nat64.Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:16]))
+	case sixToFour.Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6]))
+	}
+	return a
+}
+
+// reach is how far an address is away.
+type reach int
+
+const (
+	reachNever reach = iota
+	reachPrivate
+	reachPublic
+)
+
+func reachOf(a netip.Addr) reach {
+	a = embedded(a)
+	switch {
+	case !a.IsValid(), contains(never, a):
+		return reachNever
+	case contains(private, a):
+		return reachPrivate
+	case a.Is6() && !globalUnicast.Contains(a):
+		return reachNever // link-local, multicast, unspecified, not assigned
+	}
+	return reachPublic
+}
+
+// permit says whether requests may go to an address. Plain HTTP stays among
+// private ones: elsewhere anybody could read along.
+func permit(a netip.Addr, allowPrivate, plain bool) error {
+	switch reachOf(a) {
+	case reachNever:
+		return fmt.Errorf("%w: %v is of a special range where no receiver stands", errAddress, a)
+	case reachPrivate:
+		if !allowPrivate {
+			return fmt.Errorf("%w: %v is private; if the receiver stands there, allow private addresses", errAddress, a)
+		}
+	case reachPublic:
+		if plain {
+			return fmt.Errorf("%w: %v is public, where plain http can be read by others; use https", errAddress, a)
+		}
+	}
+	return nil
+}

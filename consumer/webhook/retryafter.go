@@ -1,0 +1,34 @@
+package webhook
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// minRetryAfter keeps a receiver that says "now" from being asked in a loop.
+const minRetryAfter = time.Second
+
+// retryAfter reads a Retry-After header: seconds, or a date in one of HTTP's
+// three forms. What it returns lies between a second and longest. It is false
+// for what is neither. Source: RFC 9110, 10.2.3 and 5.6.7.
+func retryAfter(value string, now time.Time, longest time.Duration) (time.Duration, bool) {
+	value = strings.TrimSpace(value)
+	if isDigits(value) {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(longest/time.Second) { // more than fits, too
+			return longest, true
+		}
+		return max(minRetryAfter, time.Duration(seconds)*time.Second), true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(minRetryAfter, at.Sub(now)), longest), true
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}

@@ -1,0 +1,134 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	contentType = "application/cloudevents+json; charset=utf-8"
+	userAgent   = "postroom-webhook (+https://github.com/postroom/postroom)"
+	// maxRedirects a delivery follows.
+	maxRedirects = 3
+	// Of an answer's body no more is read, and no longer waited for: it changes
+	// nothing, and what has been read lets the connection be used again.
+	maxAnswerBytes = 64 << 10
+	maxAnswerTime  = time.Second
+)
+
+var (
+	errTimeout  = errors.New("the time for a delivery is over")
+	errRedirect = errors.New("redirect refused")
+)
+
+// answer is what a receiver said.
+type answer struct {
+	status               int
+	retryAfter, location string
+	body                 string // its beginning
+}
+
+// post sends an event, follows redirects, and returns the last answer. It goes
+// past [http.Client], which has rules of its own for redirects and quotes URLs
+// in its errors.
+func (s *Sink) post(ctx context.Context, id, body string) (answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, errTimeout)
+	defer cancel()
+	header := s.header(id, body)
+	target := s.url
+	for range maxRedirects + 1 {
+		a, err := s.send(ctx, target, header.Clone(), body)
+		if err != nil && ctx.Err() != nil {
+			return answer{}, context.Cause(ctx)
+		}
+		if err != nil || !isRedirect(a.status) {
+			return a, err
+		}
+		if target, err = redirected(target, a); err != nil {
+			return answer{}, err
+		}
+	}
+	return answer{}, fmt.Errorf("%w: more than %d in a row", errRedirect, maxRedirects)
+}
+
+func (s *Sink) header(id, body string) http.Header {
+	now := time.Now().Unix()
+	return http.Header{
+		"Content-Type":      {contentType},
+		"User-Agent":        {userAgent},
+		"Webhook-Id":        {id},
+		"Webhook-Timestamp": {strconv.FormatInt(now, 10)},
+		"Webhook-Signature": {sign(s.keys, id, now, body)},
+		// Without a value it is not sent. It lets the transport try again when
+		// an idle connection turns out to be closed: the id tells receivers.
+		"Idempotency-Key": {},
+	}
+}
+
+func (s *Sink) send(ctx context.Context, target *url.URL, header http.Header, body string) (answer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(body))
+	if err != nil {
+		return answer{}, errURL // cannot be, and the error would quote it
+	}
+	request.Header = header
+	defer s.tally.began()()
+	response, err := s.transport.RoundTrip(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	defer time.AfterFunc(maxAnswerTime, cancel).Stop()
+	return read(response), nil
+}
+
+func read(response *http.Response) answer {
+	a := answer{
+		status:     response.StatusCode,
+		retryAfter: response.Header.Get("Retry-After"),
+		location:   response.Header.Get("Location"),
+	}
+	if a.status == http.StatusSwitchingProtocols {
+		return a // what follows is no body, and waits for us
+	}
+	// The status has said what counts, so a body that breaks off does no harm.
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
+	a.body = string(body)
+	return a
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// redirected returns where a redirect leads to, if it may be followed: within
+// the origin that events are meant for, and with method and body as they are.
+func redirected(from *url.URL, a answer) (*url.URL, error) {
+	to, err := from.Parse(a.location)
+	if err != nil || a.location == "" || to.Hostname() == "" {
+		return nil, fmt.Errorf("%w: a %d does not say where to", errRedirect, a.status)
+	}
+	switch {
+	case !sameOrigin(from, to):
+		return nil, fmt.Errorf("%w: a %d leads to %s; if that is right, make it the webhook's URL",
+			errRedirect, a.status, origin(to))
+	case a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect:
+		return nil, fmt.Errorf("%w: a %d to %s would lose the event; have it answer 308, or make the place it leads to the webhook's URL",
+			errRedirect, a.status, origin(to))
+	}
+	to.User, to.Fragment = nil, ""
+	return to, nil
+}
