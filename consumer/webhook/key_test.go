@@ -93,7 +93,7 @@ func wantNoSecret(t *testing.T, out string, key Key) {
 	secret := key.secret()
 	for _, form := range []string{
 		string(secret), base64.StdEncoding.EncodeToString(secret)[:12], fmt.Sprintf("%x", secret)[:12],
-		strings.Trim(fmt.Sprint(secret), "[]")[:12], fmt.Sprintf("%#v", secret)[8:24],
+		strings.Trim(fmt.Sprintf("%d", secret), "[]")[:12], fmt.Sprintf("%#v", secret)[8:24],
 	} {
 		if strings.Contains(strings.ToLower(out), strings.ToLower(form)) {
 			t.Errorf("the key shows as %q", form)

@@ -169,22 +169,33 @@ const (
 // installed returns the root of the module, looking upwards from a directory,
 // if the emulators are there.
 func installed(directory string) (string, error) {
-	for {
-		if _, err := os.Stat(filepath.Join(directory, "go.mod")); err == nil {
-			break
+	root, err := moduleRoot(directory)
+	if err != nil {
+		return "", err
+	}
+	for _, file := range []string{dynoxide, node, fauxqs, packages + "/fauxqs/dist/persistence.js"} {
+		if missing(root, file) {
+			return "", errNotInstalled
 		}
+	}
+	return root, nil
+}
+
+// moduleRoot returns the folder with go.mod, looking upwards from a directory.
+func moduleRoot(directory string) (string, error) {
+	for missing(directory, "go.mod") {
 		parent := filepath.Dir(directory)
 		if parent == directory {
 			return "", errNotInstalled
 		}
 		directory = parent
 	}
-	for _, file := range []string{dynoxide, node, fauxqs, packages + "/fauxqs/dist/persistence.js"} {
-		if _, err := os.Stat(filepath.Join(directory, file)); err != nil {
-			return "", errNotInstalled
-		}
-	}
 	return directory, nil
+}
+
+func missing(directory, file string) bool {
+	_, err := os.Stat(filepath.Join(directory, file))
+	return err != nil
 }
 
 // log shows the end of what the servers said.
