@@ -136,28 +136,30 @@ func TestQ14GoneDisables(t *testing.T) {
 // Who waits for a turn or for the end of a pause is not left waiting.
 func TestQ14GoneWakesWhoWaits(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		g := newGate(2)
-		if err := g.enter(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		g.pause(time.Hour)
-		results := make(chan error)
-		for range 3 {
-			go func() { results <- g.enter(t.Context()) }()
-		}
-		synctest.Wait()
-		begin := time.Now()
-		if !g.disable("because") || g.disable("again") {
-			t.Error("disabled not once")
-		}
-		for range 3 {
-			if _, ok := errors.AsType[*GoneError](<-results); !ok {
-				t.Error("let in")
+	for _, concurrency := range []int{1, 2} { // with 2 one waits for the pause
+		synctest.Test(t, func(t *testing.T) {
+			g := newGate(concurrency)
+			if err := g.enter(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-		}
-		if len(g.permits) != 1 || time.Since(begin) > 0 {
-			t.Errorf("%d permits are held, after %v", len(g.permits), time.Since(begin))
-		}
-	})
+			g.pause(time.Hour)
+			results := make(chan error)
+			for range 3 {
+				go func() { results <- g.enter(t.Context()) }()
+			}
+			synctest.Wait()
+			begin := time.Now()
+			if !g.disable("because") || g.disable("again") {
+				t.Error("disabled not once")
+			}
+			for range 3 {
+				if _, ok := errors.AsType[*GoneError](<-results); !ok {
+					t.Error("let in")
+				}
+			}
+			if len(g.permits) != 1 || time.Since(begin) > 0 {
+				t.Errorf("%d permits are held, after %v", len(g.permits), time.Since(begin))
+			}
+		})
+	}
 }

@@ -32,7 +32,8 @@ func TestParseKey(t *testing.T) {
 		text(32) + "=":                         "not base64",
 		text(32)[:20] + "\n" + text(32)[20:]:   "not base64",
 		text(32)[:20] + " " + text(32)[20:]:    "not base64",
-		text(24) + " " + text(24):              "not base64",
+		strings.Replace(text(25), "w==", "x==", 1): "not base64", // another text of the same key
+		text(24) + " " + text(24):                  "not base64",
 	} {
 		if _, err := ParseKey(bad); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", bad, err)

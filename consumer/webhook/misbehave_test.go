@@ -121,6 +121,19 @@ func TestQ14CancelledWhileSending(t *testing.T) {
 	})
 }
 
+func TestQ14HandshakeTakesTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, Options{}, func(c net.Conn) { defer c.Close(); hungUp(c) })
+		s.url.Scheme = "https"
+		begin := time.Now()
+		wants(t, s, handle(t.Context(), s, event), "fails", TimedOut)
+		if took := time.Since(begin); took != 5*time.Second {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
 func TestQ14DialTakesTooLong(t *testing.T) {
 	t.Parallel()
 	s := newSink(t, "http://receiver.example", Options{ConnectTimeout: 20 * time.Millisecond})
@@ -129,7 +142,11 @@ func TestQ14DialTakesTooLong(t *testing.T) {
 		return nil, ctx.Err()
 	}}
 	s.transport = newTransport(s.opts, nil, silent)
+	begin := time.Now()
 	wants(t, s, handle(t.Context(), s, event), "fails", TimedOut)
+	if took := time.Since(begin); took > 4*time.Second { // the resolver's own limit is 5 s
+		t.Errorf("after %v", took)
+	}
 }
 
 // What real connections do that pipes do not.

@@ -129,6 +129,5 @@ func redirected(from *url.URL, a answer) (*url.URL, error) {
 		return nil, fmt.Errorf("%w: a %d to %s would lose the event; have it answer 308, or make the place it leads to the webhook's URL",
 			errRedirect, a.status, origin(to))
 	}
-	to.User, to.Fragment = nil, ""
-	return to, nil
+	return to, nil // the transport sends neither its user information nor its fragment
 }

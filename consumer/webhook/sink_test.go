@@ -84,6 +84,9 @@ func TestQ14NothingAfterTheContext(t *testing.T) {
 	for range 20 { // whichever a select looks at first
 		wants(t, s, handle(ctx, s, event), "fails", Cancelled)
 	}
+	if n := s.Stats().Requests; n != 0 {
+		t.Errorf("%d requests", n)
+	}
 }
 
 func TestNewChecksTheURL(t *testing.T) {
