@@ -136,6 +136,6 @@ func (a *app) checkDeadLetters(ctx context.Context, before int) error {
 	if err != nil || now <= before {
 		return err
 	}
-	return fmt.Errorf("%s notifications failed too often and went to the queue %s",
+	return fmt.Errorf("%s notifications failed too often and went to the queue %s; `postroom redrive` moves them back",
 		count(now-before), postroom.DeadLetterQueue(a.queue))
 }

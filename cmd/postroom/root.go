@@ -136,7 +136,7 @@ func newRoot(p process) *cobra.Command {
 	root.AddCommand(
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
-		newProject(p, &g), newConsume(p, &g),
+		newProject(p, &g), newConsume(p, &g), newRedrive(p, &g),
 		newStatus(p, &g), newVerify(p, &g), newHealth(p, &g),
 	)
 	return root

@@ -24,6 +24,9 @@
 //     the server's, a letter may go round within a run, until
 //     [Options].MaxRedrives ends it.
 //
+// SQS's own StartMessageMoveTask is not used: it has no filter and no dry run,
+// and mixes order.
+//
 // # What it cannot do
 //
 // A queue can only be read by receiving. A run hides what it has looked at for

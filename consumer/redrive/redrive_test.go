@@ -369,7 +369,7 @@ func TestQ16SlowQueue(t *testing.T) {
 	onFIFO(t, func(r *rig) {
 		r.send(r.below.dead, "g", numbers("", 30)...)
 		r.fault = func(_ context.Context, c backendtest.Call) backendtest.Fault {
-			if c.Op == "Send" {
+			if c.Op == "Send" || c.Op == "Delete" {
 				time.Sleep(callTimeout * 9 / 10)
 			}
 			return backendtest.Fault{}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/consumer"
+)
+
+const filterHelp = `A filter is KEY=VALUE, each key once:
+  recipient=UUID           whom the notification is for
+  message_group_uuid=UUID  the conversation
+  id=ID                    the event, or the queue's message
+  reason=TEXT              part of why a handler had it moved at once
+  since=TIME, before=TIME  when it was sent, as 2026-05-21T10:30:00Z`
+
+// letterFilter tells whether a dead letter has what a filter asks for. Of one
+// that is no notification n is empty.
+type letterFilter func(d backend.Delivery, n postroom.Notification) bool
+
+// parseFilters makes one filter of all; without any it takes everything.
+func parseFilters(texts []string) (func(backend.Delivery) bool, error) {
+	var all []letterFilter
+	var keys []string
+	for _, text := range texts {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || value == "" {
+			return nil, usagef("--filter is %q, must be KEY=VALUE", text)
+		}
+		if slices.Contains(keys, key) {
+			return nil, usagef("--filter %s is given twice; a notification must match every filter", key)
+		}
+		f, err := parseFilter(key, value)
+		if err != nil {
+			return nil, err
+		}
+		all, keys = append(all, f), append(keys, key)
+	}
+	return func(d backend.Delivery) bool {
+		n, _ := postroom.DecodeNotification(d.Body)
+		return !slices.ContainsFunc(all, func(f letterFilter) bool { return !f(d, n) })
+	}, nil
+}
+
+func parseFilter(key, value string) (letterFilter, error) {
+	var at time.Time
+	var err error
+	switch key {
+	case "recipient", "message_group_uuid":
+		err = postroom.CheckUUID(value)
+	case "since", "before":
+		at, err = time.Parse(time.RFC3339, value)
+	}
+	if err != nil {
+		return nil, usagef("--filter %s: %w", key, err)
+	}
+	switch key {
+	case "recipient":
+		return func(_ backend.Delivery, n postroom.Notification) bool { return n.Subject == value }, nil
+	case "message_group_uuid":
+		return func(_ backend.Delivery, n postroom.Notification) bool { return n.Data.GroupUUID == value }, nil
+	case "id":
+		return func(d backend.Delivery, n postroom.Notification) bool { return n.ID == value || d.MessageID == value }, nil
+	case "reason":
+		return func(d backend.Delivery, _ postroom.Notification) bool {
+			return strings.Contains(d.Attributes[consumer.ReasonAttribute], value)
+		}, nil
+	case "since":
+		return func(d backend.Delivery, _ postroom.Notification) bool { return !d.SentAt.Before(at) }, nil
+	case "before":
+		return func(d backend.Delivery, _ postroom.Notification) bool { return d.SentAt.Before(at) }, nil
+	}
+	return nil, usagef("--filter %q is not known, must be recipient, message_group_uuid, id, reason, since or before", key)
+}
