@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/aws"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/consumer"
 	"github.com/postroom/postroom/consumer/redrive"
@@ -196,4 +197,37 @@ refused       no notification, m1: was redriven 10 times already; died of: 410 <
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
 	}
+}
+
+// On a server that speaks SQS's protocol, right after the first sending.
+func TestQ16RedriveOnAWS(t *testing.T) {
+	emulators.Start(t)
+	s := newShell(t)
+	s.env["POSTROOM_BACKEND"], s.env["POSTROOM_QUEUE"] = "aws", "redriven.fifo"
+	s.ok("provision", "--deletion-protection=false")
+	b, err := aws.Open(t.Context(), aws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	queue, dead := b.Queue("redriven.fifo"), b.Queue(postroom.DeadLetterQueue("redriven.fifo"))
+	for i := range 12 {
+		e := []backend.SendEntry{{Body: fmt.Sprint(i), GroupID: fmt.Sprint(i % 3), DeduplicationID: fmt.Sprint(i)}}
+		for _, q := range []backend.Queue{queue, dead} {
+			if failed, err := q.Send(t.Context(), e); err != nil || len(failed) > 0 {
+				t.Fatal(failed, err)
+			}
+		}
+	}
+	// At least the first one of each group; not every server hands out more.
+	if all, counts := letters(t, s.ok("redrive", "--json", "--dry-run")); len(all) < 3 || len(all)+counts.Unseen != 12 {
+		t.Errorf("a dry run tells of %d letters: %+v", len(all), counts)
+	}
+	if _, counts := letters(t, s.ok("redrive", "--json")); counts.Moved != 12 {
+		t.Errorf("moved %+v", counts)
+	}
+	if d, err := queue.Depth(t.Context()); err != nil || d.Visible != 24 {
+		t.Errorf("in the queue: %+v, %v, want 24", d, err)
+	}
+	s.ok("destroy")
 }
