@@ -11,7 +11,7 @@ import (
 // Instruction is an error by which a handler says what is to become of its
 // message, where backing off with its receive count is not the right thing. It
 // is found with errors.As, so it may be wrapped.
-type Instruction struct {
+type Instruction struct { //nolint:errname // it is an error only so that Handle has one result
 	verb  verb
 	after time.Duration
 	cause error
