@@ -55,6 +55,9 @@ func (h *hand) settle(m *held, o outcome) {
 	m.state = settled
 	delete(h.messages, m.MessageID)
 	h.bytes -= m.sizeBytes()
+	if m.barring {
+		h.unbar(m.GroupID)
+	}
 	switch v := m.fate.verdict; {
 	case v.deletes() && o == done:
 		h.stats.Deleted++
@@ -63,6 +66,13 @@ func (h *hand) settle(m *held, o outcome) {
 		h.handled.Add(m.MessageID, struct{}{})
 	case v == givenBack && o == done:
 		h.stats.GivenBack++
+	}
+}
+
+// unbar counts one message less that bars its group.
+func (h *hand) unbar(group string) {
+	if h.barred[group]--; h.barred[group] == 0 {
+		delete(h.barred, group)
 	}
 }
 

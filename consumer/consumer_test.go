@@ -307,6 +307,38 @@ func TestQ7Q8FailureStopsItsLaneOnly(t *testing.T) {
 	})
 }
 
+// While a failed message is being hidden its visibility ends, and it comes again
+// together with its successor: that is not handled before it.
+func TestQ5Q7ReceivedAgainWhileItIsBeingHidden(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := newFakeQueue()
+		q.slow = 7 * time.Second // longer than the message stays hidden
+		h := &recorder{do: func(_ context.Context, d backend.Delivery) error {
+			if d.MessageID == "a1" && d.ReceiveCount == 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		}}
+		q.add("a1", "a")
+		w, stop := run(t, q, h, Options{Visibility: 5 * time.Second, Wait: time.Second, DrainTimeout: time.Minute})
+		wait(time.Second)
+		q.add("a2", "a")
+		wait(20 * time.Second)
+		q.mu.Lock()
+		q.slow = 0
+		q.mu.Unlock()
+		wait(2 * time.Minute)
+		stop()
+		if diff := cmp.Diff([]string{"a1", "a1", "a2"}, h.got()); diff != "" {
+			t.Errorf("handled (-want +got):\n%s", diff)
+		}
+		if s := w.Stats(); s.Duplicates == 0 || s.GivenBack == 0 || s.Deleted != 2 {
+			t.Errorf("stats %+v: the case did not come up", s)
+		}
+	})
+}
+
 func TestQ9BadBodiesAndPanics(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

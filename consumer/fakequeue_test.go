@@ -138,7 +138,10 @@ func (q *fakeQueue) Delete(_ context.Context, receipts []string) ([]backend.Entr
 }
 
 func (q *fakeQueue) ChangeVisibility(_ context.Context, changes []backend.VisibilityChange) ([]backend.EntryError, error) {
-	time.Sleep(q.slow)
+	q.mu.Lock()
+	slow := q.slow
+	q.mu.Unlock()
+	time.Sleep(slow)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.refuse != nil {

@@ -29,6 +29,10 @@ type hand struct {
 	messages map[string]*held
 	bytes    int // of the messages
 	lanes    map[string]*lane
+	// barred counts, for each group, the messages that were received again while
+	// they are being hidden or given back. What comes behind such a one goes back
+	// too: handled now it would be out of order.
+	barred   map[string]int
 	ready    []*lane // with messages waiting and none being handled
 	reserved int     // room given to receives under way
 	draining bool
@@ -56,6 +60,7 @@ func newHand(o Options) *hand {
 		telling:    true,
 		messages:   make(map[string]*held),
 		lanes:      make(map[string]*lane),
+		barred:     make(map[string]int),
 		handled:    handled,
 		emptySince: make([]time.Time, o.Receivers),
 	}
@@ -119,6 +124,10 @@ func (h *hand) admitOne(d backend.Delivery, now time.Time) {
 	if m := h.messages[d.MessageID]; m != nil {
 		h.stats.Duplicates++
 		m.renewed(d.Receipt, now, h.visibility)
+		if m.state == acknowledging && m.fate.verdict.returns() && !m.barring {
+			m.barring = true
+			h.barred[m.GroupID]++
+		}
 		return
 	}
 	m := &held{Delivery: d}
@@ -130,7 +139,7 @@ func (h *hand) admitOne(d backend.Delivery, now time.Time) {
 		h.acknowledge(m, fate{verdict: handled})
 		return
 	}
-	if h.draining {
+	if h.draining || m.GroupID != "" && h.barred[m.GroupID] > 0 {
 		h.acknowledge(m, fate{verdict: givenBack})
 		return
 	}

@@ -41,6 +41,7 @@ type held struct {
 	unextended bool // cannot be extended any more
 	calling    bool // a call that names the receipt is under way
 	owed       bool // settling waits for that call to end
+	barring    bool // it was received again while it leaves: see hand.barred
 }
 
 // fate is what is to become of a message.
@@ -61,6 +62,7 @@ const (
 )
 
 func (v verdict) deletes() bool { return v == handled || v == dropped }
+func (v verdict) returns() bool { return v == hidden || v == givenBack }
 
 // renewed notes a receipt.
 func (m *held) renewed(receipt string, now time.Time, visibility time.Duration) {
