@@ -14,17 +14,22 @@
 //   - From its receipt until it is settled a message is kept out of sight: its
 //     visibility is extended before half of it has passed, in batches, for up
 //     to 12 hours.
-//   - Extension of a message has ended before it is deleted or given back, so
-//     no late extension hides what was given back.
+//   - Calls that name one receipt never overlap, and none is made after the
+//     message was deleted or given back, so no late extension hides what was
+//     given back.
 //   - A message received again while it is in hand is not handled again. Its
-//     newer receipt takes the place of the older one.
+//     newer receipt takes the place of the older one. Where it was just being
+//     hidden or given back, what comes behind it in its group goes back as well.
 //
 // # Failure
 //
 // A handler's error, or its panic, fails that message alone. It is hidden for a
-// while that grows with its receive count, and comes again. The messages of the
-// same group that wait behind it go back to the queue unhandled, in order: the
-// queue blocks the group until the failed one is back, and then delivers all of
+// while that grows with its receive count, and comes again. With an [Instruction]
+// the handler says otherwise: [RetryAfter] a time of its own, [Drop] it, or have
+// it sent to the dead-letter queue at once, with the reason ([DeadLetter]).
+//
+// The messages of the same group that wait behind one that failed go back to the
+// queue unhandled, in order: the queue blocks the group until the failed one is back, and then delivers all of
 // them from there. Those receives count, so a queue's maximum receive count
 // should leave room for a neighbour's failures.
 //

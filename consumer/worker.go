@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
@@ -68,43 +69,29 @@ type Options struct {
 }
 
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.Concurrency, 16)
-	setDefault(&o.Receivers, 2)
-	setDefault(&o.MaxBuffered, 10*o.Concurrency)
-	setDefault(&o.MaxBufferedBytes, 64<<20)
-	setDefault(&o.Visibility, 30*time.Second)
-	setDefault(&o.Wait, backend.MaxWait)
-	setDefault(&o.BackoffMin, 2*time.Second)
-	setDefault(&o.BackoffMax, 5*time.Minute)
-	setDefault(&o.DrainTimeout, 8*time.Second)
-	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
+	option.Default(&o.Concurrency, 16)
+	option.Default(&o.Receivers, 2)
+	option.Default(&o.MaxBuffered, 10*o.Concurrency)
+	option.Default(&o.MaxBufferedBytes, 64<<20)
+	option.Default(&o.Visibility, 30*time.Second)
+	option.Default(&o.Wait, backend.MaxWait)
+	option.Default(&o.BackoffMin, 2*time.Second)
+	option.Default(&o.BackoffMax, 5*time.Minute)
+	option.Default(&o.DrainTimeout, 8*time.Second)
+	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
 	return o, errors.Join(
-		check("Concurrency", o.Concurrency, 1, 1<<16),
-		check("Receivers", o.Receivers, 1, 1<<10),
-		check("MaxBuffered", o.MaxBuffered, 1, 1<<20),
-		check("MaxBufferedBytes", o.MaxBufferedBytes, 1, 1<<40),
-		check("Visibility", o.Visibility, time.Second, backend.MaxVisibility),
-		check("Wait", o.Wait, time.Second, backend.MaxWait),
-		check("BackoffMin", o.BackoffMin, time.Millisecond, backend.MaxVisibility),
-		check("BackoffMax", o.BackoffMax, o.BackoffMin, backend.MaxVisibility),
-		check("DrainTimeout", o.DrainTimeout, time.Millisecond, backend.MaxVisibility),
+		option.Check("consumer", "Concurrency", o.Concurrency, 1, 1<<16),
+		option.Check("consumer", "Receivers", o.Receivers, 1, 1<<10),
+		option.Check("consumer", "MaxBuffered", o.MaxBuffered, 1, 1<<20),
+		option.Check("consumer", "MaxBufferedBytes", o.MaxBufferedBytes, 1, 1<<40),
+		option.Check("consumer", "Visibility", o.Visibility, time.Second, backend.MaxVisibility),
+		option.Check("consumer", "Wait", o.Wait, time.Second, backend.MaxWait),
+		option.Check("consumer", "BackoffMin", o.BackoffMin, time.Millisecond, backend.MaxVisibility),
+		option.Check("consumer", "BackoffMax", o.BackoffMax, o.BackoffMin, backend.MaxVisibility),
+		option.Check("consumer", "DrainTimeout", o.DrainTimeout, time.Millisecond, backend.MaxVisibility),
 		wholeSeconds("Visibility", o.Visibility),
 		wholeSeconds("Wait", o.Wait),
 	)
-}
-
-func setDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
-}
-
-func check[T ~int | ~int64](name string, v, low, high T) error {
-	if v < low || v > high {
-		return fmt.Errorf("consumer: option %s is %v, must be %v to %v", name, v, low, high)
-	}
-	return nil
 }
 
 func wholeSeconds(name string, d time.Duration) error {

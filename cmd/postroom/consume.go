@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -15,9 +16,11 @@ import (
 
 // consumeOptions are the flags of consume.
 type consumeOptions struct {
-	sink        string
+	sink        sinkOptions
+	dedup       dedupOptions
 	concurrency int
 	visibility  time.Duration
+	drain       time.Duration
 	server      httpOptions
 	idle        idleOptions
 }
@@ -45,12 +48,9 @@ func newConsume(p process, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consume",
 		Short: "Hand notifications from the queue to a sink",
-		Long:  "Works the queue until it is stopped. The sink log prints each notification, a\nCloudEvents event, as one line of JSON.",
+		Long:  "Works the queue until it is stopped. The sink log prints each notification, a\nCloudEvents event, as one line of JSON; the sink webhook posts it, signed as\nStandard Webhooks say.",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.sink != "log" {
-				return usagef("--sink is %q, must be log", o.sink)
-			}
 			if err := o.idle.check(); err != nil {
 				return err
 			}
@@ -66,9 +66,11 @@ func newConsume(p process, g *global) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&o.sink, "sink", "log", "where notifications go: log")
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "how many notifications are handled at once")
 	cmd.Flags().DurationVar(&o.visibility, "visibility", 30*time.Second, "for how long a notification is hidden at a time, whole seconds")
+	cmd.Flags().DurationVar(&o.drain, "drain-timeout", 8*time.Second, "how long what is being handled may take to end when it is stopped")
+	o.sink.flags(cmd)
+	o.dedup.flags(cmd)
 	o.server.flags(cmd)
 	o.idle.flags(cmd)
 	return cmd
@@ -78,22 +80,35 @@ func newConsume(p process, g *global) *cobra.Command {
 // is to be noticed.
 const idleWait = time.Second
 
-func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) error {
-	opts := consumer.Options{Concurrency: o.concurrency, Visibility: o.visibility, Logger: a.log}
+func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) (err error) {
+	sink, err := o.sink.open(a, o.concurrency)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, sink.close()) }()
+	if err := o.dedup.wrap(a, &sink); err != nil {
+		return err
+	}
+	opts := consumer.Options{
+		Concurrency: o.concurrency, Visibility: o.visibility, DrainTimeout: o.drain, Logger: a.log,
+	}
 	if o.idle.until {
 		opts.Wait = idleWait
 	}
-	worker, err := consumer.New(a.backend.Queue(a.queue), consumer.LogSink(a.stdout), opts)
+	dead, there, err := a.deadLetters(ctx)
+	if err != nil {
+		return err
+	}
+	if there {
+		opts.DeadLetters = a.backend.Queue(postroom.DeadLetterQueue(a.queue))
+	}
+	worker, err := consumer.New(a.backend.Queue(a.queue), sink, opts)
 	if err != nil {
 		return &usageError{err}
 	}
-	server := httpServer(l, consumerReady(worker), registry(worker.Collector()), a.log)
+	server := httpServer(l, both(consumerReady(worker), sink.ready), registry(append(sink.collectors, worker.Collector())...), a.log)
 	if !o.idle.until {
 		return runUntil(ctx, nil, worker.Run, server)
-	}
-	dead, err := a.deadLetters(ctx)
-	if err != nil {
-		return err
 	}
 	err = runUntil(ctx, func(ctx context.Context) error {
 		_, err := waitQuiet(ctx, o.idle.after, all(consumerQuiet(worker), a.queueQuiet()))
@@ -121,18 +136,18 @@ func (a *app) queueQuiet() quiet {
 	}
 }
 
-// deadLetters counts what lies in the dead-letter queue.
-func (a *app) deadLetters(ctx context.Context) (int, error) {
+// deadLetters counts what lies in the dead-letter queue, if there is one.
+func (a *app) deadLetters(ctx context.Context) (n int, there bool, err error) {
 	depth, err := a.backend.Queue(postroom.DeadLetterQueue(a.queue)).Depth(ctx)
 	if backend.KindOf(err) == backend.KindNotFound {
-		return 0, nil // not every queue has one
+		return 0, false, nil
 	}
-	return depth.Visible + depth.InFlight + depth.Delayed, err
+	return depth.Visible + depth.InFlight + depth.Delayed, err == nil, err
 }
 
 // checkDeadLetters is an error if there are more dead letters than before.
 func (a *app) checkDeadLetters(ctx context.Context, before int) error {
-	now, err := a.deadLetters(ctx)
+	now, _, err := a.deadLetters(ctx)
 	if err != nil || now <= before {
 		return err
 	}

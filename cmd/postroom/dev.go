@@ -116,7 +116,7 @@ func (d *devRun) run(ctx context.Context) error {
 	if released > 0 {
 		d.log.Info("gave back what an ended process had in flight", "notifications", released)
 	}
-	if d.dead, err = d.deadLetters(ctx); err != nil {
+	if d.dead, _, err = d.deadLetters(ctx); err != nil {
 		return err
 	}
 	d.projector, err = d.newProjector(ctx, projector.Options{LeaseDuration: devLease, Logger: d.log})

@@ -43,7 +43,7 @@ func usagef(format string, args ...any) error {
 var errDiffers = errors.New("the projection differs from the log")
 
 // run runs one command line and returns the exit code. When ctx is done it
-// stops within two seconds.
+// stops within two seconds, but for a consumer whose handlers have not ended.
 func run(ctx context.Context, args []string, p process) int {
 	p.stdout, p.stderr = &lockedWriter{w: p.stdout}, &lockedWriter{w: p.stderr}
 	root := newRoot(p)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/postroom/postroom/internal/option"
 )
 
 // MemoryOptions of [NewMemory]. Zero means the default.
@@ -36,7 +38,7 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory makes an empty store. A negative size is an error.
 func NewMemory(o MemoryOptions) (*Memory, error) {
-	setDefault(&o.Size, defaultSize)
+	option.Default(&o.Size, defaultSize)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -2,9 +2,10 @@ package dedup
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/postroom/postroom/internal/option"
 )
 
 // Options of a [Handler]. Zero means the default.
@@ -31,22 +32,8 @@ const (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.TTL, 24*time.Hour)
-	setDefault(&o.Lease, time.Minute)
-	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
-	return o, errors.Join(check("TTL", o.TTL, minTTL, maxTTL), check("Lease", o.Lease, minLease, maxLease))
-}
-
-func setDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
-}
-
-func check(name string, v, low, high time.Duration) error {
-	if v < low || v > high {
-		return fmt.Errorf("dedup: option %s is %v, must be %v to %v", name, v, low, high)
-	}
-	return nil
+	option.Default(&o.TTL, 24*time.Hour)
+	option.Default(&o.Lease, time.Minute)
+	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
+	return o, errors.Join(option.Check("dedup", "TTL", o.TTL, minTTL, maxTTL), option.Check("dedup", "Lease", o.Lease, minLease, maxLease))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
+	"github.com/postroom/postroom/internal/outbox"
 )
 
 // CountAttribute of a message is how often it was redriven.
@@ -103,24 +104,13 @@ func (l *letter) entry() backend.SendEntry {
 	return e
 }
 
-// size is what an entry counts for: the body, and of each attribute the name,
-// the type String, and the value. Source: SQS developer guide, message
-// attributes.
-func size(e backend.SendEntry) int {
-	n := len(e.Body)
-	for name, value := range e.Attributes {
-		n += len(name) + len("String") + len(value)
-	}
-	return n
-}
-
 // fits reports why an entry is none that a queue takes. The dead-letter queue
 // took it, but without its count.
 func fits(e backend.SendEntry) error {
 	if n := len(e.Attributes); n > backend.MaxAttributes {
 		return fmt.Errorf("has %d attributes with %s, and %d is the most", n, CountAttribute, backend.MaxAttributes)
 	}
-	if n := size(e); n > backend.MaxQueueBytes {
+	if n := outbox.SizeBytes(e); n > backend.MaxQueueBytes {
 		return fmt.Errorf("has %d bytes with %s, and %d is the most", n, CountAttribute, backend.MaxQueueBytes)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/outbox"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
@@ -36,7 +37,7 @@ func (r *run) work(ctx context.Context, letters []*letter) error {
 func (r *run) heads(lanes [][]*letter) (batch []*letter) {
 	bytes := 0
 	for _, lane := range lanes[:min(len(lanes), backend.MaxQueueBatch, r.opts.Rate)] {
-		bytes += size(lane[0].entry())
+		bytes += outbox.SizeBytes(lane[0].entry())
 		if bytes > backend.MaxQueueBytes {
 			break
 		}

@@ -3,11 +3,11 @@ package webhook
 import (
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 )
 
 // Options of a [Sink]. Zero means the default.
@@ -46,33 +46,19 @@ type Options struct {
 const maxTimeout = 10 * time.Minute
 
 func (o Options) withDefaults() (Options, error) {
-	setDefault(&o.Timeout, 15*time.Second)
-	setDefault(&o.ConnectTimeout, 5*time.Second)
-	setDefault(&o.HeaderTimeout, 10*time.Second)
-	setDefault(&o.Concurrency, 16)
-	setDefault(&o.Pause, 10*time.Second)
-	setDefault(&o.MaxPause, time.Hour)
-	setDefault(&o.Logger, slog.New(slog.DiscardHandler))
+	option.Default(&o.Timeout, 15*time.Second)
+	option.Default(&o.ConnectTimeout, 5*time.Second)
+	option.Default(&o.HeaderTimeout, 10*time.Second)
+	option.Default(&o.Concurrency, 16)
+	option.Default(&o.Pause, 10*time.Second)
+	option.Default(&o.MaxPause, time.Hour)
+	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
 	return o, errors.Join(
-		check("Timeout", o.Timeout, time.Millisecond, maxTimeout),
-		check("ConnectTimeout", o.ConnectTimeout, time.Millisecond, maxTimeout),
-		check("HeaderTimeout", o.HeaderTimeout, time.Millisecond, maxTimeout),
-		check("Concurrency", o.Concurrency, 1, 1<<10),
-		check("Pause", o.Pause, minRetryAfter, backend.MaxVisibility),
-		check("MaxPause", o.MaxPause, minRetryAfter, backend.MaxVisibility),
+		option.Check("webhook", "Timeout", o.Timeout, time.Millisecond, maxTimeout),
+		option.Check("webhook", "ConnectTimeout", o.ConnectTimeout, time.Millisecond, maxTimeout),
+		option.Check("webhook", "HeaderTimeout", o.HeaderTimeout, time.Millisecond, maxTimeout),
+		option.Check("webhook", "Concurrency", o.Concurrency, 1, 1<<10),
+		option.Check("webhook", "Pause", o.Pause, minRetryAfter, backend.MaxVisibility),
+		option.Check("webhook", "MaxPause", o.MaxPause, minRetryAfter, backend.MaxVisibility),
 	)
-}
-
-func setDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
-}
-
-func check[T ~int | ~int64](name string, v, low, high T) error {
-	if v < low || v > high {
-		return fmt.Errorf("webhook: option %s is %v, must be %v to %v", name, v, low, high)
-	}
-	return nil
 }
