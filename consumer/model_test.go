@@ -1,5 +1,3 @@
-//go:build model
-
 package consumer
 
 import (
@@ -69,10 +67,10 @@ type modelWorker struct {
 	done chan error
 }
 
-// TestQ7Model holds the worker against a model of its queue, under random
-// arrivals, handlers, failures, lost answers, expiries, crashes and drains.
-// TestQ3, TestQ4, TestQ5, TestQ10 and TestQ11 look at single cases of it.
-func TestQ7Model(t *testing.T) {
+// TestQ3Q4Q5Q7Q10Q11Model holds the worker against a model of its queue, under
+// random arrivals, handlers, failures, lost answers, expiries, crashes and
+// drains.
+func TestQ3Q4Q5Q7Q10Q11Model(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		plan := drawPlan(rt)
