@@ -1,0 +1,106 @@
+package integration
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// receiver is a webhook's receiver that takes its time.
+type receiver struct {
+	*httptest.Server
+
+	began chan struct{} // has one more for each request
+}
+
+func (w *world) receiver(takes time.Duration) *receiver {
+	r := &receiver{began: make(chan struct{}, 1000)}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		body, err := io.ReadAll(request.Body)
+		if err != nil {
+			return
+		}
+		r.began <- struct{}{}
+		time.Sleep(takes) // is what the handler is for
+		w.deliver(strings.TrimSpace(string(body)))
+		answer.WriteHeader(http.StatusNoContent)
+	}))
+	w.t.Cleanup(r.Close)
+	return r
+}
+
+// poster starts a consumer that posts to a receiver, and hides what it posts for
+// five seconds at a time.
+func (w *world) poster(r *receiver, args ...string) *process {
+	environ := append(w.environ(w.server.url),
+		"POSTROOM_WEBHOOK_URL="+r.URL, "POSTROOM_WEBHOOK_SECRET=whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
+	args = append([]string{
+		"consume", "--sink", "webhook", "--webhook-allow-private", "--webhook-timeout", "1m", "--visibility", "5s",
+	}, args...)
+	return spawn(w.t, w.program, "consumer", environ, func(line string) { w.t.Errorf("a consumer printed %q", line) }, args...)
+}
+
+// wantOnce checks that nothing was handed over twice.
+func (w *world) wantOnce() {
+	w.t.Helper()
+	w.check()
+	if deliveries, different := w.times(); deliveries != different {
+		w.t.Errorf("%d notifications were handed over %d times", different, deliveries)
+	}
+}
+
+// TestQ3SlowReceiver hands notifications to somebody who takes six times as long
+// as they are hidden, with two consumers at the queue: each is handed over once.
+func TestQ3SlowReceiver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, roomyServer(t), options{})
+	slow := w.receiver(30 * time.Second)
+	w.post(w.server.url, crowd(9, 1)...)
+	w.ok("project", "--until-idle")
+	for range 2 {
+		w.poster(slow, "--dedup", "off")
+	}
+	w.settle()
+	w.wantOnce()
+}
+
+// TestQ10StoppedWithASlowReceiver stops a consumer in the middle: what it has
+// begun is finished, the rest goes back, and the counts of its last line add up.
+func TestQ10StoppedWithASlowReceiver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, roomyServer(t), options{})
+	slow := w.receiver(8 * time.Second)
+	w.post(w.server.url, crowd(9, 1)...)
+	w.ok("project", "--until-idle")
+	first := w.poster(slow, "--dedup", "off", "--concurrency", "2", "--drain-timeout", "30s")
+	for range 2 {
+		<-slow.began
+	}
+	first.signal(syscall.SIGTERM)
+	<-first.exited
+	if first.err != nil {
+		t.Errorf("told to stop: %v", first.err)
+	}
+	var last struct {
+		Msg                                                       string
+		Received, Delivered, Failed, Dropped, Duplicates, Deleted int
+		GivenBack                                                 int `json:"given_back"`
+		InFlight                                                  int `json:"in_flight"`
+	}
+	if err := json.Unmarshal([]byte(first.log.tail(1)), &last); err != nil || last.Msg != "consumer stopped" {
+		t.Fatalf("it said at last: %s", first.log.tail(1))
+	}
+	delivered, _ := w.times()
+	if last.Delivered != 2 || delivered != 2 || last.Deleted != 2 || last.InFlight != 0 ||
+		last.Received != last.Delivered+last.Failed+last.Dropped+last.Duplicates+last.GivenBack {
+		t.Errorf("the counts do not add up, with %d handed over: %s", delivered, first.log.tail(1))
+	}
+	w.poster(slow, "--dedup", "table")
+	w.settle()
+	w.wantOnce()
+}
