@@ -25,6 +25,7 @@ type checker struct {
 	rows     map[string]int               // of each user and conversation
 	heads    map[string]backend.Item
 	born     map[string]time.Time // when each life of a projector began
+	gone     map[string]bool      // workers that were told to stop, or died
 	controls map[string]*control
 }
 
@@ -41,7 +42,7 @@ type posted struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		world: w, messages: map[backend.Key]*posted{}, members: map[string][]postroom.Member{}, byID: map[string]*posted{}, rows: map[string]int{},
-		heads: map[string]backend.Item{}, born: map[string]time.Time{}, controls: map[string]*control{},
+		heads: map[string]backend.Item{}, born: map[string]time.Time{}, gone: map[string]bool{}, controls: map[string]*control{},
 	}
 }
 

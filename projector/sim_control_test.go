@@ -16,6 +16,7 @@ type control struct {
 	check  *checker
 	name   string
 	aside  map[backend.Key]bool // messages that are or were set aside
+	late   map[backend.Key]bool // records that one that was gone set aside
 	gaps   map[string]gap       // by id
 	leases map[shardID]*tenure
 	lives  map[backend.Key]*life // by WORKER#
@@ -57,7 +58,7 @@ func (c *checker) control(name string) *control {
 	ctl := c.controls[name]
 	if ctl == nil {
 		ctl = &control{
-			check: c, name: name, aside: map[backend.Key]bool{}, gaps: map[string]gap{},
+			check: c, name: name, aside: map[backend.Key]bool{}, late: map[backend.Key]bool{}, gaps: map[string]gap{},
 			leases: map[shardID]*tenure{}, lives: map[backend.Key]*life{},
 		}
 		c.controls[name] = ctl
@@ -69,7 +70,9 @@ func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item
 	switch arn, ofStream := strings.CutPrefix(key.PK, "stream#"); {
 	case strings.HasPrefix(key.PK, "ASIDE#"):
 		if after != nil {
-			ctl.aside[backend.Key{PK: backend.Text(after, "record_pk"), SK: backend.Text(after, "record_sk")}] = true
+			record := backend.Key{PK: backend.Text(after, "record_pk"), SK: backend.Text(after, "record_sk")}
+			ctl.aside[record] = true
+			ctl.late[record] = ctl.check.gone[by] && isTrue(after, "waiting")
 		}
 	case key.PK == "streams" && ctl.stream == "":
 		ctl.promised, ctl.stream = time.Now(), key.SK

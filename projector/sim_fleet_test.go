@@ -34,8 +34,12 @@ func (w *world) slots() []*slot { return append(slices.Clone(w.fleet), w.replays
 func (w *world) start(s *slot) {
 	s.lives++
 	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	s.worker = w.sched.Worker(fmt.Sprintf("%s%d", s.name, s.lives), w.store, stop)
+	name := fmt.Sprintf("%s%d", s.name, s.lives)
+	s.stop = func() {
+		w.check.gone[name] = true
+		stop()
+	}
+	s.worker = w.sched.Worker(name, w.store, s.stop)
 	s.worker.OnOpen = w.check.control(s.control).opens
 	w.check.born[s.worker.Name] = time.Now()
 	s.ended, s.err = make(chan error, 1), nil

@@ -54,7 +54,7 @@ var stream = []Rule{
 	{
 		Name: "a worker lives by its counter, not by its clock",
 		File: "stream/fleet.go",
-		Old:  "silent, most := r.fleet.workers.see(s), max(",
+		Old:  "silent, most := r.fleet.workers.see(s, r.opt.LeaseDuration/3), max(",
 		New:  "silent, most := r.opt.Now().Sub(s.renewedAt), max(",
 	},
 	{
