@@ -319,6 +319,38 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 	})
 }
 
+// Two workers begin to read the table's stream for the first time, one of them,
+// which was frozen, the one before it: what lies between them is promised.
+func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, suffix := range map[string]string{"the other one is older": "", "the other one is newer": "0"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, c := newStream(openShard("a", "", "1")), newTable()
+				other := s.arn + suffix
+				if suffix == "" {
+					s.arn += "0"
+				}
+				var losses []*DataLossError
+				w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+					if losses = append(losses, loss); len(losses) == 1 {
+						m := marks{firstReadAt: time.Now()}
+						return m.write(t.Context(), c, other)
+					}
+					return nil
+				}}, nil)
+				pass(time.Minute)
+				if len(losses) != 2 || !losses[0].Unpromised || losses[1].Unpromised ||
+					losses[1].StreamARN != max(s.arn, other) || losses[1].Older != min(s.arn, other) {
+					t.Errorf("the losses are %+v", losses)
+				}
+				wantStop(t, w)
+			})
+		})
+	}
+}
+
 func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

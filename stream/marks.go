@@ -44,15 +44,12 @@ func (m marks) write(ctx context.Context, control backend.Table, arn string) err
 // time it tells what can only be in the table: all that is older than the stream.
 func (r *run) recall(ctx context.Context) (m marks, err error) {
 	var item backend.Item
-	var older []string
+	var others []string
 	err = bounded(ctx, func(ctx context.Context) (err error) {
 		if item, _, err = r.control.Get(ctx, backend.Key{PK: streamsPK, SK: r.arn}); err != nil || item != nil {
 			return err
 		}
-		page, err := r.control.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: sameTable(r.arn), Consistent: true})
-		for _, item := range page.Items {
-			older = append(older, backend.KeyOf(item).SK)
-		}
+		others, err = r.otherStreams(ctx)
 		return err
 	})
 	if err != nil {
@@ -64,15 +61,46 @@ func (r *run) recall(ctx context.Context) (m marks, err error) {
 		return m, d.err
 	}
 	m.firstReadAt = r.opt.Now()
-	if err := r.beginning(ctx, older); err != nil {
+	if err := r.beginning(ctx, r.arn, others); err != nil {
 		return m, err
 	}
-	return m, m.write(ctx, r.control, r.arn)
+	if err := m.write(ctx, r.control, r.arn); err != nil || len(others) > 0 {
+		return m, err
+	}
+	return m, r.rivals(ctx)
+}
+
+// otherStreams are those of the table that were ever read, but for this one.
+func (r *run) otherStreams(ctx context.Context) (arns []string, err error) {
+	page, err := r.control.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: sameTable(r.arn), Consistent: true})
+	for _, item := range page.Items {
+		if arn := backend.KeyOf(item).SK; arn != r.arn {
+			arns = append(arns, arn)
+		}
+	}
+	return arns, err
+}
+
+// rivals looks for streams that others began to read for the first time while
+// this one was begun. Each writes first and looks then, so that one of them sees
+// that neither is the first of the table, and what lies between them is lost.
+func (r *run) rivals(ctx context.Context) error {
+	var others []string
+	err := bounded(ctx, func(ctx context.Context) (err error) {
+		others, err = r.otherStreams(ctx)
+		return err
+	})
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	newest := slices.Max(append(others, r.arn))
+	others = slices.DeleteFunc(append(others, r.arn), func(arn string) bool { return arn == newest })
+	return r.beginning(ctx, newest, others)
 }
 
 // beginning says what a stream that is new to us cannot hold.
-func (r *run) beginning(ctx context.Context, older []string) error {
-	loss := &DataLossError{StreamARN: r.arn, Until: r.opt.Now()}
+func (r *run) beginning(ctx context.Context, arn string, older []string) error {
+	loss := &DataLossError{StreamARN: arn, Until: r.opt.Now()}
 	if len(older) == 0 {
 		loss.Unpromised, loss.Reason = true, "it is read for the first time, and the table may be older"
 		if r.opt.Lost == nil {
