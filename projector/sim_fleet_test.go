@@ -235,19 +235,29 @@ func (w *world) idle() bool {
 	return true
 }
 
-// noticed reports whether every shard has been found and every gap closed.
+// noticed reports whether every shard has been found, by one that lives if it is
+// its turn, and every gap closed. Of what an operator does to a lease a projector
+// learns with its next look at all of them.
 func (w *world) noticed() bool {
 	for _, s := range w.slots() {
-		if !w.check.control(s.control).recovered() {
+		ctl := w.check.control(s.control)
+		if !ctl.recovered() {
 			return false
 		}
 		for _, sh := range w.store.Shards(tableName) {
-			if !w.check.control(s.control).tenure(shardID{sh.ARN, sh.ID}).there {
+			if t := ctl.tenure(shardID{sh.ARN, sh.ID}); !t.there || w.meddled && !t.finished && !w.works(t.owner, s.control) {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+// works reports whether a worker of a fleet has not ended.
+func (w *world) works(name, control string) bool {
+	return slices.ContainsFunc(w.slots(), func(s *slot) bool {
+		return s.control == control && s.ended != nil && s.worker.Name == name
+	})
 }
 
 // end stops all projectors, in vain or not.

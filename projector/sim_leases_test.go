@@ -12,6 +12,7 @@ import (
 // tenure is what the checker knows of a shard's lease.
 type tenure struct {
 	there    bool // it has an item
+	owner    string
 	checked  int  // how many of the shard's records are known to be done
 	finished bool // it was, at some time
 	lost     bool // it says that something was
@@ -29,7 +30,7 @@ func (ctl *control) tenure(id shardID) *tenure {
 // leased looks at a change of a shard's item.
 func (ctl *control) leased(by string, id shardID, before, after backend.Item) {
 	t := ctl.tenure(id)
-	t.there = after != nil
+	t.there, t.owner = after != nil, backend.Text(after, "owner")
 	switch {
 	case by == "": // an operator
 		if after == nil {

@@ -156,33 +156,46 @@ func (r *run) lease(ctx context.Context, l listing, known map[string]lease, m ma
 			r.opt.Logger.Warn("the stream is switched off: what it holds is read, and no more will come", "stream", r.arn)
 		})
 	}
-	added := 0
+	began := 0 // leases, written or not: an answer may be lost
+	var err error
 	for _, generation := range generations(l, known) {
-		var group errgroup.Group
-		group.SetLimit(writers)
-		written := make([]lease, len(generation))
-		for i, s := range generation {
-			group.Go(func() (err error) {
-				written[i], err = r.introduce(ctx, s, known, m)
-				return err
-			})
+		began += len(generation)
+		if err = r.introduceAll(ctx, generation, known, m); err != nil {
+			break
 		}
-		if err := group.Wait(); err != nil {
+	}
+	if began > 0 || slices.ContainsFunc(slices.Collect(maps.Values(known)), lease.nobodys) {
+		// Whoever wrote a free lease may have died before it told anybody.
+		r.stirred()
+		r.fleet.setCalm(false)
+		r.fleet.again.Store(true)
+		signal(r.nudge)
+	}
+	if began > 0 {
+		return errors.Join(err, r.ring(ctx))
+	}
+	return err
+}
+
+// introduceAll introduces the shards of one generation, and adds their leases to
+// those known.
+func (r *run) introduceAll(ctx context.Context, generation []backend.Shard, known map[string]lease, m marks) error {
+	var group errgroup.Group
+	group.SetLimit(writers)
+	written := make([]lease, len(generation))
+	for i, s := range generation {
+		group.Go(func() (err error) {
+			written[i], err = r.introduce(ctx, s, known, m)
 			return err
-		}
-		for _, one := range written {
-			known[one.shard] = one
-		}
-		added += len(written)
+		})
 	}
-	if added == 0 {
-		return nil
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	r.stirred()
-	r.fleet.setCalm(false)
-	r.fleet.again.Store(true)
-	signal(r.nudge)
-	return r.ring(ctx)
+	for _, one := range written {
+		known[one.shard] = one
+	}
+	return nil
 }
 
 // generations returns the listed shards without a lease, each generation after

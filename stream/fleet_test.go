@@ -349,6 +349,33 @@ func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
 	})
 }
 
+// The answer to the writing of a new lease is lost: it is there, and taken as soon
+// as the shards are listed again. Until then nobody is idle.
+func TestS15LeaseWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(2)...)
+		lost := map[string]bool{}
+		c.control.lost = func(sk string) error {
+			if strings.HasPrefix(sk, shardPrefix) && !lost[sk] {
+				lost[sk] = true
+				return &backend.Error{Op: "Put", Kind: backend.KindUnavailable}
+			}
+			return nil
+		}
+		one := c.hire("one", Options{}, nil)
+		for range 50 {
+			pass(100 * time.Millisecond)
+			if _, idle := one.IdleSince(); idle && len(one.got()) < 2 {
+				t.Fatal("idle, with a shard that nobody reads")
+			}
+		}
+		c.wantShare(one, 2, 2)
+		c.finale()
+		wantStop(t, one.worker)
+	})
+}
+
 // Whatever an operator makes of a lease, who owns it by the table and who reads
 // it are one and the same again after the next look at the leases.
 func TestS16TableAndReadersAreReconciled(t *testing.T) {

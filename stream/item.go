@@ -126,6 +126,9 @@ func (l lease) unchanged() backend.Condition {
 	}}
 }
 
+// nobodys reports whether nobody has a shard that is still to be read.
+func (l lease) nobodys() bool { return l.run == "" && !l.finished }
+
 // same reports whether the condition of one holds of the other.
 func (l lease) same(m lease) bool {
 	return l.worker == m.worker && l.run == m.run && l.epoch == m.epoch &&
