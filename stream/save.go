@@ -3,6 +3,8 @@ package stream
 import (
 	"context"
 	"time"
+
+	"github.com/postroom/postroom/backend"
 )
 
 // unsaved reports whether there is anything new to be made durable.
@@ -42,11 +44,19 @@ func (s *shard) save(ctx context.Context, change func(*lease)) error {
 			s.saved, s.savedEnd = next.done, next.finished
 			s.mu.Unlock()
 			return nil
-		case found.run != s.run.id || found.epoch != s.lease.epoch || found.same(s.lease):
+		case found.run != s.run.id || found.epoch != s.lease.epoch || found.same(s.lease), found.beyond(next):
 			return errTaken
 		}
 		s.lease = found // an earlier write of ours, whose answer was lost
 	}
+}
+
+// beyond reports whether a lease says more than next is to say. What stands
+// there is then no earlier write of who writes next: somebody removed the lease,
+// and the same worker has read the shard anew since.
+func (l lease) beyond(next lease) bool {
+	return l.finished && !next.finished ||
+		l.lost == next.lost && backend.CompareSequence(l.done.sequence, next.done.sequence) > 0
 }
 
 // persist saves until it succeeds.
