@@ -38,6 +38,13 @@ func newEntry(m postroom.Message, r *stream.Record, ack func()) *entry {
 // goes first.
 func (e *entry) recovered() bool { return e.record != nil && fromLog(e.record) }
 
+// seenBefore reports whether the stream brought a message that was projected
+// already. Who had it before may have set it aside, and died before it was taken
+// away there.
+func (e *entry) seenBefore() bool {
+	return !e.behind && e.record != nil && !fromLog(e.record) && e.aside == nil
+}
+
 // finish ends one of the parts. Without its clean-up, which fails only at a
 // stop, a message is not acknowledged.
 func (e *entry) finish() {

@@ -245,7 +245,7 @@ func (w *world) noticed() bool {
 			return false
 		}
 		for _, sh := range w.store.Shards(tableName) {
-			if t := ctl.tenure(shardID{sh.ARN, sh.ID}); !t.there || w.meddled && !t.finished && !w.works(t.owner, s.control) {
+			if t := ctl.tenure(shardID{sh.ARN, sh.ID}); !t.there || !t.finished && !w.works(t.owner, s.control) {
 				return false
 			}
 		}

@@ -179,9 +179,11 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	if len(l.held) == 0 {
 		return 0, nil
 	}
-	c, err := p.conversation(ctx, l)
-	if err != nil {
-		return 0, err
+	c, cached := p.known.get(l.group)
+	if !cached {
+		if c, err = p.meet(ctx, l); err != nil {
+			return 0, err
+		}
 	}
 	stranger := func(e *entry) bool { return !c.has(e.message.UserUUID) }
 	if err := p.expel(ctx, l, stranger, errStranger); err != nil {
@@ -201,6 +203,11 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	batch := l.held[:l.part()]
 	for _, e := range batch {
 		e.behind = e.behind || !c.at(e.message.Position())
+	}
+	if cached && slices.ContainsFunc(batch, (*entry).seenBefore) {
+		if err := p.bringBack(ctx, l); err != nil {
+			return 0, err
+		}
 	}
 	if last := newest(batch); !c.at(last.Position()) {
 		if wait := p.pace(c); wait > 0 {
@@ -236,12 +243,9 @@ func (p *Projector) pace(c *conversation) time.Duration {
 	return gap - time.Since(c.moved)
 }
 
-// conversation returns what is known of the lane's conversation. A look that
-// found its members also brings back what was set aside for want of them.
-func (p *Projector) conversation(ctx context.Context, l *lane) (*conversation, error) {
-	if c, ok := p.known.get(l.group); ok {
-		return c, nil
-	}
+// meet looks at a conversation that is not known. A look that found its members
+// also brings back what was set aside for want of them.
+func (p *Projector) meet(ctx context.Context, l *lane) (*conversation, error) {
 	c, err := p.mover.look(ctx, l.group)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@
 //	stream#<ARN>   OWNER         owner run epoch counter lease_ms renewed_at fleet
 //	stream#<ARN>   SHARD#<id>    owner run epoch shard parent checkpoint checkpoint_time
 //	                             finished finished_at lost
-//	streams        <ARN>         first_read_at listed_at
+//	streams        <ARN>         first_read_at listed_at alone
 //
 // Everything stands under the stream's ARN, which changes when a stream is
 // switched off and on: a position of the old stream is never applied to the

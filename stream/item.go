@@ -26,6 +26,7 @@ const (
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
 	attrOriginal       = "original"
+	attrAlone          = "alone"
 	attrFirstReadAt    = "first_read_at"
 	attrListedAt       = "listed_at"
 	attrFleet          = "fleet"

@@ -341,6 +341,9 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 					return nil
 				}}, nil)
 				pass(time.Minute)
+				if isTrue(c.items[backend.Key{PK: streamsPK, SK: s.arn}], attrAlone) {
+					t.Error("nobody has looked for the other one")
+				}
 				if len(losses) != 2 || !losses[0].Unpromised || losses[1].Unpromised ||
 					losses[1].StreamARN != max(s.arn, other) || losses[1].Older != min(s.arn, other) {
 					t.Errorf("the losses are %+v", losses)
@@ -349,6 +352,34 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One that died between its writing and its look left the look to who comes next.
+func TestS24TwoStreamsBegunAtOnceAndACrash(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", "", "1")), newTable()
+		older := s.arn
+		s.arn += "0"
+		for arn, m := range map[string]marks{s.arn: {firstReadAt: time.Now(), alone: true}, older: {firstReadAt: time.Now()}} {
+			if err := m.write(t.Context(), c, arn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			var losses []*DataLossError
+			w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+				losses = append(losses, loss)
+				return nil
+			}}, nil)
+			pass(time.Minute)
+			if want := older; want != "" && (len(losses) != 1 || losses[0].Older != want) || want == "" && len(losses) != 0 {
+				t.Errorf("the losses are %+v", losses)
+			}
+			older = "" // once
+			wantStop(t, w)
+		}
+	})
 }
 
 func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {

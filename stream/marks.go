@@ -12,6 +12,9 @@ import (
 type marks struct {
 	firstReadAt time.Time
 	listedAt    time.Time // of a complete listing; zero: none yet
+	// alone says that it was taken for the first stream of the table to be read,
+	// and that nobody has looked for others since.
+	alone bool
 }
 
 // markEvery is how often the time of a listing is written.
@@ -34,7 +37,7 @@ func (m marks) write(ctx context.Context, control backend.Table, arn string) err
 	return bounded(ctx, func(ctx context.Context) error {
 		_, err := control.Put(ctx, backend.Item{
 			backend.AttrPK: text(streamsPK), backend.AttrSK: text(arn),
-			attrFirstReadAt: stamp(m.firstReadAt), attrListedAt: stamp(m.listedAt),
+			attrFirstReadAt: stamp(m.firstReadAt), attrListedAt: stamp(m.listedAt), attrAlone: boolean(m.alone),
 		}, backend.Condition{})
 		return err
 	})
@@ -57,17 +60,27 @@ func (r *run) recall(ctx context.Context) (m marks, err error) {
 	}
 	if item != nil {
 		d := decoder{item: item}
-		m = marks{firstReadAt: d.time(attrFirstReadAt), listedAt: d.time(attrListedAt)}
-		return m, d.err
+		m = marks{firstReadAt: d.time(attrFirstReadAt), listedAt: d.time(attrListedAt), alone: isTrue(item, attrAlone)}
+		if d.err != nil {
+			return m, d.err
+		}
+	} else {
+		m.firstReadAt, m.alone = r.opt.Now(), len(others) == 0
+		if err := r.beginning(ctx, r.arn, others); err != nil {
+			return m, err
+		}
+		if err := m.write(ctx, r.control, r.arn); err != nil {
+			return m, err
+		}
 	}
-	m.firstReadAt = r.opt.Now()
-	if err := r.beginning(ctx, r.arn, others); err != nil {
+	if !m.alone {
+		return m, nil
+	}
+	if err := r.rivals(ctx); err != nil {
 		return m, err
 	}
-	if err := m.write(ctx, r.control, r.arn); err != nil || len(others) > 0 {
-		return m, err
-	}
-	return m, r.rivals(ctx)
+	m.alone = false
+	return m, m.write(ctx, r.control, r.arn)
 }
 
 // otherStreams are those of the table that were ever read, but for this one.
