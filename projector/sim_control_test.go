@@ -15,9 +15,9 @@ import (
 type control struct {
 	check  *checker
 	name   string
-	aside  map[backend.Key]bool // messages that are or were set aside
-	late   map[backend.Key]bool // records that one that was gone set aside
-	gaps   map[string]gap       // by id
+	aside  map[backend.Key]bool   // messages that are or were set aside
+	waits  map[backend.Key]string // who set a record aside for want of members
+	gaps   map[string]gap         // by id
 	leases map[shardID]*tenure
 	lives  map[backend.Key]*life // by WORKER#
 	// promised is when it was first written which stream is read: who has posted
@@ -58,7 +58,7 @@ func (c *checker) control(name string) *control {
 	ctl := c.controls[name]
 	if ctl == nil {
 		ctl = &control{
-			check: c, name: name, aside: map[backend.Key]bool{}, late: map[backend.Key]bool{}, gaps: map[string]gap{},
+			check: c, name: name, aside: map[backend.Key]bool{}, waits: map[backend.Key]string{}, gaps: map[string]gap{},
 			leases: map[shardID]*tenure{}, lives: map[backend.Key]*life{},
 		}
 		c.controls[name] = ctl
@@ -72,7 +72,10 @@ func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item
 		if after != nil {
 			record := backend.Key{PK: backend.Text(after, "record_pk"), SK: backend.Text(after, "record_sk")}
 			ctl.aside[record] = true
-			ctl.late[record] = ctl.check.gone[by] && isTrue(after, "waiting")
+			ctl.waits[record] = ""
+			if isTrue(after, "waiting") {
+				ctl.waits[record] = by
+			}
 		}
 	case key.PK == "streams" && ctl.stream == "":
 		ctl.promised, ctl.stream = time.Now(), key.SK

@@ -72,15 +72,15 @@ func (w *world) judgeSent() {
 }
 
 // judgeAside checks that what could not be processed is set aside, and nothing
-// else. Only a call of one that was gone, which arrives after others have brought
-// the message back, leaves it there, done as it is, until somebody looks at the
-// conversation anew.
+// else. One that did not know that its shard was another's, or whose call arrived
+// when that was so, and that was then gone before it could look once more, leaves
+// there what others have done, until somebody looks at the conversation anew.
 func (w *world) judgeAside(control string, want map[backend.Key]bool) {
 	got := map[backend.Key]bool{}
 	for _, item := range w.store.Items(control) {
 		if key := backend.KeyOf(item); strings.HasPrefix(key.PK, "ASIDE#") && strings.HasSuffix(key.SK, "#000") {
 			record := backend.Key{PK: backend.Text(item, "record_pk"), SK: backend.Text(item, "record_sk")}
-			if want[record] || !w.check.control(control).late[record] {
+			if want[record] || !w.check.gone[w.check.control(control).waits[record]] {
 				got[record] = true
 			}
 		}

@@ -95,8 +95,9 @@ func (s *shard) trimmed(ctx context.Context, cause error) error {
 	}
 	s.iterator = ""
 	s.setRead(position{at: latest(loss.AfterTime, loss.Until)})
+	s.note(loss) // before a checkpoint that goes back can be written
 	s.tracker.restart(s.read)
-	return s.persist(ctx, func(l *lease) { l.lost = note(s.opt.Now(), loss) })
+	return s.persist(ctx, nil)
 }
 
 // gone ends a shard that the stream does not have any more. Of one that had gone
@@ -112,7 +113,8 @@ func (s *shard) gone(ctx context.Context, cause error) error {
 	if err := s.lose(ctx, loss); err != nil {
 		return err
 	}
-	if err := s.persist(ctx, func(l *lease) { l.lost = note(s.opt.Now(), loss) }); err != nil {
+	s.note(loss)
+	if err := s.persist(ctx, nil); err != nil {
 		return err
 	}
 	s.readTroubles.Worked(s.id)
@@ -138,8 +140,9 @@ func (s *shard) lose(ctx context.Context, loss *DataLossError) error {
 	if s.opt.Lost != nil {
 		return persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.opt.Lost(ctx, loss) })
 	}
+	s.note(loss)
 	err := persist(ctx, s.flushTroubles, s.id, true, func(ctx context.Context) error {
-		return s.save(ctx, func(l *lease) { l.lost = note(s.opt.Now(), loss) })
+		return s.save(ctx, nil)
 	})
 	if err != nil {
 		s.opt.Logger.Error("the loss could not be recorded in the lease", "shard", s.id, "error", err)

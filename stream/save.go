@@ -23,6 +23,9 @@ func (s *shard) save(ctx context.Context, change func(*lease)) error {
 	for {
 		next := s.lease
 		next.done, next.finished = s.tracker.state()
+		if lost := s.noted(); lost != "" {
+			next.lost = lost
+		}
 		if change != nil {
 			change(&next)
 		}
@@ -62,6 +65,19 @@ func (l lease) beyond(next lease) bool {
 // persist saves until it succeeds.
 func (s *shard) persist(ctx context.Context, change func(*lease)) error {
 	return persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.save(ctx, change) })
+}
+
+// note has the lease say of a loss, from the next writing on.
+func (s *shard) note(loss *DataLossError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = note(s.opt.Now(), loss)
+}
+
+func (s *shard) noted() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
 }
 
 // note is a loss as it is kept in the lease.

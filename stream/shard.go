@@ -60,6 +60,7 @@ type shard struct {
 	mu       sync.Mutex
 	seen     time.Time // when it brought the last page, by the wall clock
 	readAt   position  // a copy of read, for those who ask
+	lost     string    // a loss that the lease is to say from now on; empty: none
 	saved    position  // what the lease says
 	savedEnd bool      // and that it is finished
 	caught   time.Time // when a read last brought nothing, by the wall clock; zero: none did
