@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	// schemaVersion grows with every change of the schema.
-	schemaVersion = 2
+	// schemaVersion grows with every change of the schema that a program which
+	// does not know it cannot live with. What is only added to it is counted apart:
+	// see additions.
+	schemaVersion = 1
 	// applicationID marks the file as Postroom's in SQLite's header: "Post".
 	applicationID = 0x506f7374
 )
@@ -84,10 +86,11 @@ func createSchema(t *tx, s settings) error {
 		}
 	}
 	for name, value := range map[string]int64{
-		"schema_version": schemaVersion,
-		"shards":         int64(s.Shards),
-		"roll_size":      int64(s.RollSize),
-		"index_lag_us":   s.IndexLag.Microseconds(),
+		"schema_version":   schemaVersion,
+		"schema_additions": int64(len(additions)),
+		"shards":           int64(s.Shards),
+		"roll_size":        int64(s.RollSize),
+		"index_lag_us":     s.IndexLag.Microseconds(),
 	} {
 		if _, err := t.exec("INSERT INTO settings (name, value) VALUES (?, ?)", name, value); err != nil {
 			return err
@@ -110,9 +113,9 @@ func (b *Backend) loadSettings(t *tx) error {
 			return fmt.Errorf("%w (setting %s is missing)", errForeign, name)
 		}
 	}
-	if version < 1 || version > schemaVersion {
+	if version != schemaVersion {
 		return fmt.Errorf("%w: the file has schema version %d, this program knows %d", errVersion, version, schemaVersion)
 	}
 	b.settings = settings{int(shards), int(rollSize), time.Duration(lag) * time.Microsecond}
-	return upgrade(t, version)
+	return upgrade(t)
 }

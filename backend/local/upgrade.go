@@ -2,27 +2,35 @@ package local
 
 import "context"
 
-// upgrades bring a file from the version before to the one that they stand
-// under: version 1 is the first. A program of an older version that has the file
-// open meanwhile can go on with it, since columns are added with defaults only.
-var upgrades = map[int64]string{
-	2: `
+// additions bring a file up to date in place, one after the other. A program that
+// does not know them can go on with the file, also one that starts after them, so
+// that a new version may be rolled back: they add columns with defaults, indexes
+// and tables, and no more. Another change needs another [schemaVersion].
+var additions = []string{
+	// Time to live, and attributes of messages.
+	`
 ALTER TABLE tables ADD COLUMN ttl TEXT NOT NULL DEFAULT '';
 ALTER TABLE items ADD COLUMN expires_at INTEGER;
 CREATE INDEX items_expiring ON items (tbl, expires_at) WHERE expires_at IS NOT NULL;
 ALTER TABLE queue_messages ADD COLUMN attributes TEXT NOT NULL DEFAULT '';`,
 }
 
-// upgrade brings a file of an older version up to this one.
-func upgrade(t *tx, version int64) error {
-	if version == schemaVersion {
+// upgrade makes the additions that a file does not have yet. It may have more
+// than this program knows.
+func upgrade(t *tx) error {
+	var made int64
+	if _, err := t.row("SELECT value FROM settings WHERE name = 'schema_additions'", nil, &made); err != nil {
+		return err
+	}
+	if made >= int64(len(additions)) {
 		return nil
 	}
-	for v := version + 1; v <= schemaVersion; v++ {
-		if _, err := t.c.ExecContext(context.Background(), upgrades[v]); err != nil {
+	for _, statements := range additions[made:] {
+		if _, err := t.c.ExecContext(context.Background(), statements); err != nil {
 			return err
 		}
 	}
-	_, err := t.exec("UPDATE settings SET value = ? WHERE name = 'schema_version'", schemaVersion)
+	_, err := t.exec(`INSERT INTO settings (name, value) VALUES ('schema_additions', ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value`, len(additions))
 	return err
 }
