@@ -58,13 +58,11 @@ func TestServerRemoved(t *testing.T) {
 
 // beginAnew is what an operator and the producers do when everything is gone:
 // provision, and post again what there was. Daemons that give up are started
-// again by whoever supervises them. All is to be told again.
+// again by whoever supervises them. What was told before may be told again, unless
+// the consumer remembers it.
 func (p *plant) beginAnew() {
 	p.t.Helper()
 	p.rows.end()
-	p.mu.Lock()
-	p.told = map[string]int{} // no queue is there to tell of anything
-	p.mu.Unlock()
 	p.provision()
 	since := time.Now()
 	p.load.end()

@@ -38,11 +38,12 @@ func newEntry(m postroom.Message, r *stream.Record, ack func()) *entry {
 // goes first.
 func (e *entry) recovered() bool { return e.record != nil && fromLog(e.record) }
 
-// seenBefore reports whether the stream brought a message that was projected
-// already. Who had it before may have set it aside, and died before it was taken
-// away there.
-func (e *entry) seenBefore() bool {
-	return !e.behind && e.record != nil && !fromLog(e.record) && e.aside == nil
+// seenBefore reports whether e is said to be projected already by what is
+// remembered of its conversation. That is looked at again: the table may have been
+// replaced by an older one since. And who had the message before may have set it
+// aside, and died before it was taken away there.
+func (e *entry) seenBefore(c *conversation) bool {
+	return !e.behind && e.record != nil && e.aside == nil && c.at(e.message.Position())
 }
 
 // finish ends one of the parts. Without its clean-up, which fails only at a

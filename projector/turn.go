@@ -180,7 +180,7 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		return 0, nil
 	}
 	c, cached := p.known.get(l.group)
-	if !cached {
+	if !cached || slices.ContainsFunc(l.held, func(e *entry) bool { return e.seenBefore(c) }) {
 		if c, err = p.meet(ctx, l); err != nil {
 			return 0, err
 		}
@@ -203,11 +203,6 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	batch := l.held[:l.part()]
 	for _, e := range batch {
 		e.behind = e.behind || !c.at(e.message.Position())
-	}
-	if cached && slices.ContainsFunc(batch, (*entry).seenBefore) {
-		if err := p.bringBack(ctx, l); err != nil {
-			return 0, err
-		}
 	}
 	if last := newest(batch); !c.at(last.Position()) {
 		if wait := p.pace(c); wait > 0 {
@@ -243,8 +238,8 @@ func (p *Projector) pace(c *conversation) time.Duration {
 	return gap - time.Since(c.moved)
 }
 
-// meet looks at a conversation that is not known. A look that found its members
-// also brings back what was set aside for want of them.
+// meet looks at a conversation that is not known, or not surely. A look that found
+// its members also brings back what was set aside for want of them.
 func (p *Projector) meet(ctx context.Context, l *lane) (*conversation, error) {
 	c, err := p.mover.look(ctx, l.group)
 	if err != nil {

@@ -378,8 +378,9 @@ func TestLeaseRunsFromBeforeTheSignOfLifeWasSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := newRun(NewReader(newStream(), slowTable{newTable()}, nil, opt), opt, newWindow(opt))
-		own := newClaim(r, workerKey("arn", "run"), "sign of life", trouble.NewLog(opt.Logger, minPause, maxPause).Work("renewing"))
+		troubles := trouble.NewLog(opt.Logger, minPause, maxPause)
+		r := newRun(NewReader(newStream(), slowTable{newTable()}, nil, opt), opt, newWindow(opt), troubles)
+		own := newClaim(r, workerKey("arn", "run"), "sign of life", troubles.Work("renewing"))
 		for _, act := range []func() error{
 			func() error {
 				_, err := own.take(t.Context(), sign{}, sign{worker: "one", run: r.id, lease: opt.LeaseDuration})

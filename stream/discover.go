@@ -80,7 +80,10 @@ func (r *run) discover(ctx context.Context) error {
 			next = childPauses(lookups)
 			lookups++
 		case err == nil:
-			lookups, next = 0, jitter(r.opt.DiscoverInterval)
+			if next != expecting { // or it was looked for often enough
+				lookups = 0
+			}
+			next = jitter(r.opt.DiscoverInterval)
 		}
 		if err == nil {
 			r.listTroubles.Worked(r.arn)

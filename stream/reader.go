@@ -48,8 +48,10 @@ func (r *Reader) Run(ctx context.Context) error {
 		return err
 	}
 	window := newWindow(opt)
+	troubles := trouble.NewLog(opt.Logger, minPause, maxPause)
+	defer troubles.Close()
 	for {
-		err := r.live(ctx, newRun(r, opt, window))
+		err := r.live(ctx, newRun(r, opt, window, troubles))
 		switch {
 		case ctx.Err() != nil && (err == nil || again(err)):
 			return nil
@@ -59,6 +61,7 @@ func (r *Reader) Run(ctx context.Context) error {
 			r.count.buried.Add(1)
 			opt.Logger.Warn("this worker was declared dead: others have its shards, and it joins anew", "worker", opt.Worker)
 		}
+		troubles.GiveUp()
 		if trouble.Sleep(ctx, jitter(opt.LeaseDuration/10), nil) != nil {
 			return nil
 		}
@@ -69,7 +72,6 @@ func (r *Reader) Run(ctx context.Context) error {
 func again(err error) bool { return errors.Is(err, errTaken) || errors.Is(err, errReplaced) }
 
 func (r *Reader) live(ctx context.Context, current *run) error {
-	defer current.troubles.Close()
 	if err := current.join(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil

@@ -61,8 +61,7 @@ type run struct {
 	stop   context.CancelFunc
 }
 
-func newRun(r *Reader, o Options, w *window) *run {
-	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
+func newRun(r *Reader, o Options, w *window, troubles *trouble.Log) *run {
 	return &run{
 		stream: r.stream, control: r.control, handler: r.handler, opt: o, window: w, count: &r.count, id: rand.Text(),
 		queue: newQueue(), fleet: newFleet(),

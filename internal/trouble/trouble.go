@@ -5,6 +5,7 @@ package trouble
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,20 @@ func (l *Log) Close() {
 	}
 }
 
+// GiveUp says for all callers that they have given up. It is for the end of one
+// of a daemon's lives: what fails in the next one is the same trouble, if it does
+// so soon.
+func (l *Log) GiveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.works {
+		if len(w.failing) > 0 {
+			clear(w.failing)
+			w.gotThrough()
+		}
+	}
+}
+
 // Work is one kind of work, such as "reading records", over all its callers: the
 // shards that are read. It is safe for concurrent use.
 //
@@ -71,11 +86,14 @@ type streak struct {
 	since    time.Time
 }
 
-// Work adds a kind of work, named as in "reading records fails".
+// Work is the kind of work of a name, as in "reading records fails".
 func (l *Log) Work(what string) *Work {
-	w := &Work{log: l, what: what, failing: map[string]*streak{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.works, func(w *Work) bool { return w.what == what }); i >= 0 {
+		return l.works[i]
+	}
+	w := &Work{log: l, what: what, failing: map[string]*streak{}}
 	l.works = append(l.works, w)
 	return w
 }
@@ -119,9 +137,14 @@ func (w *Work) Worked(who string) {
 	}
 	delete(w.failing, who)
 	if len(w.failing) == 0 {
-		w.through = time.Now()
-		time.AfterFunc(calm, w.rest)
+		w.gotThrough()
 	}
+}
+
+// gotThrough notes that nobody fails any more.
+func (w *Work) gotThrough() {
+	w.through = time.Now()
+	time.AfterFunc(calm, w.rest)
 }
 
 // rest ends the trouble, unless something failed meanwhile.

@@ -126,6 +126,22 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// What failed in a life of a daemon that has ended is over when it does not fail in
+// the next one.
+func TestGiveUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *told) {
+		w.fails("a", backend.KindUnavailable)
+		w.GiveUp()
+		w.wants(1, 0)
+		w.Log.Work("work").Failed(t.Context(), "b", &backend.Error{Op: "test", Kind: backend.KindUnavailable})
+		time.Sleep(2 * calm)
+		w.wants(1, 0)
+		w.GiveUp()
+		time.Sleep(2 * calm)
+		w.wants(1, 1)
+	})
+}
+
 // Each caller has a pace of its own, and begins anew once it got through.
 func TestPaceOfACaller(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *told) {
