@@ -485,3 +485,26 @@ func TestStopLeavesNoTimer(t *testing.T) {
 		}
 	})
 }
+
+// TestTableReplacedBeneath empties the table of a projector that remembers its
+// conversations, and writes the log again, as one does who restores a backup under
+// the same name.
+func TestTableReplacedBeneath(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		messages := conversationOf(1, 3, 4)
+		r.run()
+		defer r.end()
+		r.post(messages...)
+		r.settled()
+		r.wantLast(messages[3], 3)
+		for _, item := range r.store.Items("t") {
+			r.remove(backend.KeyOf(item))
+		}
+		r.post(messages[:2]...)
+		r.settled()
+		r.wantLast(messages[1], 3)
+		r.post(messages[2:]...)
+		r.settled()
+		r.wantLast(messages[3], 3)
+	})
+}
