@@ -29,9 +29,9 @@
 // it sent to the dead-letter queue at once, with the reason ([DeadLetter]).
 //
 // The messages of the same group that wait behind one that failed go back to the
-// queue unhandled, in order: the queue blocks the group until the failed one is back, and then delivers all of
-// them from there. Those receives count, so a queue's maximum receive count
-// should leave room for a neighbour's failures.
+// queue unhandled, in order: the queue blocks the group until the failed one is
+// back, and then delivers all of them from there. Those receives count, so a
+// queue's maximum receive count should leave room for a neighbour's failures.
 //
 // A queue that does not answer, is gone, or denies access is asked again with
 // backoff. The log says once what is wrong with a kind of call, and once that it
