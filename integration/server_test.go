@@ -168,8 +168,16 @@ func (s *server) locate(ctx context.Context) (err error) {
 func (s *server) address() string { return strings.TrimPrefix(s.url, "http://") }
 
 // pause stops the server's processes where they stand; resume lets them go on.
-func (s *server) pause(ctx context.Context) error {
-	_, err := s.docker.ContainerPause(ctx, s.container.GetContainerID(), client.ContainerPauseOptions{})
+// Docker fails now and then where it finds one of them in the middle of something
+// ("unable to freeze"), and lets all of them go on.
+func (s *server) pause(ctx context.Context) (err error) {
+	for range 5 {
+		_, err = s.docker.ContainerPause(ctx, s.container.GetContainerID(), client.ContainerPauseOptions{})
+		if err == nil || !strings.Contains(err.Error(), "unable to freeze") {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 	return err
 }
 
