@@ -190,3 +190,67 @@ func TestP10Tokens(t *testing.T) {
 	plan("another time", ms[0], ms[1], start.Add(1))
 	plan("another conversation", other[0], other[1], start)
 }
+
+// TestSettlingPutsBeforeItDeletes stops a move of two transactions after the
+// first, and then the settling of it wherever it puts: every member has a row all
+// the while, the new one or the one that was left.
+func TestSettlingPutsBeforeItDeletes(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 150, 2)
+		r.project(ms[0])
+		r.post(ms[1])
+		ctx, mover := t.Context(), r.p.mover
+		wantRows := func(when string) {
+			t.Helper()
+			users := map[string]bool{}
+			for _, item := range r.store.Items("t") {
+				if g, err := postroom.GroupFromItem(item); err == nil {
+					users[g.UserUUID] = true
+				}
+			}
+			if len(users) != 150 {
+				t.Errorf("%s, %d of 150 members have a row", when, len(users))
+			}
+		}
+		look := func() *conversation {
+			t.Helper()
+			c, err := mover.look(ctx, ms[0].GroupUUID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		c := look()
+		if err := mover.settle(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		// failAfter lets so many transactions through.
+		failAfter := func(n int) {
+			r.table.set(func() {
+				r.table.onTransact = func([]backend.Action) error {
+					if n--; n < 0 {
+						return failure(backend.KindDenied)
+					}
+					return nil
+				}
+			})
+		}
+		failAfter(1)
+		if err := mover.move(ctx, c, ms[1], start); backend.KindOf(err) != backend.KindDenied {
+			t.Fatalf("the move ended with %v", err)
+		}
+		wantRows("after half a move")
+		for n := range 2 { // two chunks are put again
+			failAfter(n)
+			if err := mover.settle(ctx, look()); backend.KindOf(err) != backend.KindDenied {
+				t.Fatalf("settling ended with %v after %d transactions", err, n)
+			}
+			wantRows("after settling was stopped")
+		}
+		r.table.set(func() { r.table.onTransact = nil })
+		if err := mover.settle(ctx, look()); err != nil {
+			t.Fatal(err)
+		}
+		r.wantLast(ms[1], 150)
+	})
+}
