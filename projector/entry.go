@@ -21,6 +21,7 @@ type entry struct {
 	cleanup func() error // before the acknowledgement of one that got through; may be nil
 
 	behind    bool         // was found not to be projected; of the lane
+	met       bool         // its conversation was looked at since it came; of the lane
 	announced bool         // handed to the notifier; of the lane
 	kept      bool         // set aside, and not given up yet; of the lane
 	refused   atomic.Bool  // does not get through, is set aside and stays there
@@ -43,7 +44,7 @@ func (e *entry) recovered() bool { return e.record != nil && fromLog(e.record) }
 // replaced by an older one since. And who had the message before may have set it
 // aside, and died before it was taken away there.
 func (e *entry) seenBefore(c *conversation) bool {
-	return !e.behind && e.record != nil && e.aside == nil && c.at(e.message.Position())
+	return !e.met && e.record != nil && e.aside == nil && c.at(e.message.Position())
 }
 
 // finish ends one of the parts. Without its clean-up, which fails only at a

@@ -181,8 +181,12 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	}
 	c, cached := p.known.get(l.group)
 	if !cached || slices.ContainsFunc(l.held, func(e *entry) bool { return e.seenBefore(c) }) {
+		before := c
 		if c, err = p.meet(ctx, l); err != nil {
 			return 0, err
+		}
+		if cached {
+			c.moved = before.moved // it rests as long as before
 		}
 	}
 	stranger := func(e *entry) bool { return !c.has(e.message.UserUUID) }
@@ -244,6 +248,9 @@ func (p *Projector) meet(ctx context.Context, l *lane) (*conversation, error) {
 	c, err := p.mover.look(ctx, l.group)
 	if err != nil {
 		return nil, err
+	}
+	for _, e := range l.held {
+		e.met = true
 	}
 	return c, p.bringBack(ctx, l)
 }

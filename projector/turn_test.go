@@ -54,6 +54,45 @@ func TestP12Pacing(t *testing.T) {
 	})
 }
 
+// TestP12PacingOfALateArrival: a message that comes too late has the conversation
+// looked at again, and does not end its rest.
+func TestP12PacingOfALateArrival(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var moved []time.Time
+		looks := 0
+		ms := conversationOf(1, 1000, 6)
+		r.table.onTransact = func(actions []backend.Action) error {
+			if put := actions[0].Put; put != nil && backend.KeyOf(put).PK == ms[0].GroupUUID {
+				moved = append(moved, time.Now())
+			}
+			return nil
+		}
+		r.run()
+		defer r.end()
+		r.post(ms[0], ms[2])
+		time.Sleep(1200 * time.Millisecond)
+		r.table.set(func() {
+			r.table.afterQuery = func(q backend.Query) {
+				if q.PK == ms[0].GroupUUID && q.Limit == 2 {
+					looks++
+				}
+			}
+		})
+		for _, m := range []postroom.Message{ms[1], ms[3], ms[4], ms[5]} {
+			r.post(m)
+			time.Sleep(300 * time.Millisecond)
+		}
+		r.settled()
+		r.wantLast(ms[5], 1000)
+		if len(moved) != 2 || moved[1].Sub(moved[0]) < 4*time.Second || moved[1].Sub(moved[0]) > 5*time.Second {
+			t.Errorf("it was moved at %v", moved)
+		}
+		if looks != 1 {
+			t.Errorf("it was looked at %d times for one late arrival", looks)
+		}
+	})
+}
+
 // TestP13HotConversation: hundreds of messages that arrive together are few
 // moves, and each is projected and told.
 func TestP13HotConversation(t *testing.T) {
