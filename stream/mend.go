@@ -95,7 +95,6 @@ func (s *shard) trimmed(ctx context.Context, cause error) error {
 	}
 	s.iterator = ""
 	s.setRead(position{at: latest(loss.AfterTime, loss.Until)})
-	s.note(loss) // before a checkpoint that goes back can be written
 	s.tracker.restart(s.read)
 	return s.persist(ctx, nil)
 }
@@ -113,7 +112,6 @@ func (s *shard) gone(ctx context.Context, cause error) error {
 	if err := s.lose(ctx, loss); err != nil {
 		return err
 	}
-	s.note(loss)
 	if err := s.persist(ctx, nil); err != nil {
 		return err
 	}
@@ -132,13 +130,17 @@ func (s *shard) loss(reason string, cause error) *DataLossError {
 	}
 }
 
-// lose makes a loss known before anything goes on past it. Without somebody who
-// takes care of it, it stands in the shard's lease as well as that can be done,
-// and ends the run.
+// lose makes a loss known before anything goes on past it, or a checkpoint goes
+// back: the lease says of it from its next writing on. Without somebody who takes
+// care of it, that is written as well as it can be, and the run ends.
 func (s *shard) lose(ctx context.Context, loss *DataLossError) error {
 	s.incident(loss)
 	if s.opt.Lost != nil {
-		return persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.opt.Lost(ctx, loss) })
+		err := persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.opt.Lost(ctx, loss) })
+		if err == nil {
+			s.note(loss)
+		}
+		return err
 	}
 	s.note(loss)
 	err := persist(ctx, s.flushTroubles, s.id, true, func(ctx context.Context) error {
