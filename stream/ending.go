@@ -70,7 +70,6 @@ func (s *shard) findChildren(ctx context.Context) (time.Duration, error) {
 	}
 	s.flushTroubles.Worked(s.id)
 	s.dismiss()
-	s.fleet.again.Store(true)
 	signal(s.nudge)
 	return 0, errOver
 }
@@ -194,7 +193,6 @@ func (s *shard) handOver(ctx context.Context) (time.Duration, error) {
 		s.count.given.Add(1)
 		s.opt.Logger.Debug("handed a shard over", "shard", s.id, "to", s.worker)
 	}
-	s.fleet.again.Store(true) // the new owner may be gone by now
 	if err := s.ring(s.reads); err != nil && s.reads.Err() == nil {
 		s.opt.Logger.Debug("the new owner was not told, and finds out later", "shard", s.id, "error", err)
 	}

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -336,16 +337,14 @@ func (r *run) reconcile(all map[string]lease, began time.Time) {
 		}
 	}
 	r.mu.Lock()
-	over := r.over
-	for shard, at := range over {
-		if at.Before(began) {
-			delete(over, shard)
-		}
-	}
+	maps.DeleteFunc(r.over, func(shard string, epoch int64) bool {
+		l := all[shard]
+		return l.run != r.id || l.epoch > epoch
+	})
 	var begin []lease
 	for shard, l := range all {
-		_, justOver := over[shard]
-		if l.run == r.id && l.worker != "" && !l.finished && r.shards[shard] == nil && !justOver {
+		_, over := r.over[shard] // it stands there as it stood before it was let go
+		if l.run == r.id && l.worker != "" && !l.finished && r.shards[shard] == nil && !over {
 			begin = append(begin, l)
 		}
 	}

@@ -479,3 +479,57 @@ func TestS10RollingShardsStayWithTheirWorkers(t *testing.T) {
 		c.finale()
 	})
 }
+
+// giftTable answers late when a shard is given away, and may lose the answer.
+type giftTable struct {
+	*fakeTable
+	given func(backend.Item) (yes bool, err error)
+}
+
+func (c giftTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
+	units, err := c.fakeTable.Put(ctx, item, condition)
+	if given, lost := c.given(item); given && err == nil {
+		time.Sleep(2 * lookPause)
+		return units, lost
+	}
+	return units, err
+}
+
+// Whoever is given a shard may give it back before the giver has noted that it
+// is gone.
+func TestShardGivenBackAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []error{nil, fail("Put", backend.KindUnavailable)} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, c := newStream(manyShards(2)...), newTable()
+				guest := sign{worker: "guest", run: "guest", lease: 10 * time.Second}
+				given := false
+				w := work(t, s, giftTable{c, func(item backend.Item) (bool, error) {
+					l, err := decodeLease(item)
+					if err != nil || l.shard == "" || l.run != guest.run {
+						return false, nil
+					}
+					own := c.lease(s.arn, "s00")
+					if l.shard == "s00" {
+						own = c.lease(s.arn, "s01")
+					}
+					l.worker, l.run, l.epoch = own.worker, own.run, l.epoch+1
+					c.set(func() {
+						c.items[leaseKey(s.arn, l.shard)] = l.encode(leaseKey(s.arn, l.shard))
+						delete(c.items, workerKey(s.arn, guest.run)) // and leaves
+					})
+					given = true
+					return true, lost
+				}}, Options{}, nil)
+				pass(5 * time.Second)
+				c.set(func() { c.items[workerKey(s.arn, guest.run)] = guest.encode(workerKey(s.arn, guest.run)) })
+				pass(6 * lookPause)
+				if n := len(w.Progress()); n != 2 || !given {
+					t.Errorf("%d shards are read, of two that it has; one was given away: %v", n, given)
+				}
+			})
+		})
+	}
+}
