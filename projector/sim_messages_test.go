@@ -30,7 +30,7 @@ const clockLife = 30 * time.Second
 func (w *world) compose() {
 	for range 1 + w.rng.IntN(3) {
 		size := 2 + w.rng.IntN(2)
-		if w.rng.IntN(8) == 0 {
+		if w.rng.IntN(4) == 0 {
 			size = []int{99, 100, 100, 100, 237}[w.rng.IntN(5)]
 		}
 		conversation := w.conversation(size)

@@ -14,6 +14,7 @@ type Faults struct {
 	Crash     int // the worker dies before the call, or after it
 	Freeze    int // the worker stands still for up to FreezeFor, in the middle of a call
 	FreezeFor time.Duration
+	Torn      int // the same and Crash, of a transaction, which may be one of several
 	Delay     int // the call is under way for up to DelayFor, also when nobody waits any more
 	DelayFor  time.Duration
 	Outage    int // the queue answers nobody for up to OutageFor
@@ -60,7 +61,7 @@ func Mix(seed uint64) (Faults, StreamFaults) {
 		return strength * rng.IntN(most+1)
 	}
 	f := Faults{
-		Conflict: upTo(100), Throttle: upTo(40), Lost: upTo(60), Partial: upTo(300), Crash: upTo(15),
+		Conflict: upTo(100), Throttle: upTo(40), Lost: upTo(60), Partial: upTo(300), Crash: upTo(15), Torn: upTo(100),
 		Freeze: upTo(20), FreezeFor: 4 * time.Second, Delay: upTo(50), DelayFor: 2 * time.Second,
 		Outage: upTo(10), OutageFor: 4 * time.Second,
 	}

@@ -84,7 +84,7 @@ func (s *Scheduler) choose() *call {
 		return nil
 	}
 	c := ready[s.rng.IntN(len(ready))]
-	if s.chance(s.faults.Freeze) {
+	if s.chance(s.faults.Freeze) || c.transaction && s.chance(s.faults.Torn) {
 		s.freeze(c.w, time.Duration(s.rng.Int64N(int64(s.faults.FreezeFor))))
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *Scheduler) judge(c *call) verdict {
 	switch {
 	case c.w.dead: // what it sent before is still on its way
 		return verdict{what: "has died; done all the same:", after: errDead}
-	case s.chance(s.faults.Crash):
+	case s.chance(s.faults.Crash), c.transaction && s.chance(s.faults.Torn):
 		s.bury(c.w)
 		if s.rng.IntN(2) == 0 {
 			return verdict{what: "dies after", after: errDead}

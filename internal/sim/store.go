@@ -35,7 +35,8 @@ type table struct {
 	name   string
 	items  map[backend.Key]backend.Item
 	tokens map[string]struct{}
-	writes int
+	writes uint64
+	longer uint64 // the write from which on sequence numbers have one more digit
 	feed   *feed
 	older  []*feed // the streams that the table had before
 }
@@ -76,7 +77,7 @@ func (s *Store) table(name string) *table {
 	t, ok := s.tables[name]
 	if !ok {
 		t = &table{name: name, items: map[backend.Key]backend.Item{}, tokens: map[string]struct{}{}}
-		t.feed = newFeed(name, 1)
+		t.feed, t.longer = newFeed(name, 1), 1+s.rng.Uint64N(100)
 		s.tables[name] = t
 	}
 	return t
@@ -107,15 +108,17 @@ func (s *Store) write(by, name string, key backend.Key, after backend.Item) {
 		return
 	}
 	t.writes++
-	// The length of the numbers grows, so that comparing them as text is wrong.
-	sequence := fmt.Sprintf("%d%020d", 1, t.writes)
-	if t.writes < 10 {
-		sequence = fmt.Sprintf("%021d", t.writes)
-	}
 	sh := s.shardFor(t.feed, key)
 	sh.Records = append(sh.Records, backend.Record{
 		EventID: fmt.Sprintf("%s-%d", name, t.writes), Event: event, Key: key,
-		Sequence: sequence, CreatedAt: time.Now().Truncate(time.Second),
+		Sequence: t.sequence(), CreatedAt: time.Now().Truncate(time.Second),
 		NewImage: func() (backend.Item, error) { return after, nil },
 	})
+}
+
+// sequence is the number of the last write. There are shorter ones and longer
+// ones, so that comparing them as text is wrong.
+func (t *table) sequence() string {
+	const longer = 1e19 // than what is below it
+	return fmt.Sprintf("%d00", longer-t.longer+t.writes)
 }
