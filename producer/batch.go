@@ -127,7 +127,11 @@ func (b *batch) work(ctx context.Context, lane <-chan postroom.NumberedMessage) 
 		}
 		result, err := b.producer.Post(ctx, m.Message)
 		var refused *RefusedError
-		if err != nil && !errors.As(err, &refused) {
+		switch {
+		case err == nil, errors.As(err, &refused):
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		default:
 			return fmt.Errorf("line %d: %w", m.Line, err)
 		}
 		b.done(Outcome{Line: m.Line, Key: backend.Key{PK: m.GroupUUID, SK: m.Key()}, Result: result, Err: err})
