@@ -70,7 +70,6 @@ func (s *shard) findChildren(ctx context.Context) (time.Duration, error) {
 	}
 	s.flushTroubles.Worked(s.id)
 	s.dismiss()
-	signal(s.nudge)
 	return 0, errOver
 }
 
