@@ -74,19 +74,19 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	simulation, err := compile("projector", dir, overlay)
-	if err != nil {
-		return "", err
-	}
-	seed, err := fails(simulation, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
-	if seed != "" || err != nil {
-		return "simulation: " + seed, err
-	}
-	tests := simulation
-	if !strings.HasPrefix(r.File, "projector/") {
-		if tests, err = compile("stream", dir, overlay); err != nil {
+	if !r.ByTest {
+		simulation, err := compile("projector", dir, overlay)
+		if err != nil {
 			return "", err
 		}
+		seed, err := fails(simulation, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
+		if seed != "" || err != nil {
+			return "simulation: " + seed, err
+		}
+	}
+	tests, err := compile(filepath.Dir(r.File), dir, overlay)
+	if err != nil {
+		return "", err
 	}
 	return fails(tests, caughtByTest, "-test.skip", "TestSimulation")
 }

@@ -16,6 +16,9 @@ type Rule struct {
 	File string // by its path in the repository
 	// Old stands in the file once, and becomes New.
 	Old, New string
+	// ByTest leaves the simulation out: without this rule all invariants hold, and
+	// what suffers is time, or what is set aside.
+	ByTest bool
 }
 
 // Named returns the rule of a name.
