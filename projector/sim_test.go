@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 300, "how many seeds TestSimulation runs")
+	seeds = flag.Int("seeds", usualSeeds, "how many seeds TestSimulation runs")
 	first = flag.Uint64("seed", 0, "the first seed of TestSimulation")
 )
 
