@@ -229,6 +229,36 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 	})
 }
 
+// An acknowledgement that comes while a shard is given away is no checkpoint in
+// the lease of who has it now.
+func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(2)...)
+		one := c.hire("one", Options{DrainTimeout: time.Second, FlushInterval: time.Second}, keepAll)
+		pass(5 * time.Second)
+		one.gate.shutAt("answer to Put SHARD#")
+		two := c.hire("two", Options{}, keepAll)
+		c.until("the gift", func() bool { return one.gate.isShut() && len(c.heldBy("two")) == 1 })
+		for _, id := range one.got() {
+			one.ack(id)
+		}
+		pass(1500 * time.Millisecond) // a flush of both shards begins
+		one.gate.thaw()
+		pass(5 * time.Second)
+		if l := c.control.lease(c.stream.arn, c.heldBy("two")[0]); l.done.sequence != "" {
+			t.Errorf("the lease of who was given the shard says %s", l.done.sequence)
+		}
+		for _, id := range two.got() {
+			two.ack(id)
+		}
+		pass(5 * time.Second)
+		c.finale()
+		wantStop(t, two.worker)
+		wantStop(t, one.worker)
+	})
+}
+
 // Two workers find the same one dead, and one of them sleeps over it.
 func TestTwoBuryTheSameWorker(t *testing.T) {
 	t.Parallel()
@@ -275,6 +305,38 @@ func TestBurialOfAWorkerThatLivesFails(t *testing.T) {
 		pass(5 * time.Second)
 		if n := two.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
 			t.Errorf("a worker that lives was buried %d times", n)
+		}
+		c.write()
+		pass(2 * time.Second)
+		c.wantOnce()
+	})
+}
+
+// The same while the leases are looked at, when nothing is seen again before
+// shards are taken.
+func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, manyShards(4)...)
+		one, two := inHalf(c)
+		r, victim := one.current.Load(), two.current.Load().id
+		c.movedSince()
+		two.gate.shut()
+		pass(9 * time.Second) // for a lease of ten, and seen within lookPause
+		r.fleet.again.Store(true)
+		one.gate.shutAt("Query " + shardPrefix)
+		signal(r.nudge)
+		c.until("the look", one.gate.isShut)
+		pass(2500 * time.Millisecond)
+		one.gate.thaw()
+		one.gate.shutAt("Put WORKER#" + victim)
+		c.until("the burial", one.gate.isShut)
+		two.gate.thaw()
+		pass(time.Second) // its sign of life
+		one.gate.thaw()
+		pass(5 * time.Second)
+		if n := two.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
+			t.Errorf("a worker that lives was buried %d times, and shards moved", n)
 		}
 		c.write()
 		pass(2 * time.Second)

@@ -175,7 +175,8 @@ func (r *run) signs(ctx context.Context) (all []sign, err error) {
 }
 
 // judge returns the signs of those who live, this worker first. Who shows none
-// for the lease duration, on our own clock, is declared dead.
+// for the lease duration, on our own clock, is declared dead, and lives until the
+// control table says so too.
 func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error) {
 	alive = []sign{{run: r.id, worker: r.opt.Worker, leads: r.leader() != nil}}
 	known := map[string]bool{}
@@ -187,18 +188,22 @@ func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error)
 		case s.run == r.id:
 			continue
 		case s.dead:
-			err = remove(ctx, r.control, []backend.Key{workerKey(r.arn, s.run)})
+			if err := remove(ctx, r.control, []backend.Key{workerKey(r.arn, s.run)}); err != nil {
+				return nil, err
+			}
+			continue
 		case silent < most:
-			alive = append(alive, s)
 			if at := time.Now().Add(most - silent); r.fleet.death.IsZero() || at.Before(r.fleet.death) {
 				r.fleet.death = at
 			}
 		case r.self.valid():
-			err = r.bury(ctx, s)
+			if buried, err := r.bury(ctx, s); err != nil {
+				return nil, err
+			} else if buried {
+				continue
+			}
 		}
-		if err != nil {
-			return nil, err
-		}
+		alive = append(alive, s)
 	}
 	for run := range r.fleet.workers {
 		if !known[run] {
@@ -211,20 +216,23 @@ func (r *run) judge(ctx context.Context, signs []sign) (alive []sign, err error)
 	return alive, nil
 }
 
-// bury declares a worker dead: one write that all its leases depend on. It fails
-// if that worker has shown a sign meanwhile, and makes the worker's next sign
-// fail otherwise, so that it knows.
-func (r *run) bury(ctx context.Context, s sign) error {
+// bury declares a worker dead: one write that all its leases depend on. It makes
+// that worker's next sign of life fail, so that it knows. It returns false if the
+// worker has shown a sign meanwhile, and lives.
+func (r *run) bury(ctx context.Context, s sign) (bool, error) {
 	key := workerKey(r.arn, s.run)
 	dead := s
 	dead.dead, dead.counter = true, -1
 	_, err := r.control.Put(ctx, dead.encode(key), s.unchanged())
 	found, err := failedCondition(err, decodeSign)
-	if err != nil || found != nil {
-		return err
+	switch {
+	case err != nil:
+		return false, err
+	case found != nil: // the worker itself, another's declaration, or nothing since it left
+		return found.dead || found.run == "", nil
 	}
 	r.opt.Logger.Warn("a worker shows no sign of life: its shards are free", "worker", s.worker, "run", s.run)
-	return remove(ctx, r.control, []backend.Key{key})
+	return true, remove(ctx, r.control, []backend.Key{key})
 }
 
 // look holds what was written since it began against what is done here, and does

@@ -403,7 +403,7 @@ func TestS16TableAndReadersAreReconciled(t *testing.T) {
 					slices.Reverse(hands)
 				}
 				meddle(c, hands[0], hands[1])
-				pass(30*time.Second + 2*lookPause) // DiscoverInterval, and what is to be handed over
+				pass(36*time.Second + 3*lookPause) // the longest between two listings, and what is to be handed over
 				c.write()
 				pass(time.Second)
 				c.wantShare(hands[0], 1, 3)

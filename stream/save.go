@@ -16,11 +16,15 @@ func (s *shard) unsaved() bool {
 }
 
 // save makes durable what is done, with a change to the lease if there is one.
-// It returns errTaken if the lease is not ours any more.
+// It returns errTaken if the lease is not ours any more, and nil if that is since
+// it was given away here: what is done since is the heir's to do again.
 func (s *shard) save(ctx context.Context, change func(*lease)) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	for {
+		if s.lease.run != s.run.id {
+			return nil
+		}
 		next := s.lease
 		next.done, next.finished = s.tracker.state()
 		if lost := s.noted(); lost != "" {
