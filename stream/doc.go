@@ -84,7 +84,8 @@
 // Before there were fleets OWNER named the one worker that reads a stream, with
 // the same attributes but for fleet. Such a worker is refused by its own rules
 // while a fleet lives, and a fleet that finds one alive waits, reading nothing,
-// until it has stopped or died.
+// until it has stopped or died. OWNER is looked at while nobody says that it
+// leads, and before each look at the leases: who says so may be dead already.
 //
 // # What is read when
 //

@@ -128,12 +128,10 @@ func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
 	if err != nil || !r.self.valid() {
 		return err
 	}
-	if err := r.elect(ctx, alive, leading); err != nil || r.fleet.waits {
-		return err
-	}
 	now := describe(alive)
-	if !r.fleet.again.Swap(false) && now == r.fleet.seen && time.Now().Before(r.fleet.look) {
-		return nil
+	due := r.fleet.again.Swap(false) || now != r.fleet.seen || !time.Now().Before(r.fleet.look)
+	if err := r.elect(ctx, alive, leading, due); err != nil || r.fleet.waits || !due {
+		return err
 	}
 	began := time.Now()
 	all, err := r.leases.load(ctx)
@@ -345,13 +343,10 @@ func (r *run) reconcile(all map[string]lease, began time.Time) {
 		}
 	}
 	r.mu.Lock()
-	maps.DeleteFunc(r.over, func(shard string, epoch int64) bool {
-		l := all[shard]
-		return l.run != r.id || l.epoch > epoch
-	})
+	maps.DeleteFunc(r.over, func(_ string, at time.Time) bool { return at.Before(began) })
 	var begin []lease
 	for shard, l := range all {
-		_, over := r.over[shard] // it stands there as it stood before it was let go
+		_, over := r.over[shard] // it may have stood there like this before it was let go
 		if l.run == r.id && l.worker != "" && !l.finished && r.shards[shard] == nil && !over {
 			begin = append(begin, l)
 		}
@@ -395,9 +390,10 @@ func (r *run) ring(ctx context.Context) error {
 	return r.self.renew(ctx, func(s *sign) { s.changes++ })
 }
 
-// drop stops reading everything, without a word in the control table.
+// drop stops reading everything, without a word in the control table: what is
+// ours there by the next look is read on from its checkpoint.
 func (r *run) drop() {
 	for _, s := range r.held() {
-		s.forfeit()
+		s.dismiss()
 	}
 }

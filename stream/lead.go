@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -14,13 +15,13 @@ func (r *run) leader() *claim {
 }
 
 // elect takes the lead if nobody has it. A worker that does not share the stream,
-// of a version from before there were fleets, is waited for.
-func (r *run) elect(ctx context.Context, alive []sign, leading *sync.WaitGroup) error {
-	for _, s := range alive {
-		if s.leads {
-			r.fleet.waits = false
-			return nil
-		}
+// of a version from before there were fleets, is waited for. While somebody says
+// that it leads, which may be dead and its place taken, that is made sure of
+// before each look at the leases.
+func (r *run) elect(ctx context.Context, alive []sign, leading *sync.WaitGroup, look bool) error {
+	led := slices.ContainsFunc(alive, func(s sign) bool { return s.leads })
+	if led && (!look || r.leader() != nil) {
+		return nil
 	}
 	key := ownerKey(r.arn)
 	var cur sign
@@ -36,15 +37,14 @@ func (r *run) elect(ctx context.Context, alive []sign, leading *sync.WaitGroup) 
 		return err
 	}
 	silent := r.fleet.owner.see(cur, r.opt.LeaseDuration/3) >= max(r.opt.LeaseDuration, cur.lease)
-	waits := cur.worker != "" && !cur.fleet && !silent
-	switch {
-	case waits:
+	if cur.worker != "" && !cur.fleet && !silent {
 		r.await(cur)
 		return nil
-	case cur.worker != "" && cur.fleet && lives(alive, cur.run):
-		return nil // it will say so with its next sign of life
 	}
 	r.fleet.waits = false
+	if led || cur.worker != "" && cur.fleet && lives(alive, cur.run) {
+		return nil // who leads says so, or will with its next sign of life
+	}
 	claim := newClaim(r, key, "lead", r.troubles.Work("keeping the lead of the fleet"))
 	ours, err := claim.take(ctx, cur, sign{
 		worker: r.opt.Worker, run: r.id, epoch: cur.epoch + 1, counter: cur.counter + 1,
@@ -73,12 +73,7 @@ func (r *run) await(other sign) {
 }
 
 func lives(alive []sign, run string) bool {
-	for _, s := range alive {
-		if s.run == run {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(alive, func(s sign) bool { return s.run == run })
 }
 
 // lead does what one worker does for all: it lists the shards, and what the

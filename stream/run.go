@@ -54,10 +54,10 @@ type run struct {
 	start    time.Time
 
 	mu     sync.Mutex
-	shards map[string]*shard // held
-	over   map[string]int64  // no longer held → the epoch of the lease that was
-	err    error             // the first that stopped the run
-	reads  context.Context   // done when no more is to be read
+	shards map[string]*shard    // held
+	over   map[string]time.Time // no longer held, since when
+	err    error                // the first that stopped the run
+	reads  context.Context      // done when no more is to be read
 	stop   context.CancelFunc
 }
 
@@ -69,7 +69,7 @@ func newRun(r *Reader, o Options, w *window, troubles *trouble.Log) *run {
 		listTroubles: troubles.Work("listing shards"), readTroubles: troubles.Work("reading records"),
 		flushTroubles: troubles.Work("writing checkpoints"), fleetTroubles: troubles.Work("following the fleet"),
 		due: make(chan struct{}, 1), nudge: make(chan struct{}, 1), start: time.Now(),
-		shards: make(map[string]*shard), over: make(map[string]int64),
+		shards: make(map[string]*shard), over: make(map[string]time.Time),
 	}
 }
 

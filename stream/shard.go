@@ -33,8 +33,7 @@ type shard struct {
 	*run
 
 	id       string
-	original bool  // see lease
-	epoch    int64 // of the lease, as long as it is ours
+	original bool // see lease
 	begun    time.Time
 	ctx      context.Context // done when the shard is no longer ours to read
 	cancel   context.CancelFunc
@@ -81,7 +80,7 @@ const (
 
 func newShard(r *run, l lease) *shard {
 	s := &shard{
-		run: r, id: l.shard, original: l.original, epoch: l.epoch, begun: time.Now(),
+		run: r, id: l.shard, original: l.original, begun: time.Now(),
 		lease: l, read: l.done, readAt: l.done, saved: l.done, writing: newExclusive(), turn: turn{index: -1},
 	}
 	s.ctx, s.cancel = context.WithCancel(r.reads)
@@ -315,7 +314,7 @@ func (s *shard) dismiss() bool {
 	held := s.shards[s.id] == s
 	if held {
 		delete(s.shards, s.id)
-		s.over[s.id] = s.epoch
+		s.over[s.id] = time.Now()
 	}
 	s.run.mu.Unlock()
 	s.cancel()
