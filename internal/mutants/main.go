@@ -13,7 +13,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom/internal/mutants/rules"
 )
@@ -38,26 +43,38 @@ func run(seeds int, only string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	tried, missed := 0, 0
-	for _, r := range rules.All {
+	var tried, missed atomic.Int64
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0)) // linking, which takes longest, uses one processor
+	for i, r := range rules.All {
 		if !name.MatchString(r.Name) {
 			continue
 		}
-		tried++
-		by, err := try(r, dir, seeds)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.Name, err)
-		}
-		if by == "" {
-			missed++
-			by = "MISSED"
-		}
-		fmt.Printf("%-60s %s\n", r.Name, by)
+		tried.Add(1)
+		group.Go(func() error {
+			own := filepath.Join(dir, strconv.Itoa(i))
+			if err := os.Mkdir(own, 0o700); err != nil {
+				return err
+			}
+			by, err := try(r, own, seeds)
+			if err != nil {
+				return fmt.Errorf("%s: %w", r.Name, err)
+			}
+			if by == "" {
+				missed.Add(1)
+				by = "MISSED"
+			}
+			fmt.Printf("%-60s %s\n", r.Name, by)
+			return os.RemoveAll(own)
+		})
 	}
-	if missed > 0 {
-		return fmt.Errorf("%d of %d mutants were missed", missed, tried)
+	if err := group.Wait(); err != nil {
+		return err
 	}
-	fmt.Printf("all %d mutants were caught\n", tried)
+	if n := missed.Load(); n > 0 {
+		return fmt.Errorf("%d of %d mutants were missed", n, tried.Load())
+	}
+	fmt.Printf("all %d mutants were caught\n", tried.Load())
 	return nil
 }
 
@@ -94,7 +111,7 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 // compile builds a package's tests with the overlay.
 func compile(pkg, dir, overlay string) (tests string, err error) {
 	tests = filepath.Join(dir, pkg+".test")
-	build := exec.Command("go", "test", "-c", "-o", tests, "-overlay", overlay, "./"+pkg)
+	build := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-o", tests, "-overlay", overlay, "./"+pkg)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
 	}
@@ -104,7 +121,7 @@ func compile(pkg, dir, overlay string) (tests string, err error) {
 // fails runs tests and returns what the expression finds in what they say if
 // they fail, "" if they pass.
 func fails(tests string, says *regexp.Regexp, args ...string) (string, error) {
-	test := exec.Command(tests, append(args, "-test.timeout", "10m")...)
+	test := exec.Command(tests, append(args, "-test.failfast", "-test.timeout", "10m")...)
 	test.Dir = strings.TrimSuffix(filepath.Base(tests), ".test")
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError

@@ -64,6 +64,27 @@ var stream = []Rule{
 		New:  "dead.encode(key), backend.Condition{})",
 	},
 	{
+		Name:   "a worker that could not be declared dead lives",
+		File:   "stream/fleet.go",
+		Old:    "return found.dead || found.run == \"\", nil",
+		New:    "return true, nil",
+		ByTest: true,
+	},
+	{
+		Name:   "a lease that was given away is not written",
+		File:   "stream/save.go",
+		Old:    "		if s.lease.run != s.run.id {\n			return nil\n		}\n",
+		New:    "",
+		ByTest: true,
+	},
+	{
+		Name:   "who leads is made sure of before shards are taken",
+		File:   "stream/lead.go",
+		Old:    "if led && (!look || r.leader() != nil) {",
+		New:    "if led {",
+		ByTest: true,
+	},
+	{
 		Name: "who lives is seen after who owns what",
 		File: "stream/fleet.go",
 		Old:  "	if signs, err = r.signs(ctx); err != nil {\n		return err\n	}\n",
