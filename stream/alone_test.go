@@ -6,39 +6,43 @@ import (
 	"time"
 )
 
-// alone is a worker of a version from before there were fleets: it has the OWNER
-// item and every lease, and shows signs of life until it is stopped.
+// loner is a worker of a version from before there were fleets.
+var loner = sign{worker: "loner", run: "loner", epoch: 9, lease: 10 * time.Second}
+
+// alone has the loner take the OWNER item, and keep it until it is stopped.
 func (c *crew) alone() (stop func()) {
-	old := sign{worker: "old", run: "old", epoch: 9, lease: 10 * time.Second}
-	stop = c.mimic(old, ownerKey(c.stream.arn))
-	for _, s := range c.stream.shards {
-		c.change(s.id, func(l *lease) { l.worker, l.run, l.epoch = old.worker, old.run, l.epoch+1 })
-	}
+	stop = c.mimic(loner, ownerKey(c.stream.arn))
 	synctest.Wait()
 	return stop
+}
+
+// takeAll makes every lease the loner's.
+func (c *crew) takeAll() {
+	for _, s := range c.stream.shards {
+		c.change(s.id, func(l *lease) { l.worker, l.run, l.epoch = loner.worker, loner.run, l.epoch+1 })
+	}
 }
 
 // wantsNothingRead checks that nobody reads for a while in which records come.
 func (c *crew) wantsNothingRead(d time.Duration) {
 	c.t.Helper()
-	before := 0
-	for _, h := range c.hands {
-		before += len(h.got())
+	records := func() (n int) {
+		for _, h := range c.hands {
+			n += len(h.got())
+		}
+		return n
 	}
+	before := records()
 	for end := time.Now().Add(d); time.Now().Before(end); pass(500 * time.Millisecond) {
 		c.write()
 		for _, h := range c.hands {
 			if reads := h.reads(); len(reads) > 0 {
 				c.t.Fatalf("%s reads %v beside a worker that reads alone", h.name, reads)
 			}
-			before -= len(h.got())
 		}
-		if before != 0 {
-			c.t.Fatalf("%d records were read beside a worker that reads alone", -before)
-		}
-		for _, h := range c.hands {
-			before += len(h.got())
-		}
+	}
+	if n := records() - before; n != 0 {
+		c.t.Fatalf("%d records were read beside a worker that reads alone", n)
 	}
 }
 
@@ -55,11 +59,9 @@ func TestFleetWaitsForAWorkerThatReadsAlone(t *testing.T) {
 				one, two := inHalf(c)
 				one.gate.shut()
 				pass(7 * time.Second) // ten since its last sign of life, soon
-				var stop func()
+				stop := c.alone()
 				if leases == "taken" {
-					stop = c.alone()
-				} else {
-					stop = c.mimic(sign{worker: "old", run: "old", epoch: 9, lease: 10 * time.Second}, ownerKey(c.stream.arn))
+					c.takeAll()
 				}
 				c.write()
 				pass(crashTime)
@@ -91,6 +93,7 @@ func TestNewcomerBesideAWorkerThatReadsAlone(t *testing.T) {
 		pass(5 * time.Second)
 		one.gate.shut()
 		c.alone()
+		c.takeAll()
 		c.hands = nil
 		two := c.hire("two", Options{}, nil)
 		c.wantsNothingRead(30 * time.Second)

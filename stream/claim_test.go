@@ -295,20 +295,8 @@ func TestBurialOfAWorkerThatLivesFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
 		one, two := inHalf(c)
-		c.movedSince()
 		two.gate.shut()
-		one.gate.shutAt("Put WORKER#" + two.current.Load().id)
-		c.until("the burial", one.gate.isShut)
-		two.gate.thaw()
-		pass(time.Second) // its sign of life
-		one.gate.thaw()
-		pass(5 * time.Second)
-		if n := two.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
-			t.Errorf("a worker that lives was buried %d times", n)
-		}
-		c.write()
-		pass(2 * time.Second)
-		c.wantOnce()
+		c.buriesInVain(one, two)
 	})
 }
 
@@ -319,29 +307,36 @@ func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
 		one, two := inHalf(c)
-		r, victim := one.current.Load(), two.current.Load().id
-		c.movedSince()
 		two.gate.shut()
 		pass(9 * time.Second) // for a lease of ten, and seen within lookPause
+		r := one.current.Load()
 		r.fleet.again.Store(true)
 		one.gate.shutAt("Query " + shardPrefix)
 		signal(r.nudge)
 		c.until("the look", one.gate.isShut)
 		pass(2500 * time.Millisecond)
 		one.gate.thaw()
-		one.gate.shutAt("Put WORKER#" + victim)
-		c.until("the burial", one.gate.isShut)
-		two.gate.thaw()
-		pass(time.Second) // its sign of life
-		one.gate.thaw()
-		pass(5 * time.Second)
-		if n := two.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
-			t.Errorf("a worker that lives was buried %d times, and shards moved", n)
-		}
-		c.write()
-		pass(2 * time.Second)
-		c.wantOnce()
+		c.buriesInVain(one, two)
 	})
+}
+
+// buriesInVain lets a frozen worker show a sign of life just before another
+// declares it dead, and checks that nothing comes of that.
+func (c *crew) buriesInVain(one, frozen *hand) {
+	c.t.Helper()
+	c.movedSince()
+	one.gate.shutAt("Put WORKER#" + frozen.current.Load().id)
+	c.until("the burial", one.gate.isShut)
+	frozen.gate.thaw()
+	pass(time.Second) // its sign of life
+	one.gate.thaw()
+	pass(5 * time.Second)
+	if n := frozen.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
+		c.t.Errorf("a worker that lives was buried %d times, or its shards moved", n)
+	}
+	c.write()
+	pass(2 * time.Second)
+	c.wantOnce()
 }
 
 // While the control table cannot be reached nobody can show a sign of life, and

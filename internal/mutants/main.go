@@ -1,5 +1,5 @@
 // Command mutants shows that tests would notice: it takes rules out of the
-// projector and the stream's reader, one at a time, and expects TestSimulation to
+// projector and the stream's reader, each by itself, and expects TestSimulation to
 // fail each time, or another test where that needs too many seeds.
 //
 // Run it in the repository's root: go run ./internal/mutants [-seeds 1000] [-run name]
