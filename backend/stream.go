@@ -9,9 +9,14 @@ import (
 // Source: DynamoDB Streams API reference, GetRecords.
 const MaxRecords = 1000
 
+// StreamRetention is how long a stream keeps a record: afterwards the record is
+// trimmed and can no longer be read.
+// Source: DynamoDB developer guide, "Change data capture for DynamoDB Streams".
+const StreamRetention = 24 * time.Hour
+
 // Stream is the change stream of one table. Every rule of the real one is meant
 // to be met: listings are no snapshot, empty pages are not the end, positions
-// expire and are trimmed after 24 hours.
+// expire, and records are trimmed after StreamRetention.
 type Stream interface {
 	// Shards lists a page of shards after the named one; empty: from the first.
 	// A table without a stream is KindNotFound.

@@ -7,13 +7,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/stream"
 )
-
-// retention is for how long a stream keeps a record.
-// Source: DynamoDB developer guide, "Change data capture for DynamoDB Streams".
-const retention = 24 * time.Hour
 
 // StreamStats returns what the projector's reader of the stream has done.
 func (p *Projector) StreamStats() stream.Stats { return p.reader.Stats() }
@@ -207,7 +204,7 @@ func untilLoss(sh stream.ShardProgress, now time.Time) float64 {
 	if oldest.IsZero() {
 		return math.Inf(1)
 	}
-	return max(0, (retention - since(oldest, now)).Seconds())
+	return max(0, (backend.StreamRetention - since(oldest, now)).Seconds())
 }
 
 // since is the time since t; zero if t is, or has yet to come: the stream's

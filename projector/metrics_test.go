@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/stream"
 )
@@ -60,7 +61,7 @@ func TestLagAtTheTip(t *testing.T) {
 		"one not read yet":       {{}},
 		"a clock that is behind": {{Read: now.Add(time.Second), ReadAt: now, CheckpointAt: now.Add(time.Second)}},
 	} {
-		if l := lagOf(shards, now); l.longest != 0 || l.behind[0] != 0 || l.untilLoss < retention.Seconds() {
+		if l := lagOf(shards, now); l.longest != 0 || l.behind[0] != 0 || l.untilLoss < backend.StreamRetention.Seconds() {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}

@@ -3,7 +3,8 @@ package local
 import (
 	"fmt"
 	"slices"
-	"time"
+
+	"github.com/postroom/postroom/backend"
 )
 
 // openShard is a shard that takes records of a range of hashes.
@@ -156,9 +157,5 @@ AND num < (SELECT num + ? FROM records WHERE shard = ? ORDER BY num LIMIT 1)`, n
 	return err
 }
 
-// retention is how long a record can be read.
-// Source: DynamoDB Streams API reference.
-const retention = 24 * time.Hour
-
 // horizon is the time before which records are trimmed.
-func (t *tx) horizon() int64 { return t.now.Add(-retention).UnixMicro() }
+func (t *tx) horizon() int64 { return t.now.Add(-backend.StreamRetention).UnixMicro() }

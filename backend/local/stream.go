@@ -94,7 +94,7 @@ func (it *iterator) place(t *tx, shard listedShard, at backend.Position) error {
 }
 
 func errTrimmed() error {
-	return fail(backend.KindTrimmed, "the position is older than %v and past the trim horizon", retention)
+	return fail(backend.KindTrimmed, "the position is older than %v and past the trim horizon", backend.StreamRetention)
 }
 
 const selectRecords = "SELECT num, created_at, event, pk, sk, size, image FROM records WHERE shard = ? AND num > ? ORDER BY num"

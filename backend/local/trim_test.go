@@ -55,7 +55,7 @@ func TestS6TrimmedAfter24Hours(t *testing.T) {
 	for i := range 1000 {
 		put(t, table, message(2000+i))
 	}
-	if n := count(t, b, "records WHERE created_at < "+fmt.Sprint(clock.now().Add(-retention).UnixMicro())); n > 100 {
+	if n := count(t, b, "records WHERE created_at < "+fmt.Sprint(clock.now().Add(-backend.StreamRetention).UnixMicro())); n > 100 {
 		t.Errorf("%d trimmed records are still in the file, after 1000 new ones", n)
 	}
 	if n := count(t, b, "shards"); n > 12 {
@@ -71,7 +71,7 @@ func TestS6TrimmedWhileReading(t *testing.T) {
 	b := open(t, Memory, Options{Now: clock.now})
 	table, stream := newTable(t, b)
 	put(t, table, message(1), message(2))
-	clock.advance(retention - time.Minute)
+	clock.advance(backend.StreamRetention - time.Minute)
 	put(t, table, message(3))
 	list, err := stream.Shards(t.Context(), "")
 	if err != nil {

@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// retention is for how long a stream keeps a record.
-	// Source: DynamoDB developer guide, "Change data capture for DynamoDB Streams".
-	retention = 24 * time.Hour
 	// lookers is how many shards are looked into at once.
 	lookers = 8
 	// lookPages is how many pages of a shard are read: an empty one is not the
@@ -45,7 +42,7 @@ func (l look) seconds(now time.Time) (lag, untilLoss *int64) {
 		return whole(0), nil
 	}
 	age := now.Sub(l.oldest)
-	return whole(age), whole(retention - age)
+	return whole(age), whole(backend.StreamRetention - age)
 }
 
 // lookInto looks into every shard that is still to be read. It costs two calls

@@ -8,10 +8,6 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// retention is how long a stream keeps its records.
-// Source: DynamoDB developer guide, change data capture for DynamoDB Streams.
-const retention = 24 * time.Hour
-
 // feed is one stream of a table: switched off and on, the table has another.
 type feed struct {
 	arn    string
@@ -53,7 +49,7 @@ type Shard struct {
 
 // Trimmed is how many of the records are gone. They go by the second.
 func (sh *Shard) Trimmed() int {
-	horizon := time.Now().Add(-retention)
+	horizon := time.Now().Add(-backend.StreamRetention)
 	for sh.trimmed < len(sh.Records) && sh.Records[sh.trimmed].CreatedAt.Before(horizon) {
 		sh.trimmed++
 	}
@@ -62,7 +58,7 @@ func (sh *Shard) Trimmed() int {
 
 // Gone reports whether nothing is left of the shard.
 func (sh *Shard) Gone() bool {
-	return sh.Closed && time.Since(sh.closed) > retention && sh.Trimmed() == len(sh.Records)
+	return sh.Closed && time.Since(sh.closed) > backend.StreamRetention && sh.Trimmed() == len(sh.Records)
 }
 
 // Shard returns a shard of a stream, also one that is gone; nil if there was
