@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/postroom/postroom/internal/outbox"
+	"github.com/postroom/postroom/internal/batch"
 )
 
 // Instruction is an error by which a handler says what is to become of its
@@ -64,7 +64,7 @@ func (i *Instruction) reason() string {
 	if i.cause == nil || i.cause.Error() == "" {
 		return "the handler gave no reason"
 	}
-	return outbox.Clean(i.cause.Error(), maxReason)
+	return batch.Clean(i.cause.Error(), maxReason)
 }
 
 // instructionOf returns what a handler asked for with its error; of another

@@ -5,7 +5,7 @@ import (
 	"maps"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/outbox"
+	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
@@ -33,22 +33,22 @@ func (w *Worker) buryBatch(ctx context.Context, messages []*held) (left []*held)
 	for i, m := range messages {
 		entries[i] = m.asLetter()
 	}
-	batch, rest := outbox.Next(entries)
+	now, later := batch.Next(entries)
 	failed, err := callOnce(ctx, func(ctx context.Context) ([]backend.EntryError, error) {
-		return w.opts.DeadLetters.Send(ctx, outbox.Pick(entries, batch))
+		return w.opts.DeadLetters.Send(ctx, batch.Pick(entries, now))
 	})
 	if err == nil {
-		left, err = w.buriedAll(outbox.Pick(messages, batch), failed)
+		left, err = w.buriedAll(batch.Pick(messages, now), failed)
 	} else {
-		left = outbox.Pick(messages, batch)
+		left = batch.Pick(messages, now)
 	}
 	if err == nil {
 		w.burying.Worked(who)
-		return append(left, outbox.Pick(messages, rest)...)
+		return append(left, batch.Pick(messages, later)...)
 	}
 	pause, _ := w.burying.Failed(ctx, who, err)
 	_ = trouble.Sleep(ctx, pause, nil)
-	return append(left, outbox.Pick(messages, rest)...)
+	return append(left, batch.Pick(messages, later)...)
 }
 
 // buriedAll settles what was sent, each message on its own, and returns those to

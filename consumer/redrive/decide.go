@@ -8,7 +8,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
-	"github.com/postroom/postroom/internal/outbox"
+	"github.com/postroom/postroom/internal/batch"
 )
 
 // CountAttribute of a message is how often it was redriven.
@@ -110,7 +110,7 @@ func fits(e backend.SendEntry) error {
 	if n := len(e.Attributes); n > backend.MaxAttributes {
 		return fmt.Errorf("has %d attributes with %s, and %d is the most", n, CountAttribute, backend.MaxAttributes)
 	}
-	if n := outbox.SizeBytes(e); n > backend.MaxQueueBytes {
+	if n := batch.SizeBytes(e); n > backend.MaxQueueBytes {
 		return fmt.Errorf("has %d bytes with %s, and %d is the most", n, CountAttribute, backend.MaxQueueBytes)
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/outbox"
+	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/trouble"
 )
 
@@ -34,16 +34,16 @@ func (r *run) work(ctx context.Context, letters []*letter) error {
 }
 
 // heads are the first letters of as many lanes as a batch takes.
-func (r *run) heads(lanes [][]*letter) (batch []*letter) {
+func (r *run) heads(lanes [][]*letter) (heads []*letter) {
 	bytes := 0
 	for _, lane := range lanes[:min(len(lanes), backend.MaxQueueBatch, r.opts.Rate)] {
-		bytes += outbox.SizeBytes(lane[0].entry())
+		bytes += batch.SizeBytes(lane[0].entry())
 		if bytes > backend.MaxQueueBytes {
 			break
 		}
-		batch = append(batch, lane[0])
+		heads = append(heads, lane[0])
 	}
-	return batch
+	return heads
 }
 
 // advance takes the heads off the first n lanes. Where one failed, those behind

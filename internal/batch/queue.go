@@ -1,5 +1,4 @@
-// Package outbox cuts what is to be sent to a queue into batches.
-package outbox
+package batch
 
 import (
 	"strings"
