@@ -21,7 +21,13 @@ func (m *Meter) Units() Units {
 }
 
 // Table returns t with its calls metered.
-func (m *Meter) Table(t Table) Table { return meteredTable{t, m} }
+func (m *Meter) Table(t Table) Table {
+	return Intercept(t, func(ctx context.Context, call *TableCall, next func(context.Context) error) error {
+		err := next(ctx)
+		m.add(call.Units, err)
+		return err
+	})
+}
 
 func (m *Meter) add(units Units, err error) {
 	var failed *Error
@@ -31,51 +37,4 @@ func (m *Meter) add(units Units, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.units = m.units.Add(units)
-}
-
-type meteredTable struct {
-	table Table
-	meter *Meter
-}
-
-func (t meteredTable) Get(ctx context.Context, key Key) (Item, Units, error) {
-	item, units, err := t.table.Get(ctx, key)
-	t.meter.add(units, err)
-	return item, units, err
-}
-
-func (t meteredTable) BatchGet(ctx context.Context, keys []Key) ([]Item, []Key, Units, error) {
-	items, unprocessed, units, err := t.table.BatchGet(ctx, keys)
-	t.meter.add(units, err)
-	return items, unprocessed, units, err
-}
-
-func (t meteredTable) Query(ctx context.Context, q Query) (Page, error) {
-	page, err := t.table.Query(ctx, q)
-	t.meter.add(page.Units, err)
-	return page, err
-}
-
-func (t meteredTable) Scan(ctx context.Context, s Scan) (Page, error) {
-	page, err := t.table.Scan(ctx, s)
-	t.meter.add(page.Units, err)
-	return page, err
-}
-
-func (t meteredTable) Put(ctx context.Context, item Item, condition Condition) (Units, error) {
-	units, err := t.table.Put(ctx, item, condition)
-	t.meter.add(units, err)
-	return units, err
-}
-
-func (t meteredTable) BatchWrite(ctx context.Context, writes []Write) ([]Write, Units, error) {
-	unprocessed, units, err := t.table.BatchWrite(ctx, writes)
-	t.meter.add(units, err)
-	return unprocessed, units, err
-}
-
-func (t meteredTable) Transact(ctx context.Context, token string, actions []Action) (Units, error) {
-	units, err := t.table.Transact(ctx, token, actions)
-	t.meter.add(units, err)
-	return units, err
 }

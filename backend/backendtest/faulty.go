@@ -45,7 +45,7 @@ type faulty struct {
 }
 
 func (f *faulty) Table(name string) backend.Table {
-	return &faultyTable{f.Backend.Table(name), faults{name, f.decide}}
+	return backend.Intercept(f.Backend.Table(name), faults{name, f.decide}.table)
 }
 
 func (f *faulty) Stream(table string) backend.Stream {
@@ -82,6 +82,16 @@ func do[T any](
 		}
 	}
 	return got, err
+}
+
+// table goes wrong with a call of a table. A transaction is all or nothing: Leave
+// does not apply to it.
+func (f faults) table(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
+	_, err := do(ctx, f, call.Op, call.Entries, func(n int) (struct{}, error) {
+		call.Entries = n
+		return struct{}{}, next(ctx)
+	})
+	return err
 }
 
 func reasons(op string, kind backend.Kind, actions int) []*backend.Reason {

@@ -10,52 +10,50 @@ import (
 
 // Table opens a table through the worker's gate.
 func (w *Worker) Table(name string) backend.Table {
-	return &gatedTable{&tableView{s: w.store, name: name, by: w.Name}, w}
+	return backend.Intercept(&tableView{s: w.store, name: name, by: w.Name}, w.gate)
 }
 
-// Stream opens a table's stream through the worker's gate.
-func (w *Worker) Stream(name string) backend.Stream { return &gatedStream{w.store.Stream(name), w} }
-
-type gatedTable struct {
-	backend.Table
-
-	w *Worker
-}
-
-func (t *gatedTable) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {
-	c := &call{op: "get " + key.PK + " " + key.SK, quiet: heartbeat(key)}
-	item, err := pass(ctx, t.w, c, func(int) (backend.Item, error) {
-		item, _, err := t.Table.Get(context.Background(), key)
-		return item, err
+// gate passes a call of a table.
+func (w *Worker) gate(ctx context.Context, tc *backend.TableCall, next func(context.Context) error) error {
+	c := &call{op: describe(tc), quiet: routine(tc), transaction: tc.Op == "Transact"}
+	c.partial = tc.Op == "BatchGet" || tc.Op == "BatchWrite"
+	all := tc.Entries
+	_, err := pass(ctx, w, c, func(of100 int) (struct{}, error) {
+		tc.Entries = part(all, of100)
+		return struct{}{}, next(context.Background())
 	})
-	return item, backend.Units{}, err
+	return err
 }
 
-// heartbeat tells calls that say only that somebody lives.
-func heartbeat(key backend.Key) bool {
-	return key.SK == "OWNER" || strings.HasPrefix(key.SK, "WORKER#")
+// routine reports whether a call only says that a worker lives, or asks for that.
+func routine(c *backend.TableCall) bool {
+	switch c.Op {
+	case "Get", "Put":
+		return c.Key.SK == "OWNER" || strings.HasPrefix(c.Key.SK, "WORKER#")
+	case "Query":
+		return strings.HasPrefix(c.Key.PK, "stream#")
+	}
+	return false
 }
 
-func (t *gatedTable) Query(ctx context.Context, q backend.Query) (backend.Page, error) {
-	c := &call{op: strings.TrimSpace("query " + q.PK + " " + q.SKPrefix), quiet: strings.HasPrefix(q.PK, "stream#")}
-	return pass(ctx, t.w, c, func(int) (backend.Page, error) {
-		return t.Table.Query(context.Background(), q)
-	})
-}
-
-func (t *gatedTable) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) {
-	c := &call{op: fmt.Sprintf("scan %d of %d after %s %s", s.Segment, s.Segments, s.After.PK, s.After.SK)}
-	return pass(ctx, t.w, c, func(int) (backend.Page, error) {
-		return t.Table.Scan(context.Background(), s)
-	})
-}
-
-func (t *gatedTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
-	key := backend.KeyOf(item)
-	c := &call{op: "put " + key.PK + " " + key.SK + lease(item), quiet: heartbeat(key)}
-	return pass(ctx, t.w, c, func(int) (backend.Units, error) {
-		return t.Table.Put(context.Background(), item, condition)
-	})
+// describe is what the history says of a call.
+func describe(c *backend.TableCall) string {
+	at := c.Key.PK + " " + c.Key.SK
+	switch r := c.Request.(type) {
+	case backend.Scan:
+		return fmt.Sprintf("scan %d of %d after %s", r.Segment, r.Segments, at)
+	case backend.Item:
+		return "put " + at + lease(r)
+	case []backend.Action:
+		what := "check " + c.Key.SK
+		if put := r[0].Put; put != nil {
+			what = fmt.Sprintf("put %s to %s", at, backend.Text(put, "last_reply_at"))
+		}
+		return fmt.Sprintf("transact %d: %s", len(r), what)
+	case []backend.Key, []backend.Write:
+		return fmt.Sprintf("%s %d at %s", c.Op, c.Entries, at)
+	}
+	return strings.TrimSpace(c.Op + " " + at)
 }
 
 // lease is what the history says of a shard's item.
@@ -66,41 +64,8 @@ func lease(item backend.Item) string {
 	return fmt.Sprintf(" of %s, epoch %s, at %q", backend.Text(item, "owner"), backend.Number(item, "epoch"), backend.Text(item, "checkpoint"))
 }
 
-func (t *gatedTable) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
-	what := "check " + actions[0].Check.SK
-	if actions[0].Put != nil {
-		key := backend.KeyOf(actions[0].Put)
-		what = fmt.Sprintf("put %s %s to %s", key.PK, key.SK, backend.Text(actions[0].Put, "last_reply_at"))
-	}
-	c := &call{op: fmt.Sprintf("transact %d: %s", len(actions), what), transaction: true}
-	return pass(ctx, t.w, c, func(int) (backend.Units, error) {
-		return t.Table.Transact(context.Background(), token, actions)
-	})
-}
-
-func (t *gatedTable) BatchGet(ctx context.Context, keys []backend.Key) ([]backend.Item, []backend.Key, backend.Units, error) {
-	c := &call{op: fmt.Sprintf("batch get %d at %s", len(keys), keys[0].SK), partial: true}
-	n := 0
-	items, err := pass(ctx, t.w, c, func(of100 int) ([]backend.Item, error) {
-		n = part(len(keys), of100)
-		items, _, _, err := t.Table.BatchGet(context.Background(), keys[:n])
-		return items, err
-	})
-	if err != nil {
-		return nil, nil, backend.Units{}, err
-	}
-	return items, keys[n:], backend.Units{}, nil
-}
-
-func (t *gatedTable) BatchWrite(ctx context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
-	c := &call{op: fmt.Sprintf("batch write %d at %s", len(writes), writes[0].Delete.SK), partial: true}
-	left, err := pass(ctx, t.w, c, func(of100 int) ([]backend.Write, error) {
-		n := part(len(writes), of100)
-		_, _, err := t.Table.BatchWrite(context.Background(), writes[:n])
-		return writes[n:], err
-	})
-	return left, backend.Units{}, err
-}
+// Stream opens a table's stream through the worker's gate.
+func (w *Worker) Stream(name string) backend.Stream { return &gatedStream{w.store.Stream(name), w} }
 
 type gatedStream struct {
 	backend.Stream
