@@ -77,7 +77,7 @@ func TestS5ProjectorFrozenAndReplaced(t *testing.T) {
 	p.reader(p.projectors...)
 	p.projectors = append(p.projectors, frozen)
 	frozen.thaw()
-	if err := frozen.says("this worker was declared dead: others have its shards, and it joins anew"); err != nil {
+	if err := frozen.says("this worker's session was expired: others have its shards, and it rejoins"); err != nil {
 		t.Error(err)
 	}
 	p.recover()
@@ -121,12 +121,12 @@ func TestConsumerFrozen(t *testing.T) {
 func (p *plant) nobodyDied(stopped ...*process) {
 	p.t.Helper()
 	for _, s := range stopped {
-		if s.said("the fleet could not be left") {
+		if s.said("the worker group could not be left") {
 			return
 		}
 	}
 	for _, d := range p.projectors {
-		if d.said(believedDead) {
+		if d.said(expiredSession) {
 			p.t.Errorf("%s believes that somebody had died", d.name)
 		}
 	}

@@ -29,7 +29,7 @@ func TestFleet(t *testing.T) {
 		messages, posted := realMessages(t, 300), make(chan error, 1)
 		go func() { posted <- w.tryPost(w.server.url, messages) }()
 		second := w.projector(w.server.url)
-		if err := second.says("joined the fleet"); err != nil {
+		if err := second.says("joined the worker group"); err != nil {
 			t.Fatal(err)
 		}
 		if err := <-posted; err != nil {
@@ -79,7 +79,7 @@ func (w *world) fleet(url string, n int) []*process {
 		all = append(all, w.projector(url))
 	}
 	for _, p := range all {
-		if err := p.says("joined the fleet"); err != nil {
+		if err := p.says("joined the worker group"); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -110,16 +110,15 @@ func (w *world) reader(among ...*process) *process {
 }
 
 // reads reports whether a projector holds an open shard. A lease names its last
-// owner also when that one has left. One that reads alone, of a version from
-// before there were fleets, is the owner and shows no other sign of life.
+// owner also when that one has left.
 func (p *process) reads(s stream.Status) bool {
 	me := fmt.Sprintf(":%d:", p.cmd.Process.Pid)
-	alive := map[string]bool{s.Leader.Run: s.Leader.Worker != ""}
+	alive := map[string]bool{}
 	for _, w := range s.Workers {
-		alive[w.Run] = true
+		alive[w.Session] = true
 	}
 	for _, shard := range s.Shards {
-		if !shard.Finished && alive[shard.Run] && strings.Contains(shard.Worker, me) {
+		if !shard.Finished && alive[shard.Session] && strings.Contains(shard.Worker, me) {
 			return true
 		}
 	}

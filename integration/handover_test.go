@@ -26,7 +26,7 @@ func TestProjectorTakesOver(t *testing.T) {
 		if gap := w.tookOver(started); gap < leaseTime {
 			t.Errorf("the next one waited for %v only, the lease is %v", gap, leaseTime)
 		}
-		if !next.said(believedDead) {
+		if !next.said(expiredSession) {
 			t.Error("the next one does not say that the first one is dead")
 		}
 		w.settle()
@@ -48,7 +48,7 @@ func TestProjectorTakesOver(t *testing.T) {
 		w.post(w.server.url, messages[200:]...)
 		w.reader(all...)
 		w.tookOver(killed)
-		if !all[0].said(believedDead) && !all[1].said(believedDead) {
+		if !all[0].said(expiredSession) && !all[1].said(expiredSession) {
 			t.Error("nobody says that the first one is dead")
 		}
 		w.settle()
@@ -106,15 +106,15 @@ func (w *world) tookOver(since time.Time) time.Duration {
 func (w *world) handover(old, next *process, stopped time.Time) {
 	w.t.Helper()
 	w.t.Logf("HANDOVER %s: %.2f s", w.t.Name(), time.Since(stopped).Seconds())
-	if next.said(believedDead) && !old.said("the fleet could not be left") {
+	if next.said(expiredSession) && !old.said("the worker group could not be left") {
 		w.t.Error("the next one believes that the stopped one had died")
 	}
 	w.post(w.server.url, crowd(5, 20)...)
 	w.settle()
 }
 
-// believedDead is said by the projector that declares another one dead.
-const believedDead = "a worker shows no sign of life: its shards are free"
+// expiredSession is said by the projector that expires the session of another one.
+const expiredSession = "a worker sent no heartbeat: its session was expired, and its shards are free"
 
 // without is all but one.
 func without(all []*process, one *process) []*process {

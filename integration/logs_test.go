@@ -72,7 +72,7 @@ func troubles(log []string) (all []*trouble, err error) {
 		switch { // what a projector did before it joins anew is over and done with
 		case strings.HasSuffix(entry.Msg, "going over to the new one"):
 			leaves = true
-		case entry.Msg == "joined the fleet":
+		case entry.Msg == "joined the worker group":
 			leaves = false
 		case strings.HasSuffix(entry.Msg, "joins anew"):
 			for _, t := range all {

@@ -141,7 +141,7 @@ func newUpgrade(t *testing.T, s *server, earlier string) *plant {
 func (p *plant) join(program string) *process {
 	p.t.Helper()
 	d := p.projectorOf(program, p.server.url)
-	if err := d.says("joined the fleet"); err != nil {
+	if err := d.says("joined the worker group"); err != nil {
 		p.t.Fatal(err)
 	}
 	return d

@@ -16,12 +16,12 @@ import (
 func (p *Projector) StreamStats() stream.Stats { return p.reader.Stats() }
 
 // Progress returns the shards that this projector holds, in the order of their
-// ids. It holds none before it has joined its fleet and after Run has returned.
+// ids. It holds none before it has joined its worker group and after Run has returned.
 func (p *Projector) Progress() []stream.ShardProgress { return p.reader.Progress() }
 
 // Collector returns the projector's metrics. They tell of this projector and of
-// the shards that it holds; sums, and the largest lag, over a fleet are those of
-// all. No label names a shard: shards come and go every few hours.
+// the shards that it holds; sums, and the largest lag, over a worker group
+// are those of all. No label names a shard: shards come and go every few hours.
 func (p *Projector) Collector() prometheus.Collector {
 	return metric.Collector(p.sight, metrics()...)
 }
@@ -63,7 +63,7 @@ func metrics() []metric.Metric[sight] {
 }
 
 // streamMetrics tell of the reader: what it reads, what that costs, and its
-// part in the fleet.
+// part in the worker group.
 func streamMetrics() []metric.Metric[sight] {
 	return []metric.Metric[sight]{
 		metric.Counter("postroom_stream_records_total", "Records of the stream taken over.",
@@ -76,27 +76,27 @@ func streamMetrics() []metric.Metric[sight] {
 			func(s sight) int64 { return s.reader.Listings }),
 		metric.Counter("postroom_stream_lease_writes_total", "Checkpoints and other writes of leases.",
 			func(s sight) int64 { return s.reader.Saves }),
-		metric.Gauge("postroom_stream_waiting_records", "Records taken over and not yet projected and told.",
-			func(s sight) float64 { return float64(s.reader.Waiting) }),
-		metric.Gauge("postroom_stream_waiting_bytes", "Size of the records taken over and not yet projected and told.",
-			func(s sight) float64 { return float64(s.reader.WaitingBytes) }),
+		metric.Gauge("postroom_stream_in_flight_records", "Records taken over and not yet projected and told.",
+			func(s sight) float64 { return float64(s.reader.InFlight) }),
+		metric.Gauge("postroom_stream_in_flight_bytes", "Size of the records taken over and not yet projected and told.",
+			func(s sight) float64 { return float64(s.reader.InFlightBytes) }),
 		metric.Gauge("postroom_stream_leases", "Shards that this worker holds.",
 			func(s sight) float64 { return float64(s.reader.Leases) }),
-		metric.Counter("postroom_stream_leases_taken_total", "Leases taken: free ones and those of new shards.",
-			func(s sight) int64 { return s.reader.Taken }),
-		metric.Counter("postroom_stream_leases_given_total", "Leases handed over to other workers.",
-			func(s sight) int64 { return s.reader.Given }),
-		metric.Counter("postroom_stream_leases_received_total", "Leases handed over by other workers.",
+		metric.Counter("postroom_stream_leases_acquired_total", "Leases acquired: free ones and those of new shards.",
+			func(s sight) int64 { return s.reader.Acquired }),
+		metric.Counter("postroom_stream_leases_transferred_total", "Leases transferred to other workers.",
+			func(s sight) int64 { return s.reader.Transferred }),
+		metric.Counter("postroom_stream_leases_received_total", "Leases transferred to this worker.",
 			func(s sight) int64 { return s.reader.Received }),
-		metric.Counter("postroom_stream_leases_forfeited_total", "Leases that another worker took from this one.",
-			func(s sight) int64 { return s.reader.Forfeited }),
-		metric.Counter("postroom_stream_buried_total", "Times that this worker was declared dead by another.",
-			func(s sight) int64 { return s.reader.Buried }),
-		metric.Counter("postroom_stream_losses_total", "Incidents in which records were trimmed before they were read.",
+		metric.Counter("postroom_stream_leases_lost_total", "Leases lost to another worker.",
 			func(s sight) int64 { return s.reader.Lost }),
-		metric.Gauge("postroom_stream_workers", "Workers of the fleet, this one included; 0 before it has joined.",
+		metric.Counter("postroom_stream_workers_expired_total", "Times that another worker expired the session of this one.",
+			func(s sight) int64 { return s.reader.Expired }),
+		metric.Counter("postroom_stream_data_losses_total", "Incidents in which records were trimmed before they were read.",
+			func(s sight) int64 { return s.reader.DataLosses }),
+		metric.Gauge("postroom_stream_workers", "Workers of the group, this one included; 0 before it has joined.",
 			func(s sight) float64 { return float64(s.reader.Workers) }),
-		metric.Gauge("postroom_stream_leader", "1 where this worker leads the fleet and lists the shards.",
+		metric.Gauge("postroom_stream_leader", "1 where this worker leads the group and lists the shards.",
 			func(s sight) float64 {
 				if s.reader.Leads {
 					return 1
@@ -171,7 +171,7 @@ func lagOf(shards []stream.ShardProgress, now time.Time) lag {
 			}
 		}
 		l.untilLoss = min(l.untilLoss, untilLoss(sh, now))
-		l.waiting = max(l.waiting, since(sh.WaitingSince, now))
+		l.waiting = max(l.waiting, since(sh.InFlightSince, now))
 		l.unread = max(l.unread, since(sh.ReadAt, now))
 	}
 	return l
@@ -180,7 +180,7 @@ func lagOf(shards []stream.ShardProgress, now time.Time) lag {
 // shardLag is how old the oldest record is that is known to be unread, or to
 // wait. What waits is older than its delivery; by how much is not kept.
 func shardLag(sh stream.ShardProgress, now time.Time) time.Duration {
-	waiting := since(sh.WaitingSince, now)
+	waiting := since(sh.InFlightSince, now)
 	if sh.AtTip {
 		return waiting
 	}
@@ -194,7 +194,7 @@ func shardLag(sh stream.ShardProgress, now time.Time) time.Duration {
 // at the earliest, since it is younger than the one at the checkpoint. A shard
 // of which nothing is known yet is not judged.
 func untilLoss(sh stream.ShardProgress, now time.Time) float64 {
-	if sh.AtTip && sh.Waiting == 0 {
+	if sh.AtTip && sh.InFlight == 0 {
 		return math.Inf(1)
 	}
 	oldest := sh.CheckpointAt

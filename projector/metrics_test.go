@@ -24,14 +24,14 @@ func TestMetrics(t *testing.T) {
 			Throttled: 23, Conflicts: 24, CircuitShare: 0.25,
 			Gaps: 6, OpenGaps: 7, Recovered: RecoveryCounts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11}},
 		reader: stream.Stats{
-			Leases: 6, Leads: true, Workers: 7, Waiting: 8, WaitingBytes: 9,
+			Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,
 			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,
-			Taken: 17, Given: 18, Received: 19, Forfeited: 20, Buried: 21, Lost: 22,
+			Acquired: 17, Transferred: 18, Received: 19, Lost: 20, Expired: 21, DataLosses: 22,
 		},
 		lag: lagOf([]stream.ShardProgress{
 			{AtTip: true, Read: ago(30 * time.Hour), ReadAt: ago(time.Second), CheckpointAt: ago(30 * time.Hour)},
 			{Read: ago(time.Hour), ReadAt: ago(2 * time.Second), CheckpointAt: ago(4 * time.Hour)},
-			{AtTip: true, Read: ago(2 * time.Minute), Waiting: 8, WaitingSince: ago(90 * time.Second), CheckpointAt: ago(2 * time.Minute)},
+			{AtTip: true, Read: ago(2 * time.Minute), InFlight: 8, InFlightSince: ago(90 * time.Second), CheckpointAt: ago(2 * time.Minute)},
 			{CheckpointAt: ago(11 * time.Second), ReadAt: ago(7 * time.Second)},
 			{Read: now.Add(time.Second), ReadAt: now}, // the stream's clock is ahead
 			{},

@@ -141,10 +141,10 @@ func New(c Config, o Options) *Projector {
 	p.notify.refuse = func(ctx context.Context, e *entry, reason error) error { return p.refuse(ctx, e, reason, 1) }
 	p.lost = newRecovery(p, c.Control, o, troubles.Work("recovering from the log"))
 	options := stream.Options{
-		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger, Lead: p.lost.lead,
+		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: o.Now, Logger: o.Logger, OnLead: p.lost.lead,
 	}
 	if o.OnDataLoss == Recover {
-		options.Lost = p.lost.record
+		options.OnDataLoss = p.lost.record
 	}
 	p.reader = stream.NewReader(c.Stream, c.Control, p, options)
 	return p

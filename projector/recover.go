@@ -94,7 +94,7 @@ func (r *recovery) record(ctx context.Context, loss *stream.DataLossError) error
 	return nil
 }
 
-// lead closes gaps for as long as this worker leads the fleet, until ctx is done.
+// lead closes gaps for as long as this worker leads the worker group, until ctx is done.
 func (r *recovery) lead(ctx context.Context) error {
 	r.setLeads(true)
 	defer r.setLeads(false)

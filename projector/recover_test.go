@@ -145,7 +145,7 @@ func TestS6RangeOfAGap(t *testing.T) {
 	open := *l
 	open.AfterTime = time.Time{}
 	first := *l
-	first.Unpromised = true
+	first.FirstStart = true
 	for _, c := range []struct {
 		loss *stream.DataLossError
 		at   time.Duration

@@ -62,7 +62,7 @@ func TestS21SetAsideQuietly(t *testing.T) {
 		r.post(ms[1], ms[2])
 		later()
 		first := loss(0, time.Hour)
-		first.Unpromised = true
+		first.FirstStart = true
 		r.loses(first)
 		r.run()
 		defer r.end()

@@ -80,7 +80,7 @@ func (c RecoveryCounts) add(d RecoveryCounts) RecoveryCounts {
 // gapOf is the gap that a loss leaves. Its id follows from where reading
 // stopped, so that a loss that is told twice is one gap.
 func gapOf(loss *stream.DataLossError, now time.Time) Gap {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%t", loss.StreamARN, loss.Shard, loss.After, loss.Unpromised))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s|%t", loss.StreamARN, loss.Shard, loss.After, loss.FirstStart))
 	reason := loss.Reason
 	if loss.Err != nil {
 		reason += ": " + trouble.Brief(loss.Err)
@@ -88,7 +88,7 @@ func gapOf(loss *stream.DataLossError, now time.Time) Gap {
 	return Gap{
 		ID:        hex.EncodeToString(sum[:8]),
 		StreamARN: loss.StreamARN, Shard: loss.Shard, Reason: reason, After: loss.After,
-		From: loss.AfterTime, Until: orDefault(loss.Until, now).Truncate(time.Microsecond), Quiet: loss.Unpromised,
+		From: loss.AfterTime, Until: orDefault(loss.Until, now).Truncate(time.Microsecond), Quiet: loss.FirstStart,
 		FoundAt: now, told: 1,
 	}
 }

@@ -94,7 +94,7 @@ func (ctl *control) pulse(by string, key backend.Key, after backend.Item) {
 	seen := ctl.lives[key]
 	switch {
 	case seen != nil && seen.gone: // a call of the dead may arrive late
-	case after != nil && backend.Text(after, "owner") == by:
+	case after != nil && backend.Text(after, "worker") == by:
 		ctl.lives[key] = &life{owner: by, moved: time.Now()}
 	case seen == nil:
 	case by != "" && by != seen.owner && time.Since(seen.moved) < leaseDuration:

@@ -205,12 +205,12 @@ func (w *world) meddle() {
 	table := w.store.Table("control")
 	if what := w.rng.IntN(3); what > 0 && strings.HasPrefix(key.SK, "SHARD#") {
 		stolen := cloneItem(item)
-		stolen["owner"], stolen["run"] = text(""), text("")
+		stolen["worker"], stolen["session"] = text(""), text("")
 		if what == 2 {
-			stolen["owner"], stolen["run"] = text("thief"), text("none")
+			stolen["worker"], stolen["session"] = text("thief"), text("none")
 			stolen["epoch"] = number(epochOf(item) + 1)
 		}
-		w.sched.Note("an operator takes %s from %s", key.SK, backend.Text(item, "owner"))
+		w.sched.Note("an operator takes %s from %s", key.SK, backend.Text(item, "worker"))
 		if _, err := table.Put(context.Background(), stolen, backend.Condition{}); err != nil {
 			w.t.Fatal(err)
 		}

@@ -30,7 +30,7 @@ func (ctl *control) tenure(id shardID) *tenure {
 // leased looks at a change of a shard's item.
 func (ctl *control) leased(by string, id shardID, before, after backend.Item) {
 	t := ctl.tenure(id)
-	t.there, t.owner = after != nil, backend.Text(after, "owner")
+	t.there, t.owner = after != nil, backend.Text(after, "worker")
 	switch {
 	case by == "": // an operator
 		if after == nil {
@@ -58,8 +58,8 @@ func (ctl *control) succession(by string, id shardID, before, after backend.Item
 		ctl.check.violation("%s: %s writes the lease of %s: %s\nbefore %s\nafter  %s", ctl.name, by, id.shard, what,
 			leaseText(before), leaseText(after))
 	}
-	owner, run := backend.Text(before, "owner"), backend.Text(before, "run")
-	heir := backend.Text(after, "run")
+	owner, run := backend.Text(before, "worker"), backend.Text(before, "session")
+	heir := backend.Text(after, "session")
 	switch grown := epochOf(after) - epochOf(before); {
 	case grown < 0:
 		say("the epoch goes back")
@@ -67,7 +67,7 @@ func (ctl *control) succession(by string, id shardID, before, after backend.Item
 		say("another run has it in the same epoch")
 	case grown == 0 && by != owner:
 		say("it is not its own")
-	case grown > 0 && by != owner && backend.Text(after, "owner") != by:
+	case grown > 0 && by != owner && backend.Text(after, "worker") != by:
 		say("it gives away what is not its own")
 	case grown > 0 && by != owner && backend.Text(after, "checkpoint") != backend.Text(before, "checkpoint"):
 		say("the checkpoint moves with the owner")
@@ -81,7 +81,7 @@ func (ctl *control) succession(by string, id shardID, before, after backend.Item
 
 func leaseText(item backend.Item) string {
 	var b strings.Builder
-	for _, name := range []string{"owner", "run", "checkpoint", "lost"} {
+	for _, name := range []string{"worker", "session", "checkpoint", "lost"} {
 		b.WriteString(name + " " + backend.Text(item, name) + ", ")
 	}
 	return b.String() + "epoch " + backend.Number(item, "epoch")

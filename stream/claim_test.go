@@ -91,7 +91,7 @@ func TestWorkersOfOneName(t *testing.T) {
 func TestS5FrozenWorkerThatWakesUp(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
-		"Put WORKER#", "answer to Put WORKER#", "Put SHARD#", "answer to Put SHARD#", "Put OWNER", "answer to Put OWNER",
+		"Put WORKER#", "answer to Put WORKER#", "Put SHARD#", "answer to Put SHARD#", "Put LEADER", "answer to Put LEADER",
 		"Query WORKER#", "answer to Query WORKER#", "Query SHARD#", "answer to Query SHARD#",
 		"Iterator", "answer to Iterator", "Records", "answer to Records", "Shards", "answer to Shards", "Handle",
 		"Children", "answer to Children",
@@ -123,7 +123,7 @@ func TestS5FrozenWorkerThatWakesUp(t *testing.T) {
 					t.Errorf("after it was declared dead it delivered %v", one.got()[before:])
 				}
 				pass(10 * time.Second)
-				if s := one.Stats(); s.Buried != 1 || s.Workers != 2 {
+				if s := one.Stats(); s.Expired != 1 || s.Workers != 2 {
 					t.Errorf("the worker that was declared dead: %+v", s)
 				}
 				c.wantShare(one, 2, 3)
@@ -216,7 +216,7 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 		w.ack("a/1")
 		w.ack("b/2")
 		pass(time.Minute)
-		if s := w.Stats(); s.Forfeited != 1 || s.Leases != 1 || s.Buried != 0 {
+		if s := w.Stats(); s.Lost != 1 || s.Leases != 1 || s.Expired != 0 {
 			t.Errorf("%+v", s)
 		}
 		if l := c.lease(s.arn, "a"); l != other {
@@ -274,7 +274,7 @@ func TestTwoBuryTheSameWorker(t *testing.T) {
 		hands[0].gate.thaw()
 		hands[1].gate.thaw()
 		pass(10 * time.Second)
-		if a, b := hands[0].Stats(), hands[1].Stats(); a.Buried+b.Buried != 0 || a.Workers != 2 || b.Workers != 2 {
+		if a, b := hands[0].Stats(), hands[1].Stats(); a.Expired+b.Expired != 0 || a.Workers != 2 || b.Workers != 2 {
 			t.Errorf("%+v and %+v", a, b)
 		}
 		c.wantShare(hands[0], 3, 3)
@@ -283,7 +283,7 @@ func TestTwoBuryTheSameWorker(t *testing.T) {
 		for _, h := range hands {
 			c.wantShare(h, 2, 2)
 		}
-		if n := victim.Stats().Buried; n != 1 {
+		if n := victim.Stats().Expired; n != 1 {
 			t.Errorf("the victim was buried %d times", n)
 		}
 	})
@@ -331,7 +331,7 @@ func (c *crew) buriesInVain(one, frozen *hand) {
 	pass(time.Second) // its sign of life
 	one.gate.thaw()
 	pass(5 * time.Second)
-	if n := frozen.Stats().Buried + one.Stats().Buried; n != 0 || len(c.movedSince()) > 0 {
+	if n := frozen.Stats().Expired + one.Stats().Expired; n != 0 || len(c.movedSince()) > 0 {
 		c.t.Errorf("a worker that lives was buried %d times, or its shards moved", n)
 	}
 	c.write()
@@ -367,7 +367,7 @@ func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 				c.control.set(func() { c.control.fault = nil })
 				pass(25 * time.Second)
 				for _, h := range c.hands {
-					if s := h.Stats(); s.Buried > 0 || s.Forfeited > 0 || s.Workers != 3 {
+					if s := h.Stats(); s.Expired > 0 || s.Lost > 0 || s.Workers != 3 {
 						t.Errorf("%s: %+v", h.name, s)
 					}
 				}
@@ -376,7 +376,7 @@ func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 				}
 				c.wantOnce()
 				c.finale()
-				if a, b := log.count("showing a sign of life fails"), log.count("showing a sign of life works again"); a != b || a > 1 {
+				if a, b := log.count("sending a heartbeat fails"), log.count("sending a heartbeat works again"); a != b || a > 1 {
 					t.Errorf("the outage was told of %d times and its end %d times", a, b)
 				}
 				for _, h := range c.hands {
@@ -502,7 +502,7 @@ func TestLostAnswersDoNoHarm(t *testing.T) {
 					c.finale()
 					for _, h := range hands {
 						c.wantShare(h, 4, 4)
-						if n := h.Stats().Buried; n != 0 {
+						if n := h.Stats().Expired; n != 0 {
 							t.Errorf("%s was buried", h.name)
 						}
 					}
@@ -557,7 +557,7 @@ func TestWrongAtStartFailsAtOnce(t *testing.T) {
 
 func TestWrongLaterIsTriedForAWhile(t *testing.T) {
 	t.Parallel()
-	for _, where := range []string{"Records", "Iterator", "Shards", "Query", "Get", "Put WORKER#", "Put OWNER", "Put SHARD#"} {
+	for _, where := range []string{"Records", "Iterator", "Shards", "Query", "Get", "Put WORKER#", "Put LEADER", "Put SHARD#"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

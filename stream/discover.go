@@ -253,8 +253,8 @@ func (r *run) introduce(ctx context.Context, s backend.Shard, known map[string]l
 		}
 		next.done.at = latest(m.since(r.opt), r.oldest()) // what is older is in it
 		r.incident(loss)
-		if r.opt.Lost != nil {
-			if err := r.opt.Lost(ctx, loss); err != nil {
+		if r.opt.OnDataLoss != nil {
+			if err := r.opt.OnDataLoss(ctx, loss); err != nil {
 				return next, err
 			}
 		}
@@ -266,7 +266,7 @@ func (r *run) introduce(ctx context.Context, s backend.Shard, known map[string]l
 		return err
 	})
 	r.count.saves.Add(1)
-	if err == nil && loss != nil && r.opt.Lost == nil {
+	if err == nil && loss != nil && r.opt.OnDataLoss == nil {
 		return found, loss
 	}
 	return found, err

@@ -9,11 +9,11 @@
 // # In the control table
 //
 //	PK             SK            attributes
-//	stream#<ARN>   WORKER#<run>  owner run counter lease_ms renewed_at leads changes dead
-//	stream#<ARN>   OWNER         owner run epoch counter lease_ms renewed_at fleet
-//	stream#<ARN>   SHARD#<id>    owner run epoch shard parent checkpoint checkpoint_time
-//	                             finished finished_at lost
-//	streams        <ARN>         first_read_at listed_at alone
+//	stream#<ARN>   WORKER#<session>  worker session counter lease_ms renewed_at leads notify expired
+//	stream#<ARN>   LEADER            worker session epoch counter lease_ms renewed_at
+//	stream#<ARN>   SHARD#<id>        worker session epoch shard parent checkpoint checkpoint_time
+//	                                 finished finished_at lost
+//	streams        <ARN>             first_read_at listed_at maybe_first
 //
 // Everything stands under the stream's ARN, which changes when a stream is
 // switched off and on: a position of the old stream is never applied to the
@@ -75,17 +75,11 @@
 //
 // # Who leads
 //
-// OWNER names one worker that does what is to be done once: it lists the shards
+// LEADER names one worker that does what is to be done once: it lists the shards
 // and writes free leases for new ones, parents before children, so that whoever
 // finds a lease without its parent's knows that the parent is gone. It removes
-// leases that have served, and runs [Options.Lead]. Two leaders at once, after a
+// leases that have served, and runs [Options.OnLead]. Two leaders at once, after a
 // freeze, do each other no harm.
-//
-// Before there were fleets OWNER named the one worker that reads a stream, with
-// the same attributes but for fleet. Such a worker is refused by its own rules
-// while a fleet lives, and a fleet that finds one alive waits, reading nothing,
-// until it has stopped or died. OWNER is looked at while nobody says that it
-// leads, and before each look at the leases: who says so may be dead already.
 //
 // # What is read when
 //
@@ -117,7 +111,7 @@
 // Records are acknowledged in any order. The checkpoint is the last record
 // before the first that is not, compared as a number, and goes back only past a
 // loss. It is written by time, by count, at the end of the shard, when it is
-// handed over and at a stop. At most Window records and WindowBytes bytes are out
+// handed over and at a stop. At most MaxInFlight records and MaxInFlightBytes bytes are out
 // at once, over all shards; when they are, reading pauses. An expired iterator is
 // replaced by one after the last record read.
 //
@@ -128,7 +122,7 @@
 // longer than the stream keeps its records; a generation of shards that came and
 // went; a stream that was replaced: each is a [DataLossError], logged and counted,
 // with the time before which and after which nothing is lost. It is handed to
-// [Options.Lost], which makes it known durably; only then is the shard read on
+// [Options.OnDataLoss], which makes it known durably; only then is the shard read on
 // from what is left, with the loss noted in its lease. Where there is no such
 // function the loss ends the run, and stays there until somebody mends it.
 // Nothing is skipped in silence.

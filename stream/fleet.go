@@ -20,13 +20,11 @@ import (
 // follows the fleet, but for what is behind the lock.
 type fleet struct {
 	workers watch                // signs of life
-	owner   watch                // the leadership's
 	free    map[string]time.Time // leases that nobody has, since when
 	seen    string               // the fleet at the last look at the leases
 	look    time.Time            // when the next one is due
 	death   time.Time            // when the first of the others counts as dead, if it shows no sign until then
 	left    bool                 // free leases were left to others at the last look
-	waits   bool                 // for a worker that does not share
 	again   atomic.Bool          // leases were written here: look at once
 
 	mu     sync.Mutex
@@ -38,7 +36,7 @@ type fleet struct {
 }
 
 func newFleet() fleet {
-	return fleet{workers: watch{}, owner: watch{}, free: map[string]time.Time{}, listed: true}
+	return fleet{workers: watch{}, free: map[string]time.Time{}, listed: true}
 }
 
 // calmSince returns since when every readable shard has a living owner.
@@ -130,7 +128,7 @@ func (r *run) round(ctx context.Context, leading *sync.WaitGroup) error {
 	}
 	now := describe(alive)
 	due := r.fleet.again.Swap(false) || now != r.fleet.seen || !time.Now().Before(r.fleet.look)
-	if err := r.elect(ctx, alive, leading, due); err != nil || r.fleet.waits || !due {
+	if err := r.elect(ctx, alive, leading); err != nil || !due {
 		return err
 	}
 	began := time.Now()
@@ -229,7 +227,7 @@ func (r *run) bury(ctx context.Context, s sign) (bool, error) {
 	case found != nil: // the worker itself, another's declaration, or nothing since it left
 		return found.dead || found.run == "", nil
 	}
-	r.opt.Logger.Warn("a worker shows no sign of life: its shards are free", "worker", s.worker, "run", s.run)
+	r.opt.Logger.Warn("a worker sent no heartbeat: its session was expired, and its shards are free", "worker", s.worker, "session", s.run)
 	return true, remove(ctx, r.control, []backend.Key{key})
 }
 
@@ -313,7 +311,7 @@ func (r *run) takeUp(ctx context.Context, all map[string]lease, take map[string]
 		return true
 	})
 	if shards > 0 {
-		r.opt.Logger.Info("took shards", "shards", shards, "of", len(all))
+		r.opt.Logger.Info("acquired shards", "shards", shards, "of", len(all))
 	}
 	return left, err
 }
@@ -358,7 +356,7 @@ func (r *run) reconcile(all map[string]lease, began time.Time) {
 		r.begin(l)
 	}
 	if len(begin) > 0 {
-		r.opt.Logger.Info("was given shards", "shards", len(begin), "of", len(all))
+		r.opt.Logger.Info("received shards", "shards", len(begin), "of", len(all))
 	}
 }
 

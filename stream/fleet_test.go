@@ -36,10 +36,10 @@ func TestS14NewcomerIsGivenItsHalf(t *testing.T) {
 		c.wantShare(two, 3, 3)
 		c.wantOnce()
 		c.finale()
-		if s := one.Stats(); s.Given != 3 || s.Taken != 6 || s.Forfeited != 0 || s.Workers != 2 || s.Leases != 3 {
+		if s := one.Stats(); s.Transferred != 3 || s.Acquired != 6 || s.Lost != 0 || s.Workers != 2 || s.Leases != 3 {
 			t.Errorf("the first: %+v", s)
 		}
-		if s := two.Stats(); s.Received != 3 || s.Taken != 0 || s.Forfeited != 0 || s.Workers != 2 || s.Leases != 3 {
+		if s := two.Stats(); s.Received != 3 || s.Acquired != 0 || s.Lost != 0 || s.Workers != 2 || s.Leases != 3 {
 			t.Errorf("the second: %+v", s)
 		}
 		wantStop(t, two.worker)
@@ -77,7 +77,7 @@ func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
-				one := c.hire("one", Options{DrainTimeout: 5 * time.Second, Window: window}, keepAll)
+				one := c.hire("one", Options{DrainTimeout: 5 * time.Second, MaxInFlight: window}, keepAll)
 				pass(5 * time.Second)
 				two := c.hire("two", Options{}, nil)
 				took := c.until("the gift", func() bool { return len(c.heldBy("two")) == 2 })

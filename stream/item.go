@@ -12,8 +12,8 @@ import (
 
 // Attributes of the items in the control table.
 const (
-	attrOwner          = "owner" // a worker's name; empty: released
-	attrRun            = "run"   // the run of that worker: names may be used twice
+	attrOwner          = "worker"  // a worker's name; empty: released
+	attrRun            = "session" // of that worker: names may be used twice
 	attrEpoch          = "epoch"
 	attrCounter        = "counter"
 	attrLeaseMillis    = "lease_ms"
@@ -25,14 +25,13 @@ const (
 	attrFinished       = "finished"
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
-	attrOriginal       = "original"
-	attrAlone          = "alone"
+	attrOriginal       = "at_first_start"
+	attrAlone          = "maybe_first"
 	attrFirstReadAt    = "first_read_at"
 	attrListedAt       = "listed_at"
-	attrFleet          = "fleet"
 	attrLeads          = "leads"
-	attrChanges        = "changes"
-	attrDead           = "dead"
+	attrChanges        = "notify"
+	attrDead           = "expired"
 )
 
 // sign is a sign of life: the item of a worker, or that of the leader of the
@@ -43,7 +42,6 @@ type sign struct {
 	counter     int64 // grows with every renewal
 	lease       time.Duration
 	renewedAt   time.Time // by the writer's wall clock, for people only
-	fleet       bool      // of the leader: it shares the stream with others; a version that does not never sets it
 	leads       bool      // of a worker: it is the leader
 	changes     int64     // of a worker: grows when it wrote leases that others should look at
 	dead        bool      // of a worker: another one has declared it dead
@@ -57,7 +55,7 @@ func (s sign) encode(key backend.Key) backend.Item {
 		attrLeaseMillis: number(s.lease.Milliseconds()), attrRenewedAt: stamp(s.renewedAt),
 		attrChanges: number(s.changes),
 	}
-	for name, v := range map[string]bool{attrFleet: s.fleet, attrLeads: s.leads, attrDead: s.dead} {
+	for name, v := range map[string]bool{attrLeads: s.leads, attrDead: s.dead} {
 		if v {
 			item[name] = boolean(true)
 		}
@@ -84,10 +82,7 @@ func decodeSign(item backend.Item) (sign, error) {
 		worker: backend.Text(item, attrOwner), run: backend.Text(item, attrRun),
 		epoch: d.number(attrEpoch), counter: d.number(attrCounter),
 		lease: time.Duration(d.number(attrLeaseMillis)) * time.Millisecond, renewedAt: d.time(attrRenewedAt),
-		fleet: isTrue(item, attrFleet), leads: isTrue(item, attrLeads), dead: isTrue(item, attrDead),
-	}
-	if item[attrChanges] != nil { // a version that reads alone does not write it
-		s.changes = d.number(attrChanges)
+		changes: d.number(attrChanges), leads: isTrue(item, attrLeads), dead: isTrue(item, attrDead),
 	}
 	return s, d.err
 }

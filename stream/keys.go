@@ -9,7 +9,7 @@ import (
 // Keys of the control table. All that belongs to a stream stands under its ARN,
 // so that positions of one stream are never applied to another.
 const (
-	ownerSK      = "OWNER"
+	ownerSK      = "LEADER"
 	workerPrefix = "WORKER#"
 	shardPrefix  = "SHARD#"
 	streamsPK    = "streams" // of one item for each stream that was ever read, by its ARN

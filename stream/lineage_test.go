@@ -270,7 +270,7 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 		pass(time.Minute)
 		s.edit(func() { s.arn += "0" })
 		for range 2 { // it halts until somebody says that he knows
-			if loss := wantError[*DataLossError](t, w.ended(t)); loss.StreamARN != s.arn || loss.Shard != "" || loss.Older != old {
+			if loss := wantError[*DataLossError](t, w.ended(t)); loss.StreamARN != s.arn || loss.Shard != "" || loss.Replaced != old {
 				t.Errorf("the loss is %+v", loss)
 			}
 			w = work(t, s, c, Options{Logger: logger(log)}, nil)
@@ -294,7 +294,7 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2")), newTable()
 		var losses []*DataLossError
-		w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+		w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 			losses = append(losses, loss)
 			if len(losses) == 2 {
 				return errors.New("not yet")
@@ -302,7 +302,7 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 			return nil
 		}}, nil)
 		pass(time.Minute)
-		if len(losses) != 1 || !losses[0].Unpromised {
+		if len(losses) != 1 || !losses[0].FirstStart {
 			t.Fatalf("at the very first start: %+v", losses)
 		}
 		old, last := s.arn, s.shards[0].records[1].CreatedAt
@@ -312,7 +312,7 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 		if len(losses) != 3 { // tried again after the failure
 			t.Fatalf("%d losses", len(losses))
 		}
-		if got := losses[2]; got.Older != old || got.Unpromised || !got.AfterTime.Equal(last) || time.Since(got.Until) > 2*time.Minute {
+		if got := losses[2]; got.Replaced != old || got.FirstStart || !got.AfterTime.Equal(last) || time.Since(got.Until) > 2*time.Minute {
 			t.Errorf("the loss is %+v", got)
 		}
 		wantStop(t, w)
@@ -333,7 +333,7 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 					s.arn += "0"
 				}
 				var losses []*DataLossError
-				w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+				w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 					if losses = append(losses, loss); len(losses) == 1 {
 						m := marks{firstReadAt: time.Now()}
 						return m.write(t.Context(), c, other)
@@ -344,8 +344,8 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 				if isTrue(c.items[backend.Key{PK: streamsPK, SK: s.arn}], attrAlone) {
 					t.Error("nobody has looked for the other one")
 				}
-				if len(losses) != 2 || !losses[0].Unpromised || losses[1].Unpromised ||
-					losses[1].StreamARN != max(s.arn, other) || losses[1].Older != min(s.arn, other) {
+				if len(losses) != 2 || !losses[0].FirstStart || losses[1].FirstStart ||
+					losses[1].StreamARN != max(s.arn, other) || losses[1].Replaced != min(s.arn, other) {
 					t.Errorf("the losses are %+v", losses)
 				}
 				wantStop(t, w)
@@ -368,12 +368,12 @@ func TestS24TwoStreamsBegunAtOnceAndACrash(t *testing.T) {
 		}
 		for range 2 {
 			var losses []*DataLossError
-			w := work(t, s, c, Options{Lost: func(_ context.Context, loss *DataLossError) error {
+			w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 				losses = append(losses, loss)
 				return nil
 			}}, nil)
 			pass(time.Minute)
-			if want := older; want != "" && (len(losses) != 1 || losses[0].Older != want) || want == "" && len(losses) != 0 {
+			if want := older; want != "" && (len(losses) != 1 || losses[0].Replaced != want) || want == "" && len(losses) != 0 {
 				t.Errorf("the losses are %+v", losses)
 			}
 			older = "" // once

@@ -115,14 +115,14 @@ func (r *run) rivals(ctx context.Context) error {
 func (r *run) beginning(ctx context.Context, arn string, older []string) error {
 	loss := &DataLossError{StreamARN: arn, Until: r.opt.Now()}
 	if len(older) == 0 {
-		loss.Unpromised, loss.Reason = true, "it is read for the first time, and the table may be older"
-		if r.opt.Lost == nil {
+		loss.FirstStart, loss.Reason = true, "it is read for the first time, and the table may be older"
+		if r.opt.OnDataLoss == nil {
 			return nil
 		}
-		return r.opt.Lost(ctx, loss)
+		return r.opt.OnDataLoss(ctx, loss)
 	}
 	before := slices.Max(older) // labels are times
-	loss.Older = before
+	loss.Replaced = before
 	loss.Reason = "the table has a new stream: what was left in the old one, " + before +
 		", and what was written while there was none, is in neither"
 	var err error
@@ -130,10 +130,10 @@ func (r *run) beginning(ctx context.Context, arn string, older []string) error {
 		return err
 	}
 	r.incident(loss)
-	if r.opt.Lost == nil {
+	if r.opt.OnDataLoss == nil {
 		return loss
 	}
-	return r.opt.Lost(ctx, loss)
+	return r.opt.OnDataLoss(ctx, loss)
 }
 
 // readUpTo is a time up to which everything in a stream was read.

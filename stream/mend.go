@@ -135,8 +135,8 @@ func (s *shard) loss(reason string, cause error) *DataLossError {
 // care of it, that is written as well as it can be, and the run ends.
 func (s *shard) lose(ctx context.Context, loss *DataLossError) error {
 	s.incident(loss)
-	if s.opt.Lost != nil {
-		err := persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.opt.Lost(ctx, loss) })
+	if s.opt.OnDataLoss != nil {
+		err := persist(ctx, s.flushTroubles, s.id, false, func(ctx context.Context) error { return s.opt.OnDataLoss(ctx, loss) })
 		if err == nil {
 			s.note(loss)
 		}

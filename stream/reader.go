@@ -59,7 +59,7 @@ func (r *Reader) Run(ctx context.Context) error {
 			return err
 		case errors.Is(err, errTaken):
 			r.count.buried.Add(1)
-			opt.Logger.Warn("this worker was declared dead: others have its shards, and it joins anew", "worker", opt.Worker)
+			opt.Logger.Warn("this worker's session was expired: others have its shards, and it rejoins", "worker", opt.Worker)
 		}
 		troubles.GiveUp()
 		if trouble.Sleep(ctx, jitter(opt.LeaseDuration/10), nil) != nil {
@@ -122,7 +122,7 @@ func (o Options) withDefaults() (Options, error) {
 		value *int
 		usual int
 	}{
-		{"Window", &o.Window, 10_000}, {"FlushCount", &o.FlushCount, 1_000}, {"Pollers", &o.Pollers, 32},
+		{"MaxInFlight", &o.MaxInFlight, 10_000}, {"FlushCount", &o.FlushCount, 1_000}, {"Pollers", &o.Pollers, 32},
 	} {
 		if *n.value == 0 {
 			*n.value = n.usual
@@ -131,11 +131,11 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("stream.Options: %s is %d, and must be at least 1", n.name, *n.value)
 		}
 	}
-	if o.WindowBytes == 0 {
-		o.WindowBytes = 64 << 20
+	if o.MaxInFlightBytes == 0 {
+		o.MaxInFlightBytes = 64 << 20
 	}
-	if o.WindowBytes < maxPageBytes {
-		return o, fmt.Errorf("stream.Options: WindowBytes is %d, and must be at least %d", o.WindowBytes, maxPageBytes)
+	if o.MaxInFlightBytes < maxPageBytes {
+		return o, fmt.Errorf("stream.Options: MaxInFlightBytes is %d, and must be at least %d", o.MaxInFlightBytes, maxPageBytes)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

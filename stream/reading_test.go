@@ -212,7 +212,7 @@ func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
-		w := work(t, s, c, Options{Window: 2}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, Options{MaxInFlight: 2}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(20 * time.Minute) // a page waits for room, its iterator grows old
 		w.wants(t, "a/1", "a/2")
 		s.mu.Lock()
@@ -364,7 +364,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 			}
 			s.shards = append(s.shards, one)
 		}
-		w := work(t, s, newTable(), Options{Window: 7}, keepAll)
+		w := work(t, s, newTable(), Options{MaxInFlight: 7}, keepAll)
 		acked, most := 0, 0
 		for acked < 20*50 {
 			pass(time.Second)
@@ -442,7 +442,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("stopped after %v", took)
 		}
-		if owner, err := readOwner(t.Context(), c, s.arn); err != nil || owner.Worker != "" {
+		if owner, err := readLeader(t.Context(), c, s.arn); err != nil || owner.Worker != "" {
 			t.Errorf("the stream was not released: %+v, %v", owner, err)
 		}
 	})
@@ -525,7 +525,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Options{
 		{LeaseDuration: time.Millisecond}, {PollInterval: -1}, {MaxIdle: -1}, {DiscoverInterval: -1},
-		{Window: -1}, {FlushInterval: -1}, {FlushCount: -1}, {DrainTimeout: -1},
+		{MaxInFlight: -1}, {FlushInterval: -1}, {FlushCount: -1}, {DrainTimeout: -1},
 	} {
 		if err := NewReader(newStream(), newTable(), nil, o).Run(t.Context()); err == nil {
 			t.Errorf("%+v was accepted", o)
@@ -537,7 +537,7 @@ func TestReadStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1").close(), openShard("b", "a", "2"), openShard("c", "b")), newTable()
-		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Leader != (Owner{}) || len(got.Shards) != 3 {
+		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Leader != (LeaderStatus{}) || len(got.Shards) != 3 {
 			t.Errorf("before the first start: %+v, %v", got, err)
 		}
 		w := work(t, s, c, Options{Worker: "one"}, nil)

@@ -67,7 +67,7 @@ func newRun(r *Reader, o Options, w *window, troubles *trouble.Log) *run {
 		queue: newQueue(), fleet: newFleet(),
 		troubles:     troubles,
 		listTroubles: troubles.Work("listing shards"), readTroubles: troubles.Work("reading records"),
-		flushTroubles: troubles.Work("writing checkpoints"), fleetTroubles: troubles.Work("following the fleet"),
+		flushTroubles: troubles.Work("writing checkpoints"), fleetTroubles: troubles.Work("watching the worker group"),
 		due: make(chan struct{}, 1), nudge: make(chan struct{}, 1), start: time.Now(),
 		shards: make(map[string]*shard), over: make(map[string]time.Time),
 	}
@@ -84,7 +84,7 @@ func (r *run) join(ctx context.Context) error {
 		return err
 	}
 	r.leases = &leases{control: r.control, arn: r.arn, troubles: r.troubles.Work("using the control table")}
-	r.self = newClaim(r, workerKey(r.arn, r.id), "sign of life", r.troubles.Work("showing a sign of life"))
+	r.self = newClaim(r, workerKey(r.arn, r.id), "sign of life", r.troubles.Work("sending a heartbeat"))
 	r.self.shape = func(s *sign) { s.leads = r.leader() != nil }
 	ours, err := r.self.take(ctx, sign{}, sign{
 		worker: r.opt.Worker, run: r.id, counter: 1, lease: r.opt.LeaseDuration, renewedAt: r.opt.Now(),
@@ -93,7 +93,7 @@ func (r *run) join(ctx context.Context) error {
 		err = errTaken
 	}
 	if err == nil {
-		r.opt.Logger.Info("joined the fleet", "worker", r.opt.Worker, "run", r.id)
+		r.opt.Logger.Info("joined the worker group", "worker", r.opt.Worker, "session", r.id)
 	}
 	return err
 }
@@ -163,7 +163,7 @@ func (r *run) fail(err error) {
 
 // incident logs a loss of data.
 func (r *run) incident(err *DataLossError) {
-	err.halts = r.opt.Lost == nil
+	err.halts = r.opt.OnDataLoss == nil
 	r.count.lost.Add(1)
 	r.opt.Logger.Error("DATA LOSS: the stream no longer holds records that were not read", "error", err)
 }
@@ -187,7 +187,7 @@ func (r *run) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if !r.self.valid() && r.self.renew(ctx, nil) != nil {
-		r.opt.Logger.Warn("stopping without a sign of life: some records may be read again", "worker", r.opt.Worker)
+		r.opt.Logger.Warn("stopping without a valid session: some records may be read again", "worker", r.opt.Worker)
 		return
 	}
 	if err := r.flush(ctx); err != nil {
@@ -199,10 +199,10 @@ func (r *run) leave() {
 		_ = leader.release(ctx) // otherwise the next one sees that this one is gone
 	}
 	if err := remove(ctx, r.control, []backend.Key{r.self.key}); err != nil {
-		r.opt.Logger.Warn("the fleet could not be left: others have to wait for the lease to run out", "error", err)
+		r.opt.Logger.Warn("the worker group could not be left: the others have to wait until the lease expires", "error", err)
 		return
 	}
-	r.opt.Logger.Info("left the fleet", "worker", r.opt.Worker)
+	r.opt.Logger.Info("left the worker group", "worker", r.opt.Worker)
 }
 
 // flushAlways writes checkpoints by time and by count until ctx is done.

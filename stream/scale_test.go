@@ -59,7 +59,7 @@ func TestS22ManyIdleShards(t *testing.T) {
 		if c.longest > o.LeaseDuration/2 {
 			t.Errorf("%v between two signs of life, of a lease of %v", c.longest, o.LeaseDuration)
 		}
-		if s := m.Stats(); s.Leases != shards || s.Taken != shards || s.Forfeited+s.Buried > 0 {
+		if s := m.Stats(); s.Leases != shards || s.Acquired != shards || s.Lost+s.Expired > 0 {
 			t.Errorf("not all shards, once: %+v", s)
 		}
 		t.Logf("%8d goroutines at most beside %d pollers", c.goroutines-goroutines-o.Pollers, o.Pollers)

@@ -177,7 +177,7 @@ func size(records []backend.Record) (n int64) {
 	return n
 }
 
-func (s *shard) limit() int { return min(backend.MaxRecords, s.opt.Window) }
+func (s *shard) limit() int { return min(backend.MaxRecords, s.opt.MaxInFlight) }
 
 // next reads a page, and opens the shard first where it has to: after the last
 // record read, or at the trim horizon, and never at the latest.
@@ -228,9 +228,9 @@ func (s *shard) deliver(ctx context.Context, records []backend.Record) error {
 	}
 	s.setTip(false)
 	s.pause, s.barren = 0, time.Time{}
-	for part := range slices.Chunk(records, s.opt.Window) {
+	for part := range slices.Chunk(records, s.opt.MaxInFlight) {
 		for i := range part { // what takes more than all the room there is takes all of it
-			part[i].SizeBytes = min(part[i].SizeBytes, s.opt.WindowBytes/int64(len(part)))
+			part[i].SizeBytes = min(part[i].SizeBytes, s.opt.MaxInFlightBytes/int64(len(part)))
 		}
 		bytes := size(part)
 		if err := s.window.enter(s.intake, len(part), bytes); err != nil {
@@ -303,7 +303,7 @@ func (s *shard) setRead(p position) {
 func (s *shard) forfeit() {
 	if s.dismiss() {
 		s.count.forfeited.Add(1)
-		s.opt.Logger.Warn("a shard is another worker's now", "shard", s.id)
+		s.opt.Logger.Warn("a lease was lost to another worker", "shard", s.id)
 	}
 }
 

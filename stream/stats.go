@@ -11,23 +11,23 @@ import (
 // what costs: see [Stats.Reads].
 type Stats struct {
 	Leases  int  // held now
-	Leads   bool // this worker leads the fleet now: it lists the shards
-	Workers int  // of the fleet, this one included, as last seen; 0: not joined
+	Leads   bool // this worker leads the worker group now: it lists the shards
+	Workers int  // of the worker group, this one included, as last seen; 0: not joined
 
-	Waiting      int   // records delivered and not acknowledged, now
-	WaitingBytes int64 // of these
+	InFlight      int   // records delivered and not acknowledged, now
+	InFlightBytes int64 // of these
 
-	Records   int64 // delivered
-	Reads     int64 // of records, each a billed call, the empty ones included
-	Empty     int64 // of these, brought nothing
-	Listings  int64 // pages of the list of shards, and look-ups of children
-	Saves     int64 // checkpoints and other writes of leases
-	Taken     int64 // leases, free ones and those of new shards
-	Given     int64 // leases handed over to others
-	Received  int64 // leases handed over by others
-	Forfeited int64 // leases that another worker took from this one
-	Buried    int64 // times that this worker was declared dead
-	Lost      int64 // incidents: see [DataLossError]
+	Records     int64 // delivered
+	Reads       int64 // of records, each a billed call, the empty ones included
+	Empty       int64 // reads that brought nothing
+	Listings    int64 // pages of the list of shards, and look-ups of children
+	Saves       int64 // checkpoints and other writes of leases
+	Acquired    int64 // leases acquired: free ones and those of new shards
+	Transferred int64 // leases transferred to other workers
+	Received    int64 // leases transferred to this worker
+	Lost        int64 // leases lost to another worker
+	Expired     int64 // times that another worker expired this worker's session
+	DataLosses  int64 // see [DataLossError]
 }
 
 // ShardProgress is how one shard that this worker holds gets on.
@@ -41,10 +41,10 @@ type ShardProgress struct {
 	Begun time.Time
 	// ReadAt is when a read last succeeded; zero: not yet.
 	ReadAt time.Time
-	// Waiting is the records delivered and not acknowledged, WaitingSince when
-	// the oldest of them was delivered; zero: none wait.
-	Waiting      int
-	WaitingSince time.Time
+	// InFlight is the number of records delivered and not acknowledged,
+	// InFlightSince when the oldest of them was delivered; zero: there is none.
+	InFlight      int
+	InFlightSince time.Time
 	// CheckpointAt is the time of the record at the checkpoint, about: what is
 	// older than 24 hours behind the present is lost if it is not read.
 	CheckpointAt time.Time
@@ -61,13 +61,13 @@ func (r *Reader) Stats() Stats {
 	c := &r.count
 	s := Stats{
 		Records: c.records.Load(), Reads: c.reads.Load(), Empty: c.empty.Load(), Listings: c.listings.Load(),
-		Saves: c.saves.Load(), Taken: c.taken.Load(), Given: c.given.Load(), Received: c.received.Load(),
-		Forfeited: c.forfeited.Load(), Buried: c.buried.Load(), Lost: c.lost.Load(),
+		Saves: c.saves.Load(), Acquired: c.taken.Load(), Transferred: c.given.Load(), Received: c.received.Load(),
+		Lost: c.forfeited.Load(), Expired: c.buried.Load(), DataLosses: c.lost.Load(),
 	}
 	if current := r.current.Load(); current != nil {
 		s.Leases = len(current.held())
-		s.Waiting = int(current.window.waiting.Load())
-		s.WaitingBytes = current.window.waitingBytes.Load()
+		s.InFlight = int(current.window.waiting.Load())
+		s.InFlightBytes = current.window.waitingBytes.Load()
 		s.Leads = current.leader() != nil
 		s.Workers = current.fleet.workersSeen()
 	}
@@ -95,6 +95,6 @@ func (s *shard) progress() ShardProgress {
 	defer s.mu.Unlock()
 	return ShardProgress{
 		Shard: s.id, Begun: s.begun, AtTip: !s.tip.IsZero(), Read: s.readAt.at, ReadAt: s.seen,
-		Waiting: waiting, WaitingSince: since, CheckpointAt: done.at,
+		InFlight: waiting, InFlightSince: since, CheckpointAt: done.at,
 	}
 }

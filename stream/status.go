@@ -12,40 +12,40 @@ import (
 // Status is what stands in the control table of a stream, beside its listing.
 type Status struct {
 	StreamARN string
-	Disabled  bool  // the stream is switched off: no more records will come
-	Leader    Owner // zero: nobody has read the stream yet
+	Disabled  bool         // the stream is switched off: no more records will come
+	Leader    LeaderStatus // zero: nobody has read the stream yet
 	Workers   []WorkerStatus
 	Shards    []ShardStatus
 }
 
-// Owner is who leads the fleet of those that read a stream, or reads it alone.
-type Owner struct {
+// LeaderStatus is the lock of the worker group's leader.
+type LeaderStatus struct {
 	Worker  string // empty: released
-	Run     string // of that worker
-	Epoch   int64  // grows with every change of owner
-	Counter int64  // grows with every sign of life
-	// LeaseDuration is how long the owner keeps the lead without a sign of life.
+	Session string // of that worker
+	Epoch   int64  // grows with every change of leader
+	Counter int64  // grows with every renewal
+	// LeaseDuration is how long the leader keeps the lock without renewing it.
 	LeaseDuration time.Duration
-	// RenewedAt is when the owner last renewed, by its own clock: for people.
+	// RenewedAt is when the leader last renewed, by its own clock: for people.
 	RenewedAt time.Time
 }
 
-// WorkerStatus is one worker of the fleet. One that shows no sign of life for
-// LeaseDuration is declared dead by the others.
+// WorkerStatus is one worker of the group. The others expire the session of a
+// worker that sends no heartbeat for LeaseDuration.
 type WorkerStatus struct {
-	Worker, Run   string
-	Counter       int64 // grows with every sign of life
-	LeaseDuration time.Duration
-	RenewedAt     time.Time // by its own clock: for people
-	Leads         bool
+	Worker, Session string
+	Counter         int64 // grows with every heartbeat
+	LeaseDuration   time.Duration
+	RenewedAt       time.Time // by its own clock: for people
+	Leads           bool
 }
 
 // ShardStatus is one shard, listed or remembered.
 type ShardStatus struct {
-	Shard, Parent string
-	Listed        bool   // the stream still shows it
-	Worker, Run   string // who has the lease, or had it last; empty: nobody yet
-	Epoch         int64  // grows with every change of owner; 0: not begun
+	Shard, Parent   string
+	Listed          bool   // the stream still shows it
+	Worker, Session string // who has the lease, or had it last; empty: nobody yet
+	Epoch           int64  // grows with every change of owner; 0: not begun
 	// Checkpoint is the sequence number up to which all is done, CheckpointTime
 	// when that record was made, about. Empty and zero: nothing yet.
 	Checkpoint     string
@@ -63,7 +63,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		return Status{}, err
 	}
 	status := Status{StreamARN: listed.arn, Disabled: listed.disabled}
-	if status.Leader, err = readOwner(ctx, control, listed.arn); err != nil {
+	if status.Leader, err = readLeader(ctx, control, listed.arn); err != nil {
 		return Status{}, err
 	}
 	shards := make(map[string]ShardStatus)
@@ -76,7 +76,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		}
 		shards[l.shard] = ShardStatus{
 			Shard: l.shard, Parent: l.parent, Listed: shards[l.shard].Listed,
-			Worker: l.worker, Run: l.run, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
+			Worker: l.worker, Session: l.run, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
 			Finished: l.finished, FinishedAt: l.finishedAt, Lost: l.lost,
 		}
 	})
@@ -88,7 +88,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		one, err := decodeSign(item)
 		if err == nil && !one.dead {
 			status.Workers = append(status.Workers, WorkerStatus{
-				Worker: one.worker, Run: one.run, Counter: one.counter, LeaseDuration: one.lease,
+				Worker: one.worker, Session: one.run, Counter: one.counter, LeaseDuration: one.lease,
 				RenewedAt: one.renewedAt, Leads: one.leads,
 			})
 		}
@@ -104,11 +104,11 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 	return status, nil
 }
 
-func readOwner(ctx context.Context, control backend.Table, arn string) (Owner, error) {
+func readLeader(ctx context.Context, control backend.Table, arn string) (LeaderStatus, error) {
 	item, _, err := control.Get(ctx, ownerKey(arn))
 	if err != nil || item == nil {
-		return Owner{}, err
+		return LeaderStatus{}, err
 	}
 	o, err := decodeSign(item)
-	return Owner{Worker: o.worker, Run: o.run, Epoch: o.epoch, Counter: o.counter, LeaseDuration: o.lease, RenewedAt: o.renewedAt}, err
+	return LeaderStatus{Worker: o.worker, Session: o.run, Epoch: o.epoch, Counter: o.counter, LeaseDuration: o.lease, RenewedAt: o.renewedAt}, err
 }

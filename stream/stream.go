@@ -66,9 +66,9 @@ type Options struct {
 	// end of a shard its children are looked for at once. Default 30 s.
 	DiscoverInterval time.Duration
 
-	// Window is the most records that are delivered and not acknowledged, over
+	// MaxInFlight is the most records that are delivered and not acknowledged, over
 	// all shards. Default 10,000.
-	Window int
+	MaxInFlight int
 	// FlushInterval and FlushCount say when a shard's checkpoint is written: so
 	// long after the last writing, or after so many acknowledgements, whichever
 	// comes first. Defaults 1 s and 1,000.
@@ -82,24 +82,24 @@ type Options struct {
 	// Pollers is how many shards are read at once, and how many calls of the
 	// handler overlap at most. Default 32.
 	Pollers int
-	// WindowBytes is the most bytes of records, as the stream counts them, that
+	// MaxInFlightBytes is the most bytes of records, as the stream counts them, that
 	// are delivered and not acknowledged, over all shards. Default 64 MiB.
-	WindowBytes int64
+	MaxInFlightBytes int64
 
 	// Retention is how long the stream keeps its records. Default 24 h, as
 	// DynamoDB Streams does.
 	Retention time.Duration
 
-	// Lost is told of each loss before reading goes on past it. When it returns
-	// nil it has made the loss known durably, and the shard is read on from the
-	// oldest record that is left; a failure is tried again. It may be told of
-	// one loss more than once. Default nil: a loss ends Run with the
-	// [DataLossError].
-	Lost func(ctx context.Context, loss *DataLossError) error
-	// Lead, if set, runs on the worker that leads the fleet, for as long as it
-	// does: it is to return soon after ctx is done. After a freeze two workers
-	// may think for a moment that they lead. An error ends Run.
-	Lead func(ctx context.Context) error
+	// OnDataLoss is called with each loss before reading continues past it. When
+	// it returns nil it has recorded the loss durably, and the shard is read on
+	// from the oldest record that is left; after an error it is called again. It
+	// may be called with one loss more than once. Default nil: a loss ends Run
+	// with the [DataLossError].
+	OnDataLoss func(ctx context.Context, loss *DataLossError) error
+	// OnLead, if set, runs on the leader of the worker group for as long as it
+	// leads, and must return soon after ctx is done. After a freeze two workers
+	// may believe for a moment that they lead. An error ends Run.
+	OnLead func(ctx context.Context) error
 
 	// Now is the wall clock: of what people read in the control table, of the
 	// range of a loss, and of when old leases are forgotten, where an hour does
@@ -125,13 +125,13 @@ type DataLossError struct {
 	After     string    // the last sequence number known to be read; empty: none
 	AfterTime time.Time // no lost record is older, about; zero: not known
 	Until     time.Time // no lost record is younger, about
-	// Unpromised says that this is the very first start: what is older than the
-	// stream was never promised to anybody, and is still to be projected.
-	Unpromised bool
-	// Older is the stream that the table had before, where that one is lost;
-	// otherwise empty.
-	Older string
-	Err   error // what the backend said
+	// FirstStart says that the stream is read for the first time: nobody was
+	// promised what is older than the stream, and it is still to be projected.
+	FirstStart bool
+	// Replaced is the table's previous stream, if this loss is what it still held
+	// and what was written while the table had none; otherwise empty.
+	Replaced string
+	Err      error // what the backend said
 
 	halts bool // nobody takes care of it, so it ends the run
 }
@@ -154,8 +154,8 @@ func (e *DataLossError) Error() string {
 	s := fmt.Sprintf("%s: records after %s are lost to the stream: %s", what, from, e.Reason)
 	if e.halts {
 		key := leaseKey(e.StreamARN, e.Shard)
-		if e.Older != "" {
-			key = backend.Key{PK: streamsPK, SK: e.Older}
+		if e.Replaced != "" {
+			key = backend.Key{PK: streamsPK, SK: e.Replaced}
 		}
 		s += fmt.Sprintf("; recover them from the table, then delete the item %q, %q of the control table to read on without them",
 			key.PK, key.SK)

@@ -17,8 +17,8 @@ type window struct {
 
 func newWindow(o Options) *window {
 	return &window{
-		count: semaphore.NewWeighted(int64(o.Window)), most: int64(o.Window),
-		bytes: semaphore.NewWeighted(o.WindowBytes),
+		count: semaphore.NewWeighted(int64(o.MaxInFlight)), most: int64(o.MaxInFlight),
+		bytes: semaphore.NewWeighted(o.MaxInFlightBytes),
 	}
 }
 

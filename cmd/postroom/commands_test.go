@@ -167,7 +167,7 @@ func TestProvisionStatusDestroy(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.ok("status", "--json")), &status); err != nil {
 		t.Fatal(err)
 	}
-	if len(status.Shards) == 0 || status.Owner != nil || status.Queue.Name != defaultQueue || !status.Enabled {
+	if len(status.Shards) == 0 || status.Leader != nil || status.Queue.Name != defaultQueue || !status.Enabled {
 		t.Errorf("status %+v", status)
 	}
 	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")

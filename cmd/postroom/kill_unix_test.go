@@ -59,7 +59,7 @@ func killDev(t *testing.T, s *shell, after time.Duration) {
 	}
 	reading := false
 	for log := bufio.NewScanner(stderr); !reading && log.Scan(); {
-		reading = strings.Contains(log.Text(), "took shards")
+		reading = strings.Contains(log.Text(), "acquired shards")
 	}
 	if !reading {
 		t.Error("dev ended before it had shards to read")

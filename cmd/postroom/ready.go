@@ -95,7 +95,7 @@ func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.
 // its fleet anew, since it was declared dead, starts again.
 func (h *headway) starts(s stream.Stats, shards []stream.ShardProgress) string {
 	if s.Workers == 0 {
-		return "starting: has not joined the fleet"
+		return "starting: has not joined the worker group"
 	}
 	if h.started {
 		return ""
@@ -118,12 +118,12 @@ func judgeShard(s stream.Stats, sh stream.ShardProgress, now time.Time) string {
 	if read.IsZero() {
 		read = sh.Begun
 	}
-	waiting, unread := now.Sub(sh.WaitingSince), now.Sub(read)
+	waiting, unread := now.Sub(sh.InFlightSince), now.Sub(read)
 	switch {
-	case sh.Waiting > 0 && waiting > maxWaiting:
-		return fmt.Sprintf("%d records wait to be projected and told, the oldest for %v", sh.Waiting, brief(waiting))
-	case unread > maxUnread && s.Waiting > 0:
-		return fmt.Sprintf("not read for %v, while %d records of all shards wait to be projected and told", brief(unread), s.Waiting)
+	case sh.InFlight > 0 && waiting > maxWaiting:
+		return fmt.Sprintf("%d records wait to be projected and told, the oldest for %v", sh.InFlight, brief(waiting))
+	case unread > maxUnread && s.InFlight > 0:
+		return fmt.Sprintf("not read for %v, while %d records of all shards wait to be projected and told", brief(unread), s.InFlight)
 	case unread > maxUnread:
 		return fmt.Sprintf("not read for %v", brief(unread))
 	}

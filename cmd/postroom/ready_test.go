@@ -25,7 +25,7 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 		return stream.ShardProgress{Shard: id, Begun: begun}
 	}
 	waiting := func(id string, readAt time.Time, n int, since time.Time) stream.ShardProgress {
-		return stream.ShardProgress{Shard: id, ReadAt: readAt, Waiting: n, WaitingSince: since}
+		return stream.ShardProgress{Shard: id, ReadAt: readAt, InFlight: n, InFlightSince: since}
 	}
 	type look struct {
 		at     time.Duration
@@ -36,7 +36,7 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 	alone, fleet := stream.Stats{Workers: 1}, stream.Stats{Workers: 2}
 	for name, looks := range map[string][]look{
 		"a start": {
-			{0, stream.Stats{}, nil, "starting: has not joined the fleet"},
+			{0, stream.Stats{}, nil, "starting: has not joined the worker group"},
 			{time.Second, alone, nil, "starting: holds no shard yet"},
 			{2 * time.Second, alone, []stream.ShardProgress{shard("a", at(0)), begun("b", t0)}, "starting: shard b was not read yet"},
 			{3 * time.Second, alone, []stream.ShardProgress{shard("a", at(0)), shard("b", at(3*time.Second))}, ""},
@@ -68,9 +68,9 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 			{32 * time.Second, alone, nil, "holds no shard for 31s, and there is no other worker"},
 			{33 * time.Second, fleet, nil, ""},
 		},
-		"declared dead": {
+		"session expired": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0))}, ""},
-			{time.Second, stream.Stats{}, nil, "starting: has not joined the fleet"},
+			{time.Second, stream.Stats{}, nil, "starting: has not joined the worker group"},
 			{2 * time.Second, fleet, []stream.ShardProgress{begun("a", t0)}, ""},
 		},
 		"what was read waits, and is done": {
@@ -82,9 +82,9 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 		},
 		"too much waits for more to be read": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0)), shard("b", at(0))}, ""},
-			{time.Minute, stream.Stats{Workers: 1, Waiting: 9}, []stream.ShardProgress{waiting("a", at(time.Minute), 9, at(0)), shard("b", at(0))},
+			{time.Minute, stream.Stats{Workers: 1, InFlight: 9}, []stream.ShardProgress{waiting("a", at(time.Minute), 9, at(0)), shard("b", at(0))},
 				"shard b: not read for 1m0s, while 9 records of all shards wait to be projected and told"},
-			{3 * time.Minute, stream.Stats{Workers: 1, Waiting: 9}, []stream.ShardProgress{waiting("a", at(0), 9, at(0)), shard("b", at(0))},
+			{3 * time.Minute, stream.Stats{Workers: 1, InFlight: 9}, []stream.ShardProgress{waiting("a", at(0), 9, at(0)), shard("b", at(0))},
 				"shard a: 9 records wait to be projected and told, the oldest for 3m0s\n" +
 					"shard b: not read for 3m0s, while 9 records of all shards wait to be projected and told"},
 		},

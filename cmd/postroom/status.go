@@ -31,7 +31,7 @@ func newStatus(p process, g *global) *cobra.Command {
 type statusJSON struct {
 	Stream  string       `json:"stream"`
 	Enabled bool         `json:"stream_enabled"`
-	Owner   *ownerJSON   `json:"owner"` // who leads; null: nobody reads
+	Leader  *leaderJSON  `json:"leader"` // null: nobody reads
 	Workers []workerJSON `json:"workers"`
 	Shards  []shardJSON  `json:"shards"`
 	// Of the shard that is furthest behind. Null: not known, nothing is unread.
@@ -43,7 +43,7 @@ type statusJSON struct {
 	Dead      queueJSON    `json:"dead_letter_queue"`
 }
 
-type ownerJSON struct {
+type leaderJSON struct {
 	Worker    string `json:"worker"`
 	Epoch     int64  `json:"epoch"`
 	RenewedAt string `json:"renewed_at"`
@@ -51,7 +51,7 @@ type ownerJSON struct {
 
 type workerJSON struct {
 	Worker    string `json:"worker"`
-	Run       string `json:"run"`
+	Session   string `json:"session"`
 	Leases    int    `json:"leases"` // of shards that are not finished
 	Leads     bool   `json:"leads"`
 	RenewedAt string `json:"renewed_at"`
@@ -67,7 +67,7 @@ type shardJSON struct {
 	Finished       bool   `json:"finished"`
 	Listed         bool   `json:"listed"`
 	Lost           string `json:"lost,omitempty"`
-	Held           bool   `json:"held"` // by a worker of the fleet
+	Held           bool   `json:"held"` // by a worker of the group
 	Lag            *int64 `json:"lag_seconds"`
 	UntilLoss      *int64 `json:"until_loss_seconds"`
 }
@@ -135,13 +135,12 @@ func (a *app) status(ctx context.Context) error {
 // statusOf is what is known of the stream, with a look into each of its shards.
 func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
 	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}}
-	lives := map[string]bool{} // runs
+	live := map[string]bool{} // sessions
 	if s.Leader.Worker != "" {
-		out.Owner = &ownerJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
-		lives[s.Leader.Run] = true
+		out.Leader = &leaderJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
 	}
 	for _, w := range s.Workers {
-		lives[w.Run] = true
+		live[w.Session] = true
 	}
 	leases := map[string]int{}
 	for i, sh := range s.Shards {
@@ -151,19 +150,19 @@ func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
 			Finished: sh.Finished, Listed: sh.Listed, Lost: sh.Lost,
 		}
 		if !sh.Finished {
-			one.Held = lives[sh.Run]
+			one.Held = live[sh.Session]
 			one.Lag, one.UntilLoss = looks[i].seconds(now)
-			leases[sh.Run]++
+			leases[sh.Session]++
 		}
 		out.Lag = furthest(out.Lag, one.Lag, 1)
 		out.UntilLoss = furthest(out.UntilLoss, one.UntilLoss, -1)
 		out.Shards = append(out.Shards, one)
 	}
 	for _, w := range s.Workers {
-		out.Workers = append(out.Workers, workerJSON{w.Worker, w.Run, leases[w.Run], w.Leads, formatTime(w.RenewedAt)})
+		out.Workers = append(out.Workers, workerJSON{w.Worker, w.Session, leases[w.Session], w.Leads, formatTime(w.RenewedAt)})
 	}
 	slices.SortFunc(out.Workers, func(a, b workerJSON) int {
-		return cmp.Or(cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.Run, b.Run))
+		return cmp.Or(cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.Session, b.Session))
 	})
 	return out
 }

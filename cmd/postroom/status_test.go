@@ -15,22 +15,22 @@ import (
 	"github.com/postroom/postroom/stream"
 )
 
-// aFleet is two workers on five shards, one of which nobody reads, with a loss
+// aGroup is two workers on five shards, one of which nobody reads, with a loss
 // that is being recovered.
-func aFleet() statusJSON {
+func aGroup() statusJSON {
 	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	s := stream.Status{
-		StreamARN: "arn", Leader: stream.Owner{Worker: "a", Run: "1", Epoch: 7, RenewedAt: ago(time.Second)},
+		StreamARN: "arn", Leader: stream.LeaderStatus{Worker: "a", Session: "1", Epoch: 7, RenewedAt: ago(time.Second)},
 		Workers: []stream.WorkerStatus{
-			{Worker: "b", Run: "2", RenewedAt: ago(2 * time.Second)},
-			{Worker: "a", Run: "1", RenewedAt: ago(time.Second), Leads: true},
+			{Worker: "b", Session: "2", RenewedAt: ago(2 * time.Second)},
+			{Worker: "a", Session: "1", RenewedAt: ago(time.Second), Leads: true},
 		},
 		Shards: []stream.ShardStatus{
-			{Shard: "s1", Listed: true, Worker: "a", Run: "1", Epoch: 2, Checkpoint: "10", CheckpointTime: ago(time.Hour), Finished: true},
-			{Shard: "s2", Parent: "s1", Listed: true, Worker: "a", Run: "1", Epoch: 3, Checkpoint: "20", CheckpointTime: ago(30 * time.Hour)},
-			{Shard: "s3", Listed: true, Worker: "b", Run: "2", Epoch: 1, Checkpoint: "30", CheckpointTime: ago(2 * time.Minute), Lost: "a loss"},
-			{Shard: "s4", Listed: true, Worker: "c", Run: "3", Epoch: 4, Checkpoint: "40", CheckpointTime: ago(time.Hour)},
+			{Shard: "s1", Listed: true, Worker: "a", Session: "1", Epoch: 2, Checkpoint: "10", CheckpointTime: ago(time.Hour), Finished: true},
+			{Shard: "s2", Parent: "s1", Listed: true, Worker: "a", Session: "1", Epoch: 3, Checkpoint: "20", CheckpointTime: ago(30 * time.Hour)},
+			{Shard: "s3", Listed: true, Worker: "b", Session: "2", Epoch: 1, Checkpoint: "30", CheckpointTime: ago(2 * time.Minute), Lost: "a loss"},
+			{Shard: "s4", Listed: true, Worker: "c", Session: "3", Epoch: 4, Checkpoint: "40", CheckpointTime: ago(time.Hour)},
 			{Shard: "s5", Parent: "s3", Listed: true},
 		},
 	}
@@ -51,9 +51,9 @@ func aFleet() statusJSON {
 func TestStatusJSON(t *testing.T) {
 	t.Parallel()
 	const want = `{"stream":"arn","stream_enabled":true,` +
-		`"owner":{"worker":"a","epoch":7,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
-		`"workers":[{"worker":"a","run":"1","leases":1,"leads":true,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
-		`{"worker":"b","run":"2","leases":1,"leads":false,"renewed_at":"2026-05-21T10:29:58.000000Z"}],` +
+		`"leader":{"worker":"a","epoch":7,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
+		`"workers":[{"worker":"a","session":"1","leases":1,"leads":true,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
+		`{"worker":"b","session":"2","leases":1,"leads":false,"renewed_at":"2026-05-21T10:29:58.000000Z"}],` +
 		`"shards":[` +
 		`{"shard":"s1","worker":"a","epoch":2,"checkpoint":"10","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":true,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null},` +
 		`{"shard":"s2","parent":"s1","worker":"a","epoch":3,"checkpoint":"20","checkpoint_time":"2026-05-20T04:30:00.000000Z","finished":false,"listed":true,"held":true,"lag_seconds":0,"until_loss_seconds":null},` +
@@ -65,7 +65,7 @@ func TestStatusJSON(t *testing.T) {
 		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
 		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0}}` + "\n"
 	var got strings.Builder
-	if err := printJSON(&got, aFleet()); err != nil {
+	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {
@@ -86,7 +86,7 @@ set aside  0
 queue      q: 0 visible, 0 in flight, 0 delayed
 queue      q-dlq: 0 visible, 0 in flight, 0 delayed
 
-WORKER  SHARDS  LAST SIGN OF LIFE            
+WORKER  SHARDS  LAST HEARTBEAT               
 a       1       2026-05-21T10:29:59.000000Z  leads
 b       1       2026-05-21T10:29:58.000000Z  
 
@@ -98,7 +98,7 @@ s5     waiting                                          ?
 `
 	var got strings.Builder
 	got.WriteString("\n")
-	if err := aFleet().print(&got); err != nil {
+	if err := aGroup().print(&got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got.String()); diff != "" {

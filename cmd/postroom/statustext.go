@@ -11,8 +11,8 @@ import (
 func (s statusJSON) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	leader := "nobody"
-	if s.Owner != nil {
-		leader = fmt.Sprintf("%s, epoch %d, renewed %s", s.Owner.Worker, s.Owner.Epoch, s.Owner.RenewedAt)
+	if s.Leader != nil {
+		leader = fmt.Sprintf("%s, epoch %d, renewed %s", s.Leader.Worker, s.Leader.Epoch, s.Leader.RenewedAt)
 	}
 	fmt.Fprintf(w, "stream\t%s\n", s.Stream)
 	if !s.Enabled {
@@ -42,7 +42,7 @@ func (s statusJSON) printWorkers(w io.Writer) {
 	if len(s.Workers) == 0 {
 		return
 	}
-	fmt.Fprintln(w, "\nWORKER\tSHARDS\tLAST SIGN OF LIFE\t")
+	fmt.Fprintln(w, "\nWORKER\tSHARDS\tLAST HEARTBEAT\t")
 	for _, one := range s.Workers {
 		leads := ""
 		if one.Leads {

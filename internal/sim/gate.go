@@ -29,7 +29,7 @@ func (w *Worker) gate(ctx context.Context, tc *backend.TableCall, next func(cont
 func routine(c *backend.TableCall) bool {
 	switch c.Op {
 	case "Get", "Put":
-		return c.Key.SK == "OWNER" || strings.HasPrefix(c.Key.SK, "WORKER#")
+		return c.Key.SK == "LEADER" || strings.HasPrefix(c.Key.SK, "WORKER#")
 	case "Query":
 		return strings.HasPrefix(c.Key.PK, "stream#")
 	}
@@ -61,7 +61,7 @@ func lease(item backend.Item) string {
 	if !strings.HasPrefix(backend.KeyOf(item).SK, "SHARD#") {
 		return ""
 	}
-	return fmt.Sprintf(" of %s, epoch %s, at %q", backend.Text(item, "owner"), backend.Number(item, "epoch"), backend.Text(item, "checkpoint"))
+	return fmt.Sprintf(" of %s, epoch %s, at %q", backend.Text(item, "worker"), backend.Number(item, "epoch"), backend.Text(item, "checkpoint"))
 }
 
 // Stream opens a table's stream through the worker's gate.

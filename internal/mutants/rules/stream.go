@@ -48,8 +48,8 @@ var stream = []Rule{
 	{
 		Name: "what was trimmed unread is a loss",
 		File: "stream/mend.go",
-		Old:  "	if s.opt.Lost != nil {",
-		New:  "	if s.opt.Lost != nil && loss.Err != nil {\n		return nil\n	}\n	if s.opt.Lost != nil {",
+		Old:  "	if s.opt.OnDataLoss != nil {",
+		New:  "	if s.opt.OnDataLoss != nil && loss.Err != nil {\n		return nil\n	}\n	if s.opt.OnDataLoss != nil {",
 	},
 	{
 		Name: "a worker lives by its counter, not by its clock",
@@ -75,13 +75,6 @@ var stream = []Rule{
 		File:   "stream/save.go",
 		Old:    "		if s.lease.run != s.run.id {\n			return nil\n		}\n",
 		New:    "",
-		ByTest: true,
-	},
-	{
-		Name:   "who leads is made sure of before shards are taken",
-		File:   "stream/lead.go",
-		Old:    "if led && (!look || r.leader() != nil) {",
-		New:    "if led {",
 		ByTest: true,
 	},
 	{
