@@ -94,7 +94,7 @@ func TestBadFiles(t *testing.T) {
 	s.failed("is a directory", "post", "--file", s.folder)
 	s.failed("no such file", "dev", "--until-idle", "--addr", "127.0.0.1:0", "--import", s.path("nothing"))
 	s.failed("is a directory", "dev", "--until-idle", "--addr", "127.0.0.1:0", "--import", s.folder)
-	s.failed("no JSON list of members", "post", "--from", ada, "--message", "x", "--members", s.file("members", "Ada"))
+	s.failed("not a JSON list of members", "post", "--from", ada, "--message", "x", "--members", s.file("members", "Ada"))
 	s.failed("not among the members", "post", "--from", ada, "--message", "x", "--members", s.file("members", "[]"))
 	if _, err := os.Stat(s.path("nothing.db")); err == nil {
 		t.Error("a data file was made")

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
 )
 
@@ -23,24 +21,6 @@ type consumeOptions struct {
 	drain       time.Duration
 	server      httpOptions
 	idle        idleOptions
-}
-
-// idleOptions are the flags of commands that can end when all is done.
-type idleOptions struct {
-	until bool
-	after time.Duration
-}
-
-func (o *idleOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&o.until, "until-idle", false, "end when all is done and nothing new comes")
-	cmd.Flags().DurationVar(&o.after, "idle-after", 2*time.Second, "for how long nothing new may come until it ends")
-}
-
-func (o *idleOptions) check() error {
-	if o.after < 0 {
-		return usagef("--idle-after is %v, must not be negative", o.after)
-	}
-	return nil
 }
 
 func newConsume(p process, g *global) *cobra.Command {
@@ -134,23 +114,4 @@ func (a *app) queueQuiet() quiet {
 		depth, err := queue.Depth(ctx)
 		return time.Time{}, depth.Empty(), err
 	}
-}
-
-// deadLetters counts what lies in the dead-letter queue, if there is one.
-func (a *app) deadLetters(ctx context.Context) (n int, there bool, err error) {
-	depth, err := a.backend.Queue(postroom.DeadLetterQueue(a.queue)).Depth(ctx)
-	if backend.KindOf(err) == backend.KindNotFound {
-		return 0, false, nil
-	}
-	return depth.Visible + depth.InFlight + depth.Delayed, err == nil, err
-}
-
-// checkDeadLetters is an error if there are more dead letters than before.
-func (a *app) checkDeadLetters(ctx context.Context, before int) error {
-	now, _, err := a.deadLetters(ctx)
-	if err != nil || now <= before {
-		return err
-	}
-	return fmt.Errorf("%s notifications failed too often and went to the queue %s; `postroom redrive` moves them back",
-		count(now-before), postroom.DeadLetterQueue(a.queue))
 }

@@ -4,16 +4,37 @@ import (
 	"context"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 )
 
-// idlePeriod is how often it is looked whether everything is quiet.
+// idleOptions are the flags of commands that can end when there is nothing left to
+// do.
+type idleOptions struct {
+	until bool
+	after time.Duration
+}
+
+func (o *idleOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.until, "until-idle", false, "end once everything is done and nothing new arrives")
+	cmd.Flags().DurationVar(&o.after, "idle-after", 2*time.Second, "how long nothing new must arrive before the command ends")
+}
+
+func (o *idleOptions) check() error {
+	if o.after < 0 {
+		return usagef("--idle-after is %v, must not be negative", o.after)
+	}
+	return nil
+}
+
+// idlePeriod is how often waitQuiet checks.
 const idlePeriod = 50 * time.Millisecond
 
-// quiet tells since when there has been nothing to do; false while there is.
+// quiet reports since when there has been nothing to do; ok is false while there
+// is something to do.
 type quiet func(ctx context.Context) (since time.Time, ok bool, err error)
 
-// all is quiet when each of them is, since the last became so.
+// all is quiet once each of its parts is quiet.
 func all(parts ...quiet) quiet {
 	return func(ctx context.Context) (since time.Time, ok bool, err error) {
 		for _, part := range parts {
@@ -29,11 +50,12 @@ func all(parts ...quiet) quiet {
 	}
 }
 
-// waitQuiet returns once it has been quiet for a time, and since when.
+// waitQuiet returns once q has been quiet for the duration after. It returns since
+// when.
 func waitQuiet(ctx context.Context, after time.Duration, q quiet) (time.Time, error) {
 	ticker := time.NewTicker(idlePeriod)
 	defer ticker.Stop()
-	var seen time.Time // quiet at every look since
+	var seen time.Time // q has been quiet at every check since
 	for {
 		since, ok, err := q(ctx)
 		switch {
@@ -61,8 +83,8 @@ func waitQuiet(ctx context.Context, after time.Duration, q quiet) (time.Time, er
 // daemon runs until ctx is done and then returns nil.
 type daemon func(ctx context.Context) error
 
-// runUntil runs daemons until ctx is done, one of them fails, or the script has
-// returned. The script may be nil. It waits for all of them.
+// runUntil runs daemons until ctx is done, one of them fails, or the script, which
+// may be nil, has returned. It waits until all of them have ended.
 func runUntil(ctx context.Context, script func(context.Context) error, daemons ...daemon) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

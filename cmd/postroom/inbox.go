@@ -4,19 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/inbox"
-)
-
-// Widths of cells on a terminal, in characters.
-const (
-	nameWidth = 32
-	textWidth = 60
 )
 
 // inboxOptions are the flags of inbox.
@@ -44,22 +37,9 @@ func newInbox(p process, g *global) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&o.all, "all", false, "every group item of every user, in no promised order")
+	cmd.Flags().BoolVar(&o.all, "all", false, "list every group item of every user, in no particular order")
 	pageFlags(cmd, &o.page)
 	return cmd
-}
-
-func pageFlags(cmd *cobra.Command, page *inbox.PageOptions) {
-	cmd.Flags().IntVar(&page.Limit, "limit", inbox.DefaultLimit, "most rows to read, at most "+strconv.Itoa(inbox.MaxLimit))
-	cmd.Flags().StringVar(&page.Cursor, "cursor", "", "go on where the page that gave it ended")
-	cmd.Flags().BoolVar(&page.Consistent, "consistent", false, "see every write that was answered before")
-}
-
-func checkPage(page inbox.PageOptions) error {
-	if page.Limit < 1 || page.Limit > inbox.MaxLimit {
-		return usagef("--limit is %d, must be 1 to %d", page.Limit, inbox.MaxLimit)
-	}
-	return nil
 }
 
 func (o *inboxOptions) check(args []string, given func(string) bool) error {
@@ -125,55 +105,4 @@ func (a *app) exportInboxes(ctx context.Context) error {
 		}
 	}
 	return unreadableItems(broken)
-}
-
-// printPage prints a page as JSON, with the cursor at the end if it was cut.
-func printPage[T any](a *app, page inbox.Page[T]) error {
-	for _, item := range page.Items {
-		if err := printJSON(a.stdout, item); err != nil {
-			return err
-		}
-	}
-	if page.Cursor != "" {
-		if err := printJSON(a.stdout, nextCursor{page.Cursor}); err != nil {
-			return err
-		}
-	}
-	return reportUnreadable(a, page)
-}
-
-// endTable ends a page for people: what goes on where, and what was left out.
-func endTable[T any](a *app, w *tabwriter.Writer, page inbox.Page[T], empty string) error {
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	switch {
-	case page.Cursor != "":
-		fmt.Fprintf(a.stderr, "There is more: --cursor %s\n", page.Cursor)
-	case len(page.Items) == 0:
-		fmt.Fprintln(a.stderr, empty)
-	}
-	return reportUnreadable(a, page)
-}
-
-func reportUnreadable[T any](a *app, page inbox.Page[T]) error {
-	for _, err := range page.Unreadable {
-		fmt.Fprintln(a.stderr, err)
-	}
-	return unreadableItems(len(page.Unreadable))
-}
-
-func unreadableItems(n int) error {
-	if n == 0 {
-		return nil
-	}
-	return fmt.Errorf("%d items could not be read and were left out", n)
-}
-
-// wrongRequest makes wrong usage of what the read side refuses.
-func wrongRequest(err error) error {
-	if errors.Is(err, inbox.ErrCursor) || errors.Is(err, inbox.ErrRequest) {
-		return &usageError{err}
-	}
-	return err
 }

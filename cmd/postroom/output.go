@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// lockedWriter lets several goroutines write, one whole write after the other.
+// lockedWriter lets several goroutines write, one write at a time.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -28,13 +28,14 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// nextCursor ends a list that was cut.
-type nextCursor struct {
-	NextCursor string `json:"next_cursor"`
-}
+// Widths of cells on a terminal, in characters.
+const (
+	nameWidth = 32
+	textWidth = 60
+)
 
-// oneLine makes a text fit for a cell of a table on a terminal: at most width
-// characters, and none that a terminal might take for a command.
+// oneLine makes a text fit into a cell of a table on a terminal: at most width
+// characters, none of which a terminal could take for a command.
 func oneLine(s string, width int) string {
 	s = strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || r == '\r' {

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,14 +30,16 @@ func newPost(p process, g *global) *cobra.Command {
 		Short: "Append messages to the log",
 		Long: `Appends one message and prints what was stored, or many from a file.
 
-Between two people (--to) the conversation follows from the pair and begins by
-itself. With more people, name them in a file (--members), a JSON list of
-{"user_uuid":…,"display_name":…,"handle":…}, on the message that opens the
-conversation; later ones need --group alone. A name or a handle that is not
-given is made of the other one, or of the uuid.
+Two people (--to) have one conversation, which the pair determines and the first
+message opens. For more people, the message that opens the conversation names
+them in a file (--members), a JSON list of
+{"user_uuid":…,"display_name":…,"handle":…}; later messages need only --group. A
+missing display name is taken from the handle and a missing handle from the
+display name; without either, both come from the uuid.
 
-A file (--file, "-" for standard input) has a message a line in JSON, and may be
-gzip'ed. Lines that are no valid message are reported, and the others go in.
+A file (--file, "-" for standard input) holds one message in JSON on each line,
+and may be compressed with gzip. Invalid lines are reported, and the other lines
+are posted.
 
 Posting a message again, with its --message-uuid and --created-at or from the
 same file, changes nothing.`,
@@ -67,7 +67,7 @@ same file, changes nothing.`,
 	f.StringVar(&o.toName, "to-name", "", "the other person's display name")
 	f.StringVar(&o.toHandle, "to-handle", "", "the other person's handle")
 	f.StringVar(&o.group, "group", "", "conversation's uuid")
-	f.StringVar(&o.members, "members", "", "file with everybody in the conversation that this message opens")
+	f.StringVar(&o.members, "members", "", "file that names everybody in the conversation that this message opens")
 	f.StringVar(&o.message, "message", "", "text")
 	f.StringVar(&o.createdAt, "created-at", "", "time, RFC 3339 (default: now)")
 	f.StringVar(&o.messageUUID, "message-uuid", "", "message's uuid (default: a new one)")
@@ -75,8 +75,8 @@ same file, changes nothing.`,
 	return cmd
 }
 
-// check reports flags that are missing, contradict one another, or are not what
-// they should be.
+// check reports flags that are missing, contradict one another, or have invalid
+// values.
 func (o postOptions) check(given func(string) bool) error {
 	one := []string{
 		"from", "name", "handle", "to", "to-name", "to-handle", "group", "members",
@@ -123,7 +123,7 @@ func (o postOptions) check(given func(string) bool) error {
 	return nil
 }
 
-// draft is the message as it was asked for.
+// draft returns the message that the flags describe.
 func (o postOptions) draft(ctx context.Context, stdin io.Reader) (producer.Draft, error) {
 	d := producer.Draft{
 		From:        postroom.Member{UserUUID: o.from, DisplayName: o.name, Handle: o.handle},
@@ -165,7 +165,7 @@ func (o postOptions) draft(ctx context.Context, stdin io.Reader) (producer.Draft
 	return d, nil
 }
 
-// maxMembersBytes bounds a file of members: more would not fit a message.
+// maxMembersBytes bounds a file of members, in bytes: a message holds fewer.
 const maxMembersBytes = 1 << 20
 
 func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.Member, error) {
@@ -183,7 +183,7 @@ func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.
 	}
 	var members []postroom.Member
 	if err := json.Unmarshal(text, &members); err != nil {
-		return nil, fmt.Errorf("%s is no JSON list of members: %w", name, err)
+		return nil, fmt.Errorf("%s is not a JSON list of members: %w", name, err)
 	}
 	return members, nil
 }
@@ -212,72 +212,4 @@ func (a *app) postOne(ctx context.Context, o postOptions) error {
 		m.GroupUUID, m.MessageUUID, postroom.FormatTime(m.CreatedAt),
 		m.UserUUID, oneLine(m.DisplayName, nameWidth), oneLine(m.Handle, nameWidth), oneLine(m.Text, textWidth))
 	return err
-}
-
-// summaryJSON is what became of the lines of a file.
-type summaryJSON struct {
-	Stored       int `json:"stored"`
-	AlreadyThere int `json:"already_there"`
-	Refused      int `json:"refused"`
-}
-
-func (a *app) postFile(ctx context.Context, name string) error {
-	start := time.Now()
-	s, err := a.importFile(ctx, name, -1)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		err = printJSON(a.stdout, summaryJSON{s.Stored, s.AlreadyThere, s.Refused})
-	} else {
-		_, err = fmt.Fprintf(a.stdout, "%s messages stored, %s were there already, %s refused, in %v\n",
-			count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
-	}
-	return errors.Join(err, refused(name, s))
-}
-
-// refused is the error of an import in which lines were refused.
-func refused(name string, s producer.Summary) error {
-	if s.Refused == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
-}
-
-// importFile posts every message of a file; total is how many there are, -1:
-// not known. Lines that are refused are reported as they come.
-func (a *app) importFile(ctx context.Context, name string, total int64) (producer.Summary, error) {
-	in, err := openInput(ctx, name, a.stdin)
-	if err != nil {
-		return producer.Summary{}, err
-	}
-	s, err := a.importFrom(ctx, name, in, total)
-	return s, errors.Join(err, in.Close())
-}
-
-func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
-	bar := newProgress(a.process, "importing", total)
-	defer bar.done()
-	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
-		Report: func(o producer.Outcome) {
-			bar.add(1)
-			if o.Err != nil {
-				bar.interrupt()
-				fmt.Fprintf(a.stderr, "%s: %v\n", name, atLine(o))
-			}
-		},
-	})
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
-}
-
-// atLine is a line's error with its number.
-func atLine(o producer.Outcome) error {
-	var line *postroom.LineError
-	if errors.As(o.Err, &line) {
-		return o.Err
-	}
-	return &postroom.LineError{Line: o.Line, Err: o.Err}
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/producer"
+)
+
+// summaryJSON counts what happened to the lines of a file.
+type summaryJSON struct {
+	Stored       int `json:"stored"`
+	AlreadyThere int `json:"already_there"`
+	Refused      int `json:"refused"`
+}
+
+func (a *app) postFile(ctx context.Context, name string) error {
+	start := time.Now()
+	s, err := a.importFile(ctx, name, -1)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		err = printJSON(a.stdout, summaryJSON{s.Stored, s.AlreadyThere, s.Refused})
+	} else {
+		_, err = fmt.Fprintf(a.stdout, "%s messages stored, %s were there already, %s refused, in %v\n",
+			count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
+	}
+	return errors.Join(err, refused(name, s))
+}
+
+// refused returns an error if lines of an import were refused.
+func refused(name string, s producer.Summary) error {
+	if s.Refused == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
+}
+
+// importFile posts every message of a file. Total is how many messages there are,
+// or -1 if that is not known. Refused lines are reported as they are read.
+func (a *app) importFile(ctx context.Context, name string, total int64) (producer.Summary, error) {
+	in, err := openInput(ctx, name, a.stdin)
+	if err != nil {
+		return producer.Summary{}, err
+	}
+	s, err := a.importFrom(ctx, name, in, total)
+	return s, errors.Join(err, in.Close())
+}
+
+func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
+	bar := newProgress(a.process, "importing", total)
+	defer bar.done()
+	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
+		Report: func(o producer.Outcome) {
+			bar.add(1)
+			if o.Err != nil {
+				bar.interrupt()
+				fmt.Fprintf(a.stderr, "%s: %v\n", name, atLine(o))
+			}
+		},
+	})
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// atLine returns a line's error with the number of the line.
+func atLine(o producer.Outcome) error {
+	var line *postroom.LineError
+	if errors.As(o.Err, &line) {
+		return o.Err
+	}
+	return &postroom.LineError{Line: o.Line, Err: o.Err}
+}

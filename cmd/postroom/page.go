@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom/inbox"
+)
+
+func pageFlags(cmd *cobra.Command, page *inbox.PageOptions) {
+	cmd.Flags().IntVar(&page.Limit, "limit", inbox.DefaultLimit, "how many rows to read at most, up to "+strconv.Itoa(inbox.MaxLimit))
+	cmd.Flags().StringVar(&page.Cursor, "cursor", "", "continue where the page that printed this cursor ended")
+	cmd.Flags().BoolVar(&page.Consistent, "consistent", false, "read consistently: see every write that was answered before")
+}
+
+func checkPage(page inbox.PageOptions) error {
+	if page.Limit < 1 || page.Limit > inbox.MaxLimit {
+		return usagef("--limit is %d, must be 1 to %d", page.Limit, inbox.MaxLimit)
+	}
+	return nil
+}
+
+// nextCursor is the last line of a list that was cut.
+type nextCursor struct {
+	NextCursor string `json:"next_cursor"`
+}
+
+// printPage prints a page as JSON, with a cursor at the end if there is more.
+func printPage[T any](a *app, page inbox.Page[T]) error {
+	for _, item := range page.Items {
+		if err := printJSON(a.stdout, item); err != nil {
+			return err
+		}
+	}
+	if page.Cursor != "" {
+		if err := printJSON(a.stdout, nextCursor{page.Cursor}); err != nil {
+			return err
+		}
+	}
+	return reportUnreadable(a, page)
+}
+
+// endTable ends a page for people: it says where to go on, and what was left out.
+func endTable[T any](a *app, w *tabwriter.Writer, page inbox.Page[T], empty string) error {
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	switch {
+	case page.Cursor != "":
+		fmt.Fprintf(a.stderr, "There is more: --cursor %s\n", page.Cursor)
+	case len(page.Items) == 0:
+		fmt.Fprintln(a.stderr, empty)
+	}
+	return reportUnreadable(a, page)
+}
+
+func reportUnreadable[T any](a *app, page inbox.Page[T]) error {
+	for _, err := range page.Unreadable {
+		fmt.Fprintln(a.stderr, err)
+	}
+	return unreadableItems(len(page.Unreadable))
+}
+
+func unreadableItems(n int) error {
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d items could not be read and were left out", n)
+}
+
+// wrongRequest turns a request that the read side refuses into wrong usage.
+func wrongRequest(err error) error {
+	if errors.Is(err, inbox.ErrCursor) || errors.Is(err, inbox.ErrRequest) {
+		return &usageError{err}
+	}
+	return err
+}
