@@ -50,13 +50,10 @@ type ShardPage struct {
 	Last      string // go on after this one; empty: that was all
 }
 
-// Shard is one shard as it is listed.
+// Shard is one shard as it is listed, open or ended: only Records shows the end.
 type Shard struct {
 	ID     string
 	Parent string // may name a shard that is gone; empty: none
-	// Ending is the last possible sequence number, and empty while the shard is
-	// open. Some servers set it on open shards: only Records tells the end.
-	Ending string
 }
 
 // Position is a place in a shard.
@@ -71,7 +68,6 @@ type PositionType int
 // The positions, as DynamoDB Streams names them.
 const (
 	TrimHorizon PositionType = iota // the oldest record there is
-	Latest                          // after the newest
 	AtSequence
 	AfterSequence
 )

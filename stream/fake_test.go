@@ -18,12 +18,12 @@ const iteratorLife = 15 * time.Minute
 
 // fakeShard is one shard of a fakeStream.
 type fakeShard struct {
-	id, parent, ending string
-	records            []backend.Record
-	closed             bool   // after its records the iterator is nil
-	hidden             bool   // not listed
-	gone               bool   // neither listed nor readable
-	trimmed            string // records up to this sequence number are gone
+	id, parent string
+	records    []backend.Record
+	closed     bool   // after its records the iterator is nil
+	hidden     bool   // not listed
+	gone       bool   // neither listed nor readable
+	trimmed    string // records up to this sequence number are gone
 }
 
 // fakeStream is a stream whose every misbehaviour can be asked for.
@@ -67,7 +67,7 @@ func openShard(id, parent string, sequences ...string) *fakeShard {
 	return s
 }
 
-func (s *fakeShard) close() *fakeShard { s.closed, s.ending = true, "999"; return s }
+func (s *fakeShard) close() *fakeShard { s.closed = true; return s }
 
 // edit changes the stream under its lock and wakes readers.
 func (f *fakeStream) edit(change func()) {
@@ -117,7 +117,7 @@ func (f *fakeStream) Shards(_ context.Context, after string) (backend.ShardPage,
 			page.Last = page.Shards[len(page.Shards)-1].ID
 			break
 		}
-		page.Shards = append(page.Shards, backend.Shard{ID: s.id, Parent: s.parent, Ending: s.ending})
+		page.Shards = append(page.Shards, backend.Shard{ID: s.id, Parent: s.parent})
 	}
 	return page, nil
 }
@@ -134,7 +134,7 @@ func (f *fakeStream) Children(_ context.Context, arn, parent string) ([]backend.
 	var children []backend.Shard
 	for _, s := range f.shards {
 		if s.parent == parent && !s.hidden && !s.gone {
-			children = append(children, backend.Shard{ID: s.id, Parent: s.parent, Ending: s.ending})
+			children = append(children, backend.Shard{ID: s.id, Parent: s.parent})
 		}
 	}
 	return children, nil

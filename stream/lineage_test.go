@@ -404,7 +404,6 @@ func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
-		a.ending = "1" // set, and the shard is open
 		s, c := newStream(a, openShard("b", "a", "9")), newTable()
 		w := work(t, s, c, Options{}, nil)
 		pass(10 * time.Minute) // of empty pages, with a child listed

@@ -31,7 +31,7 @@ func TestS10ChildrenAreAskedFor(t *testing.T) {
 
 func TestS10ServerThatIgnoresTheFilter(t *testing.T) {
 	t.Parallel()
-	all := []backend.Shard{{ID: "shardId-1", Ending: "9"}, {ID: "shardId-2", Parent: "shardId-1"}}
+	all := []backend.Shard{{ID: "shardId-1"}, {ID: "shardId-2", Parent: "shardId-1"}}
 	for name, test := range map[string]struct {
 		answers []answer
 		calls   int

@@ -84,9 +84,6 @@ func shards(described []types.Shard) []backend.Shard {
 	shards := make([]backend.Shard, len(described))
 	for i, shard := range described {
 		shards[i] = backend.Shard{ID: awssdk.ToString(shard.ShardId), Parent: awssdk.ToString(shard.ParentShardId)}
-		if r := shard.SequenceNumberRange; r != nil {
-			shards[i].Ending = awssdk.ToString(r.EndingSequenceNumber)
-		}
 	}
 	return shards
 }

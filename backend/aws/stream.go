@@ -23,7 +23,6 @@ type stream struct {
 
 var iteratorTypes = map[backend.PositionType]types.ShardIteratorType{
 	backend.TrimHorizon:   types.ShardIteratorTypeTrimHorizon,
-	backend.Latest:        types.ShardIteratorTypeLatest,
 	backend.AtSequence:    types.ShardIteratorTypeAtSequenceNumber,
 	backend.AfterSequence: types.ShardIteratorTypeAfterSequenceNumber,
 }

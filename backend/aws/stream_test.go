@@ -24,7 +24,7 @@ func TestS7ShardsPageByPage(t *testing.T) {
 	must(t, err)
 	wantSame(t, page, backend.ShardPage{
 		StreamARN: arn,
-		Shards:    []backend.Shard{{ID: "shardId-1", Ending: "9"}, {ID: "shardId-2", Parent: "shardId-1"}},
+		Shards:    []backend.Shard{{ID: "shardId-1"}, {ID: "shardId-2", Parent: "shardId-1"}},
 		Last:      "shardId-2",
 	})
 	page, err = stream.Shards(t.Context(), page.Last)
@@ -89,8 +89,7 @@ func TestIteratorPositions(t *testing.T) {
 	t.Parallel()
 	b, f := openFake(t, ok(`{"ShardIterator":"it"}`))
 	for at, want := range map[backend.Position]string{
-		{}:                     "TRIM_HORIZON",
-		{Type: backend.Latest}: "LATEST",
+		{}: "TRIM_HORIZON",
 		{Type: backend.AtSequence, Sequence: "7"}:    "AT_SEQUENCE_NUMBER",
 		{Type: backend.AfterSequence, Sequence: "7"}: "AFTER_SEQUENCE_NUMBER",
 	} {

@@ -10,31 +10,6 @@ import (
 
 func positionTests() []test {
 	return []test{
-		{"Latest begins after the newest record", func(t *testing.T, h Harness) {
-			table, stream := newStream(t, h)
-			put(t, table, newItem("p", "old"))
-			newReader(stream).readUntil(t, h, 1)
-			shards, arn := listShards(t, stream)
-			var iterators []string
-			for _, shard := range shards {
-				iterators = append(iterators, iterator(t, stream, arn, shard.ID, backend.Position{Type: backend.Latest}))
-			}
-			put(t, table, newItem("p", "new"))
-			var got []backend.Record
-			h.eventually(t, "the new record", func() bool {
-				for i, it := range iterators {
-					if it == "" {
-						continue
-					}
-					page, err := stream.Records(t.Context(), it, backend.MaxRecords)
-					must(t, err)
-					got = append(got, page.Records...)
-					iterators[i] = page.Next
-				}
-				return len(got) > 0
-			})
-			wantEqual(t, recordKeys(got), []string{"new"})
-		}},
 		{"AtSequence begins with a record, AfterSequence behind it", func(t *testing.T, h Harness) {
 			stream, arn, shard, records := oneShard(t, h)
 			middle := records[len(records)/2]

@@ -13,7 +13,7 @@ import (
 // reference, DescribeStream.
 const maxListedShards = 100
 
-const selectShards = `SELECT id, parent, last, closed_at FROM shards
+const selectShards = `SELECT id, parent FROM shards
 WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
 
 // Shards lists a page of shards, in the order in which they were opened.
@@ -51,7 +51,7 @@ func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, e
 }
 
 // The children of a shard are younger than it.
-const selectChildren = `SELECT id, parent, last, closed_at FROM shards
+const selectChildren = `SELECT id, parent FROM shards
 WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num`
 
 // Children lists the children of a shard, and nothing else. They are there from
@@ -82,18 +82,13 @@ func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]back
 	return children, err
 }
 
-// scanShards reads rows of id, parent, last and closed_at.
+// scanShards reads rows of id and parent.
 func scanShards(rows *sql.Rows) ([]backend.Shard, error) {
 	var shards []backend.Shard
 	for rows.Next() {
-		var last int64
 		var shard backend.Shard
-		var closedAt sql.NullInt64
-		if err := rows.Scan(&shard.ID, &shard.Parent, &last, &closedAt); err != nil {
+		if err := rows.Scan(&shard.ID, &shard.Parent); err != nil {
 			return nil, err
-		}
-		if closedAt.Valid {
-			shard.Ending = sequence(last)
 		}
 		shards = append(shards, shard)
 	}

@@ -69,9 +69,6 @@ func (it *iterator) place(t *tx, shard listedShard, at backend.Position) error {
 	case backend.TrimHorizon:
 		it.after, it.horizon = shard.first-1, true
 		return nil
-	case backend.Latest:
-		it.after = shard.last
-		return nil
 	case backend.AtSequence, backend.AfterSequence:
 	default:
 		return invalid("there is no position type %d", at.Type)

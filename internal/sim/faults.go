@@ -23,13 +23,12 @@ type Faults struct {
 
 // StreamFaults are how a stream behaves. The zero value is the best there is:
 // shards that never end, full pages, true listings. Chances are out of 1,000,
-// for one write (Roll), one shard (Ending, Late, Lingering) or one call.
+// for one write (Roll), one shard (Late, Lingering) or one call.
 type StreamFaults struct {
 	Roll      int // the shard ends, and one or two children go on
-	Ending    int // shows an EndingSequenceNumber while it is open
 	Late      int // is made, and missing in listings for up to LateFor
 	LateFor   time.Duration
-	Lingering int // has ended, and is listed as open and read without an end for up to LingerFor
+	Lingering int // has ended, and is read without an end for up to LingerFor
 	LingerFor time.Duration
 
 	Short     int // a page of the listing holds two shards
@@ -66,7 +65,7 @@ func Mix(seed uint64) (Faults, StreamFaults) {
 		Outage: upTo(10), OutageFor: 4 * time.Second,
 	}
 	s := StreamFaults{
-		Roll: upTo(60), Ending: upTo(500), Late: upTo(500), LateFor: 5 * time.Second,
+		Roll: upTo(60), Late: upTo(500), LateFor: 5 * time.Second,
 		Lingering: upTo(500), LingerFor: 5 * time.Second,
 		Short: upTo(1000), LostPage: upTo(50), Loop: upTo(50), Filter: upTo(500),
 		Few: upTo(1000), Drought: upTo(20), DryFor: 10 * time.Second,

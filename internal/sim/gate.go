@@ -91,7 +91,7 @@ func (s *gatedStream) Iterator(ctx context.Context, arn, shard string, at backen
 	c := &call{op: "open " + shard + " " + at.Sequence}
 	return pass(ctx, s.w, c, func(int) (string, error) {
 		if s.w.OnOpen != nil {
-			s.w.OnOpen(arn, shard, at)
+			s.w.OnOpen(arn, shard)
 		}
 		return s.Stream.Iterator(context.Background(), arn, shard, at)
 	})

@@ -44,7 +44,6 @@ type Shard struct {
 	shown   time.Time // in listings from then on
 	lingers time.Time // looks open until then, though it is not
 	dry     time.Time // brings nothing until then
-	ending  bool      // shows an EndingSequenceNumber although it is open
 }
 
 // Trimmed is how many of the records are gone. They go by the second.
@@ -167,8 +166,7 @@ func (s *Store) shardFor(f *feed, key backend.Key) *Shard {
 	for range children {
 		child = &Shard{
 			ID: fmt.Sprintf("%s%d", sh.ID[:len("shard-1-")], len(f.shards)), Parent: sh.ID,
-			ARN: f.arn, ending: s.chance(s.Streams.Ending),
-			shown: latest(sh.shown, s.later(s.Streams.Late, s.Streams.LateFor)),
+			ARN: f.arn, shown: latest(sh.shown, s.later(s.Streams.Late, s.Streams.LateFor)),
 		}
 		child.Overlooked = child.shown.After(time.Now()) // by a listing that takes its time
 		f.shards = append(f.shards, child)

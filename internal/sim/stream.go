@@ -21,11 +21,7 @@ type streamView struct {
 }
 
 func (sh *Shard) listed() backend.Shard {
-	listed := backend.Shard{ID: sh.ID, Parent: sh.Parent}
-	if sh.Closed && !time.Now().Before(sh.lingers) || sh.ending {
-		listed.Ending = "999999999999999999999"
-	}
-	return listed
+	return backend.Shard{ID: sh.ID, Parent: sh.Parent}
 }
 
 // visible are the shards that a listing shows just now.
@@ -94,8 +90,6 @@ func (v *streamView) Iterator(_ context.Context, arn, id string, at backend.Posi
 	}
 	n := sh.Trimmed()
 	switch at.Type {
-	case backend.Latest:
-		n = len(sh.Records)
 	case backend.AtSequence, backend.AfterSequence:
 		n = 0
 		for n < len(sh.Records) && backend.CompareSequence(sh.Records[n].Sequence, at.Sequence) < 0 {

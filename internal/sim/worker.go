@@ -15,7 +15,7 @@ type Worker struct {
 	Name string
 	// OnOpen, if set, is told of every iterator that is opened, when the call is
 	// made. It is set before the first call.
-	OnOpen func(arn, shard string, at backend.Position)
+	OnOpen func(arn, shard string)
 
 	s      *Scheduler
 	store  *Store

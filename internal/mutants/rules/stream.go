@@ -7,7 +7,7 @@ var stream = []Rule{
 		Name: "a child begins at the trim horizon",
 		File: "stream/shard.go",
 		Old:  "backend.Position{Type: backend.TrimHorizon}",
-		New:  "backend.Position{Type: backend.Latest}",
+		New:  "backend.Position{Type: backend.AfterSequence, Sequence: \"9999999999999999999999999999999999999999\"}",
 	},
 	{
 		Name: "the last records of a shard come without an iterator",
