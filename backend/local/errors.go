@@ -16,9 +16,9 @@ import (
 
 var (
 	errClosed    = errors.New("the file is closed")
-	errForeign   = errors.New("it is a SQLite database of another program: choose another file")
-	errDirectory = errors.New("it is a folder: name a file in it")
-	errVersion   = errors.New("the file was written by another version of Postroom")
+	errForeign   = errors.New("the file is a SQLite database of another program: choose another file")
+	errDirectory = errors.New("the path is a folder: name a file in it")
+	errFormat    = errors.New("the file was written by another version of Postroom")
 )
 
 // wrap makes an error of SQLite, of the context or of this package a
@@ -62,7 +62,7 @@ func messageOf(err error) string {
 // classify tells an error's kind and, where it is about the file, what to say.
 func (b *Backend) classify(err error) (backend.Kind, string) {
 	switch {
-	case errors.Is(err, errClosed), errors.Is(err, errForeign), errors.Is(err, errVersion):
+	case errors.Is(err, errClosed), errors.Is(err, errForeign), errors.Is(err, errFormat):
 		return backend.KindInvalid, ""
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return backend.KindUnavailable, ""
@@ -82,7 +82,7 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	case sqlite3.SQLITE_IOERR:
 		return backend.KindUnavailable, "the disk failed or is full"
 	case sqlite3.SQLITE_NOTADB:
-		return backend.KindInvalid, "it is no SQLite database: choose another file"
+		return backend.KindInvalid, "the file is not a SQLite database: choose another file"
 	case sqlite3.SQLITE_CORRUPT:
 		return backend.KindInvalid, "the file is damaged: restore a copy"
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
@@ -106,7 +106,7 @@ func checkPath(path string) error {
 	case err == nil && info.IsDir():
 		return errDirectory
 	case err == nil && !info.Mode().IsRegular():
-		return errors.New("it is no regular file")
+		return errors.New("it is not a regular file")
 	case err == nil:
 		return nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -117,7 +117,7 @@ func checkPath(path string) error {
 		return fmt.Errorf("its folder: %w", err)
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s is no folder", dir)
+		return fmt.Errorf("%s is not a folder", dir)
 	}
 	return nil
 }

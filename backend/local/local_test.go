@@ -67,10 +67,10 @@ func TestOpenRefuses(t *testing.T) {
 		"a folder":        {dir, backend.KindInvalid, "folder"},
 		"no such folder":  {filepath.Join(dir, "none", "x.db"), backend.KindNotFound, "folder"},
 		"file as folder":  {filepath.Join(textFile, "x.db"), backend.KindInvalid, "not a directory"},
-		"a device":        {os.DevNull, backend.KindInvalid, "no regular file"},
-		"not SQLite":      {textFile, backend.KindInvalid, "no SQLite database"},
+		"a device":        {os.DevNull, backend.KindInvalid, "not a regular file"},
+		"not SQLite":      {textFile, backend.KindInvalid, "not a SQLite database"},
 		"another program": {foreignDatabase(t, dir, "CREATE TABLE t (x)"), backend.KindInvalid, "another program"},
-		"a newer version": {newerDatabase(t, dir), backend.KindInvalid, "schema version 1000"},
+		"a newer format":  {newerDatabase(t, dir), backend.KindInvalid, "has format 1000, this program knows format 1;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, _ := os.ReadFile(test.path)
@@ -112,7 +112,7 @@ func newerDatabase(t *testing.T, dir string) string {
 	if err := open(t, path, Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
-	execFile(t, path, "UPDATE settings SET value = 1000 WHERE name = 'schema_version'")
+	execFile(t, path, "PRAGMA user_version = 1000")
 	return path
 }
 

@@ -45,7 +45,7 @@ CREATE TABLE queue_messages (
   group_id    TEXT NOT NULL,
   dedup_id    TEXT NOT NULL,
   body        TEXT NOT NULL,
-  attributes  TEXT NOT NULL DEFAULT '' -- a JSON object; '': none
+  attributes  TEXT NOT NULL -- a JSON object; '': none
 );
 CREATE INDEX queue_messages_group ON queue_messages (queue, grp, id, expires_at)
   WHERE grp IS NOT NULL;

@@ -7,22 +7,20 @@ import (
 )
 
 const (
-	// schemaVersion grows with every change of the schema that a program which
-	// does not know it cannot live with. What is only added to it is counted apart:
-	// see additions.
-	schemaVersion = 1
+	// fileFormat is the number of the schema, in SQLite's header (user_version).
+	// It grows with every change of the schema; a file of another format is
+	// refused.
+	fileFormat = 1
 	// applicationID marks the file as Postroom's in SQLite's header: "Post".
 	applicationID = 0x506f7374
 )
 
-// schema is every statement that makes the file.
-var schema = []string{settingsSchema, tableSchema, streamSchema, queueSchema}
-
 const settingsSchema = `
-CREATE TABLE settings (
-  name  TEXT PRIMARY KEY,
-  value INTEGER NOT NULL
-) WITHOUT ROWID;`
+CREATE TABLE settings ( -- one row
+  shards       INTEGER NOT NULL,
+  roll_size    INTEGER NOT NULL,
+  index_lag_us INTEGER NOT NULL
+);`
 
 // settings live in the file.
 type settings struct {
@@ -34,9 +32,9 @@ type settings struct {
 // prepareFile makes the schema in an empty file, and reads the settings of one
 // that has it. Two processes may do so at once: the transaction decides.
 func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
-	// A look first: a file of another program must not be touched.
+	// Reading comes first: a file that is refused must not be changed.
 	if _, err := b.transact(ctx, b.writer, "BEGIN", func(t *tx) error {
-		_, err := t.empty()
+		_, err := t.isNew()
 		return err
 	}); err != nil {
 		return err
@@ -48,74 +46,56 @@ func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
 		return err
 	}
 	_, err = b.transact(ctx, b.writer, "BEGIN IMMEDIATE", func(t *tx) error {
-		empty, err := t.empty()
+		isNew, err := t.isNew()
 		if err != nil {
 			return err
 		}
-		if !empty {
-			return b.loadSettings(t)
+		if isNew {
+			b.settings = fresh
+			return createSchema(t, fresh)
 		}
-		b.settings = fresh
-		return createSchema(t, fresh)
+		return b.loadSettings(t)
 	})
 	return err
 }
 
-// empty reports whether a file is new, and an error if it is not Postroom's.
-func (t *tx) empty() (bool, error) {
-	var application, objects int64
-	if _, err := t.row("PRAGMA application_id", nil, &application); err != nil {
+// isNew reports whether a file is empty. One that is neither empty nor Postroom's,
+// in the format that this program knows, is an error.
+func (t *tx) isNew() (bool, error) {
+	var application, format, objects int64
+	if _, err := t.row(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+FROM pragma_application_id, pragma_user_version`, nil, &application, &format, &objects); err != nil {
 		return false, err
 	}
-	if _, err := t.row("SELECT count(*) FROM sqlite_schema", nil, &objects); err != nil {
-		return false, err
-	}
-	if application == applicationID {
-		return false, nil
-	}
-	if application != 0 || objects != 0 {
+	switch {
+	case application == 0 && objects == 0:
+		return true, nil
+	case application != applicationID:
 		return false, errForeign
+	case format != fileFormat:
+		return false, fmt.Errorf("%w: the file has format %d, this program knows format %d; use the version of Postroom that wrote it, or another file",
+			errFormat, format, fileFormat)
 	}
-	return true, nil
+	return false, nil
 }
 
 func createSchema(t *tx, s settings) error {
-	for _, statements := range schema {
+	for _, statements := range []string{
+		settingsSchema, tableSchema, streamSchema, queueSchema,
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, fileFormat),
+	} {
 		if _, err := t.c.ExecContext(context.Background(), statements); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]int64{
-		"schema_version":   schemaVersion,
-		"schema_additions": int64(len(additions)),
-		"shards":           int64(s.Shards),
-		"roll_size":        int64(s.RollSize),
-		"index_lag_us":     s.IndexLag.Microseconds(),
-	} {
-		if _, err := t.exec("INSERT INTO settings (name, value) VALUES (?, ?)", name, value); err != nil {
-			return err
-		}
-	}
-	_, err := t.c.ExecContext(context.Background(), fmt.Sprintf("PRAGMA application_id = %d", applicationID))
+	_, err := t.exec("INSERT INTO settings (shards, roll_size, index_lag_us) VALUES (?, ?, ?)",
+		s.Shards, s.RollSize, s.IndexLag.Microseconds())
 	return err
 }
 
 func (b *Backend) loadSettings(t *tx) error {
-	var version, shards, rollSize, lag int64
-	for name, value := range map[string]*int64{
-		"schema_version": &version, "shards": &shards, "roll_size": &rollSize, "index_lag_us": &lag,
-	} {
-		found, err := t.row("SELECT value FROM settings WHERE name = ?", []any{name}, value)
-		if err != nil {
-			return err
-		}
-		if !found {
-			return fmt.Errorf("%w (setting %s is missing)", errForeign, name)
-		}
-	}
-	if version != schemaVersion {
-		return fmt.Errorf("%w: the file has schema version %d, this program knows %d", errVersion, version, schemaVersion)
-	}
-	b.settings = settings{int(shards), int(rollSize), time.Duration(lag) * time.Microsecond}
-	return upgrade(t)
+	var lag int64
+	_, err := t.row("SELECT shards, roll_size, index_lag_us FROM settings", nil, &b.settings.Shards, &b.settings.RollSize, &lag)
+	b.settings.IndexLag = time.Duration(lag) * time.Microsecond
+	return err
 }

@@ -15,12 +15,10 @@ CREATE TABLE tables (
   stream_arn  TEXT NOT NULL,
   protected   INTEGER NOT NULL,
   recovery    INTEGER NOT NULL,
-  ttl         TEXT NOT NULL DEFAULT '' -- attribute; '': items stay
+  ttl         TEXT NOT NULL -- attribute; '': items stay
 );
 
 -- hash is of the partition key: a scan goes through it, its segments are ranges.
--- expires_at is the whole part of the number in the table's attribute ttl, seconds
--- since 1970.
 CREATE TABLE items (
   tbl  INTEGER NOT NULL,
   hash INTEGER NOT NULL,
@@ -28,7 +26,7 @@ CREATE TABLE items (
   sk   TEXT NOT NULL,
   size INTEGER NOT NULL, -- bytes, as DynamoDB counts
   item TEXT NOT NULL,
-  expires_at INTEGER,
+  expires_at INTEGER, -- seconds since 1970: the whole part of the table's attribute ttl
   PRIMARY KEY (tbl, hash, pk, sk)
 ) WITHOUT ROWID;
 CREATE INDEX items_expiring ON items (tbl, expires_at) WHERE expires_at IS NOT NULL;

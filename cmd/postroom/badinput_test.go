@@ -115,7 +115,7 @@ func TestBadDataFile(t *testing.T) {
 		{"post", "--from", ada, "--to", bob, "--message", "x"},
 		{"dev", "--addr", "127.0.0.1:0", "--until-idle"},
 	} {
-		s.failed("no SQLite database", append(command, "--data", text)...)
+		s.failed("not a SQLite database", append(command, "--data", text)...)
 		s.failed("folder", append(command, "--data", s.folder)...)
 	}
 	s.failed("no data file", "inbox", ada, "--data", s.path("nothing.db"))
