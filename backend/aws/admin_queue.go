@@ -42,9 +42,7 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 		}
 		attributes["RedrivePolicy"] = policy
 	}
-	out, err := call(ctx, b.onSQS, op, func(ctx context.Context) (*sqs.CreateQueueOutput, error) {
-		return b.sqs.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: &spec.Name, Attributes: attributes})
-	})
+	out, err := call(ctx, b.onSQS, op, b.sqs.CreateQueue, &sqs.CreateQueueInput{QueueName: &spec.Name, Attributes: attributes})
 	if err != nil {
 		return err
 	}
@@ -109,9 +107,8 @@ func unreadable(op, attribute string, attributes map[string]string) error {
 // the queue, and refuses its name for as long.
 func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
 	q := b.queue(name)
-	_, err := onQueue(ctx, q, "DeleteQueue "+name, 0, func(ctx context.Context, url *string) (*sqs.DeleteQueueOutput, error) {
-		return b.sqs.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: url})
-	})
+	var in sqs.DeleteQueueInput
+	_, err := onQueue(ctx, q, "DeleteQueue "+name, 0, b.sqs.DeleteQueue, &in, &in.QueueUrl)
 	if err == nil {
 		q.setURL("")
 	}

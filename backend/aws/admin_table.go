@@ -20,9 +20,7 @@ import (
 // errors.ErrUnsupported, and the table is there all the same.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
 	op := "CreateTable " + spec.Name
-	_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.CreateTableOutput, error) {
-		return b.db.CreateTable(ctx, createInput(spec))
-	})
+	_, err := call(ctx, b.onDB, op, b.db.CreateTable, createInput(spec))
 	if err != nil {
 		return err
 	}
@@ -128,9 +126,7 @@ func (b *Backend) tableActive(ctx context.Context, spec backend.TableSpec) (bool
 	if d.LatestStreamArn == nil {
 		return false, nil
 	}
-	out, err := call(ctx, b.onStreams, "CreateTable "+spec.Name, func(ctx context.Context) (*dynamodbstreams.DescribeStreamOutput, error) {
-		return b.streams.DescribeStream(ctx, &dynamodbstreams.DescribeStreamInput{StreamArn: d.LatestStreamArn})
-	})
+	out, err := call(ctx, b.onStreams, "CreateTable "+spec.Name, b.streams.DescribeStream, &dynamodbstreams.DescribeStreamInput{StreamArn: d.LatestStreamArn})
 	if backend.KindOf(err) == backend.KindNotFound {
 		return false, nil
 	}
@@ -142,18 +138,28 @@ func (b *Backend) tableActive(ctx context.Context, spec backend.TableSpec) (bool
 
 func (b *Backend) enableRecovery(ctx context.Context, table string) error {
 	op := "UpdateContinuousBackups " + table
-	_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.UpdateContinuousBackupsOutput, error) {
-		return b.db.UpdateContinuousBackups(ctx, &dynamodb.UpdateContinuousBackupsInput{
-			TableName: &table,
-			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{
-				PointInTimeRecoveryEnabled: awssdk.Bool(true),
-			},
-		})
+	_, err := call(ctx, b.onDB, op, b.db.UpdateContinuousBackups, &dynamodb.UpdateContinuousBackupsInput{
+		TableName: &table,
+		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: awssdk.Bool(true),
+		},
 	})
 	if unsupported(err) {
 		return b.unknown(op)
 	}
 	return err
+}
+
+// changeTable makes a call that changes a table, again and again while the table
+// is "in use": while it is being made or changed.
+func changeTable(ctx context.Context, op string, change func() error) error {
+	return poll(ctx, op, func() (bool, error) {
+		err := change()
+		if backend.KindOf(err) == backend.KindExists {
+			return false, nil
+		}
+		return true, err
+	})
 }
 
 // SetDeletionProtection implements backend.Backend. It looks first, and changes
@@ -165,14 +171,9 @@ func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bo
 	if err != nil || is(d) {
 		return err
 	}
-	err = poll(ctx, op, func() (bool, error) {
-		_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.UpdateTableOutput, error) {
-			return b.db.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: &on})
-		})
-		if backend.KindOf(err) == backend.KindExists { // "in use": it is being made or changed
-			return false, nil
-		}
-		return true, err
+	err = changeTable(ctx, op, func() error {
+		_, err := call(ctx, b.onDB, op, b.db.UpdateTable, &dynamodb.UpdateTableInput{TableName: &table, DeletionProtectionEnabled: &on})
+		return err
 	})
 	if err != nil {
 		return err
@@ -186,14 +187,9 @@ func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bo
 // DeleteTable implements backend.Backend. It returns once the name is free.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	op := "DeleteTable " + name
-	err := poll(ctx, op, func() (bool, error) {
-		_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.DeleteTableOutput, error) {
-			return b.db.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &name})
-		})
-		if backend.KindOf(err) == backend.KindExists { // "in use": it is being made or changed
-			return false, nil
-		}
-		return true, err
+	err := changeTable(ctx, op, func() error {
+		_, err := call(ctx, b.onDB, op, b.db.DeleteTable, &dynamodb.DeleteTableInput{TableName: &name})
+		return err
 	})
 	if err != nil {
 		return err

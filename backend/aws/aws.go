@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -22,8 +21,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Options say where AWS is. The zero value takes everything from the
-// environment and the shared configuration files.
+// Options say where AWS is. The zero value takes everything from the environment
+// and the shared configuration files.
 type Options struct {
 	// Region, such as "eu-west-1". Default: AWS_REGION, or the profile's.
 	Region string
@@ -31,13 +30,9 @@ type Options struct {
 	// "http://localhost:4566". Default: as the environment or the profile says,
 	// else AWS itself.
 	EndpointURL string
-	// Profile of the shared configuration files. Default: AWS_PROFILE.
-	Profile string
 	// Timeout bounds one call, its retries included. A Receive may take as long
 	// as it waits in addition. Default: 5 s.
 	Timeout time.Duration
-	// Logger gets what the SDK has to say, at debug level. Default: nobody.
-	Logger *slog.Logger
 }
 
 const (
@@ -78,10 +73,9 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(o.Region),
-		config.WithSharedConfigProfile(o.Profile),
 		config.WithHTTPClient(newHTTPClient()),
 		config.WithRetryer(newRetryer),
-		config.WithLogger(sdkLogger(o.Logger)),
+		config.WithLogger(logging.Nop{}),
 	)
 	if err != nil {
 		return nil, invalid("open AWS", fmt.Errorf("configuration: %w", err))
@@ -153,15 +147,6 @@ func newHTTPClient() *awshttp.BuildableClient {
 			t.MaxIdleConns = 2 * idleConns
 			t.MaxIdleConnsPerHost = idleConns
 		})
-}
-
-func sdkLogger(logger *slog.Logger) logging.Logger {
-	if logger == nil {
-		return logging.Nop{}
-	}
-	return logging.LoggerFunc(func(class logging.Classification, format string, v ...any) {
-		logger.Debug(fmt.Sprintf(format, v...), "component", "aws-sdk", "class", string(class))
-	})
 }
 
 // Table opens a table.

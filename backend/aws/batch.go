@@ -24,9 +24,7 @@ func (t *table) BatchGet(ctx context.Context, keys []backend.Key) (
 		},
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
-	out, err := call(ctx, t.b.onDB, "BatchGet "+t.name, func(ctx context.Context) (*dynamodb.BatchGetItemOutput, error) {
-		return t.b.db.BatchGetItem(ctx, in)
-	})
+	out, err := call(ctx, t.b.onDB, "BatchGet "+t.name, t.b.db.BatchGetItem, in)
 	if err != nil {
 		return nil, nil, backend.Units{}, err
 	}
@@ -55,9 +53,7 @@ func (t *table) BatchWrite(ctx context.Context, writes []backend.Write) (
 		RequestItems:           map[string][]types.WriteRequest{t.name: requests},
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
-	out, err := call(ctx, t.b.onDB, "BatchWrite "+t.name, func(ctx context.Context) (*dynamodb.BatchWriteItemOutput, error) {
-		return t.b.db.BatchWriteItem(ctx, in)
-	})
+	out, err := call(ctx, t.b.onDB, "BatchWrite "+t.name, t.b.db.BatchWriteItem, in)
 	if err != nil {
 		return nil, backend.Units{}, err
 	}

@@ -12,9 +12,7 @@ import (
 
 func (t *table) describe(ctx context.Context) (*types.TableDescription, error) {
 	op := "DescribeTable " + t.name
-	out, err := call(ctx, t.b.onDB, op, func(ctx context.Context) (*dynamodb.DescribeTableOutput, error) {
-		return t.b.db.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &t.name})
-	})
+	out, err := call(ctx, t.b.onDB, op, t.b.db.DescribeTable, &dynamodb.DescribeTableInput{TableName: &t.name})
 	if err != nil {
 		return nil, err
 	}
@@ -54,9 +52,7 @@ func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.Table
 
 func (b *Backend) recovers(ctx context.Context, table string) (bool, error) {
 	op := "DescribeContinuousBackups " + table
-	out, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.DescribeContinuousBackupsOutput, error) {
-		return b.db.DescribeContinuousBackups(ctx, &dynamodb.DescribeContinuousBackupsInput{TableName: &table})
-	})
+	out, err := call(ctx, b.onDB, op, b.db.DescribeContinuousBackups, &dynamodb.DescribeContinuousBackupsInput{TableName: &table})
 	if unsupported(err) || backend.KindOf(err) == backend.KindDenied {
 		return false, nil
 	}

@@ -23,7 +23,8 @@ func TestNoCredentials(t *testing.T) {
 }
 
 func TestNoSuchProfile(t *testing.T) {
-	_, err := Open(t.Context(), Options{Profile: "nobody"})
+	t.Setenv("AWS_PROFILE", "nobody")
+	_, err := Open(t.Context(), Options{})
 	wantError(t, err, backend.KindInvalid, "nobody")
 }
 

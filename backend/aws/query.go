@@ -36,9 +36,7 @@ func (t *table) Query(ctx context.Context, q backend.Query) (backend.Page, error
 	var e expression
 	in.KeyConditionExpression = e.within(keys.PartitionKey, q.PK, keys.SortKey, q.SKPrefix)
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
-	out, err := call(ctx, t.b.onDB, "Query "+t.name, func(ctx context.Context) (*dynamodb.QueryOutput, error) {
-		return t.b.db.Query(ctx, in)
-	})
+	out, err := call(ctx, t.b.onDB, "Query "+t.name, t.b.db.Query, in)
 	if err != nil {
 		return backend.Page{}, err
 	}
@@ -64,9 +62,7 @@ func (t *table) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) 
 	if s.Segments != 0 {
 		in.Segment, in.TotalSegments = awssdk.Int32(int32(s.Segment)), awssdk.Int32(int32(s.Segments))
 	}
-	out, err := call(ctx, t.b.onDB, "Scan "+t.name, func(ctx context.Context) (*dynamodb.ScanOutput, error) {
-		return t.b.db.Scan(ctx, in)
-	})
+	out, err := call(ctx, t.b.onDB, "Scan "+t.name, t.b.db.Scan, in)
 	if err != nil {
 		return backend.Page{}, err
 	}

@@ -55,10 +55,7 @@ func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 	if q.fifo() {
 		in.ReceiveRequestAttemptId = awssdk.String(uuid.NewString())
 	}
-	out, err := onQueue(ctx, q, op, wait, func(ctx context.Context, url *string) (*sqs.ReceiveMessageOutput, error) {
-		in.QueueUrl = url
-		return q.b.sqs.ReceiveMessage(ctx, in)
-	})
+	out, err := onQueue(ctx, q, op, wait, q.b.sqs.ReceiveMessage, in, &in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -144,26 +141,27 @@ func (q *queue) Depth(ctx context.Context) (backend.Depth, error) {
 }
 
 func (q *queue) attributes(ctx context.Context, op string, names ...types.QueueAttributeName) (map[string]string, error) {
-	out, err := onQueue(ctx, q, op, 0, func(ctx context.Context, url *string) (*sqs.GetQueueAttributesOutput, error) {
-		return q.b.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{QueueUrl: url, AttributeNames: names})
-	})
+	in := &sqs.GetQueueAttributesInput{AttributeNames: names}
+	out, err := onQueue(ctx, q, op, 0, q.b.sqs.GetQueueAttributes, in, &in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
 	return out.Attributes, nil
 }
 
-// onQueue makes a call on the queue's URL. A queue that is gone is looked up
-// again at the next call, since another may have been made under its name.
-func onQueue[T any](
-	ctx context.Context, q *queue, op string, longer time.Duration, f func(context.Context, *string) (T, error),
-) (T, error) {
+// onQueue makes a call that takes the queue's URL, and may take longer than others
+// by what it waits. A queue that is gone is looked up again at the next call, since
+// another one may have been made under its name.
+func onQueue[In, Out any](
+	ctx context.Context, q *queue, op string, wait time.Duration,
+	f func(context.Context, *In, ...func(*sqs.Options)) (*Out, error), in *In, inURL **string,
+) (*Out, error) {
 	url, err := q.findURL(ctx, op)
 	if err != nil {
-		var none T
-		return none, err
+		return nil, err
 	}
-	out, err := callLong(ctx, q.b.onSQS, op, longer, func(ctx context.Context) (T, error) { return f(ctx, &url) })
+	*inURL = &url
+	out, err := callFor(ctx, q.b.onSQS, op, q.b.onSQS.timeout+wait, f, in)
 	if backend.KindOf(err) == backend.KindNotFound {
 		q.setURL("")
 	}
@@ -177,9 +175,7 @@ func (q *queue) findURL(ctx context.Context, op string) (string, error) {
 	if url != "" {
 		return url, nil
 	}
-	out, err := call(ctx, q.b.onSQS, op, func(ctx context.Context) (*sqs.GetQueueUrlOutput, error) {
-		return q.b.sqs.GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: &q.name})
-	})
+	out, err := call(ctx, q.b.onSQS, op, q.b.sqs.GetQueueUrl, &sqs.GetQueueUrlInput{QueueName: &q.name})
 	if err != nil {
 		return "", err
 	}

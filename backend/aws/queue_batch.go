@@ -26,10 +26,7 @@ func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) ([]backen
 			MessageAttributes:      attributeValues(e.Attributes),
 		}
 	}
-	out, err := onQueue(ctx, q, "Send "+q.name, 0, func(ctx context.Context, url *string) (*sqs.SendMessageBatchOutput, error) {
-		in.QueueUrl = url
-		return q.b.sqs.SendMessageBatch(ctx, in)
-	})
+	out, err := onQueue(ctx, q, "Send "+q.name, 0, q.b.sqs.SendMessageBatch, in, &in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -42,10 +39,7 @@ func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryE
 	for i, receipt := range receipts {
 		in.Entries[i] = types.DeleteMessageBatchRequestEntry{Id: entryID(i), ReceiptHandle: &receipt}
 	}
-	out, err := onQueue(ctx, q, "Delete "+q.name, 0, func(ctx context.Context, url *string) (*sqs.DeleteMessageBatchOutput, error) {
-		in.QueueUrl = url
-		return q.b.sqs.DeleteMessageBatch(ctx, in)
-	})
+	out, err := onQueue(ctx, q, "Delete "+q.name, 0, q.b.sqs.DeleteMessageBatch, in, &in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
@@ -64,10 +58,7 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 			VisibilityTimeout: int32((c.Timeout + time.Second - 1) / time.Second), // never shorter than asked for
 		}
 	}
-	out, err := onQueue(ctx, q, "ChangeVisibility "+q.name, 0, func(ctx context.Context, url *string) (*sqs.ChangeMessageVisibilityBatchOutput, error) {
-		in.QueueUrl = url
-		return q.b.sqs.ChangeMessageVisibilityBatch(ctx, in)
-	})
+	out, err := onQueue(ctx, q, "ChangeVisibility "+q.name, 0, q.b.sqs.ChangeMessageVisibilityBatch, in, &in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}

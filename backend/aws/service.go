@@ -35,25 +35,28 @@ func (b *Backend) service(name, variable string, endpoint *string, region string
 var errClosed = errors.New("the backend is closed")
 
 // call makes one call within the service's timeout and classifies its error.
-func call[T any](ctx context.Context, s *service, op string, f func(context.Context) (T, error)) (T, error) {
-	return callLong(ctx, s, op, 0, f)
+func call[In, Out, Options any](
+	ctx context.Context, s *service, op string,
+	f func(context.Context, *In, ...func(*Options)) (*Out, error), in *In, options ...func(*Options),
+) (*Out, error) {
+	return callFor(ctx, s, op, s.timeout, f, in, options...)
 }
 
-// callLong is a call whose answer may take a while longer.
-func callLong[T any](
-	ctx context.Context, s *service, op string, longer time.Duration, f func(context.Context) (T, error),
-) (T, error) {
+// callFor is call with a timeout of its own.
+func callFor[In, Out, Options any](
+	ctx context.Context, s *service, op string, timeout time.Duration,
+	f func(context.Context, *In, ...func(*Options)) (*Out, error), in *In, options ...func(*Options),
+) (*Out, error) {
 	if s.closed.Load() {
-		var none T
-		return none, invalid(op, errClosed)
+		return nil, invalid(op, errClosed)
 	}
-	bounded, cancel := context.WithTimeout(ctx, s.timeout+longer)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	out, err := f(bounded)
-	if err == nil {
-		return out, nil
+	out, err := f(bounded, in, options...)
+	if err != nil {
+		return nil, s.fail(ctx, op, timeout, err)
 	}
-	return out, s.fail(ctx, op, s.timeout+longer, err)
+	return out, nil
 }
 
 // fail makes the error of a port from what the SDK returned.

@@ -68,9 +68,7 @@ func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]back
 func (s *stream) describe(
 	ctx context.Context, op string, in *dynamodbstreams.DescribeStreamInput,
 ) (*types.StreamDescription, error) {
-	out, err := call(ctx, s.b.onStreams, op, func(ctx context.Context) (*dynamodbstreams.DescribeStreamOutput, error) {
-		return s.b.streams.DescribeStream(ctx, in)
-	})
+	out, err := call(ctx, s.b.onStreams, op, s.b.streams.DescribeStream, in)
 	if err != nil {
 		return nil, err
 	}

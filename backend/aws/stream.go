@@ -38,9 +38,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 		in.SequenceNumber = &at.Sequence
 	}
 	op := "Iterator " + s.table + " " + shard
-	out, err := call(ctx, s.b.onStreams, op, func(ctx context.Context) (*dynamodbstreams.GetShardIteratorOutput, error) {
-		return s.b.streams.GetShardIterator(ctx, in)
-	})
+	out, err := call(ctx, s.b.onStreams, op, s.b.streams.GetShardIterator, in)
 	if err != nil {
 		return "", err
 	}
@@ -50,9 +48,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 // Records implements backend.Stream.
 func (s *stream) Records(ctx context.Context, iterator string, limit int) (backend.RecordPage, error) {
 	in := &dynamodbstreams.GetRecordsInput{ShardIterator: &iterator, Limit: awssdk.Int32(int32(limit))}
-	out, err := call(ctx, s.b.onStreams, "Records "+s.table, func(ctx context.Context) (*dynamodbstreams.GetRecordsOutput, error) {
-		return s.b.streams.GetRecords(ctx, in)
-	})
+	out, err := call(ctx, s.b.onStreams, "Records "+s.table, s.b.streams.GetRecords, in)
 	if err != nil {
 		return backend.RecordPage{}, err
 	}

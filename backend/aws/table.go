@@ -23,13 +23,11 @@ type table struct {
 
 // Get implements backend.Table.
 func (t *table) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {
-	out, err := call(ctx, t.b.onDB, "Get "+t.name, func(ctx context.Context) (*dynamodb.GetItemOutput, error) {
-		return t.b.db.GetItem(ctx, &dynamodb.GetItemInput{
-			TableName:              &t.name,
-			Key:                    keyItem(key),
-			ConsistentRead:         awssdk.Bool(true),
-			ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
-		})
+	out, err := call(ctx, t.b.onDB, "Get "+t.name, t.b.db.GetItem, &dynamodb.GetItemInput{
+		TableName:              &t.name,
+		Key:                    keyItem(key),
+		ConsistentRead:         awssdk.Bool(true),
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	})
 	if err != nil {
 		return nil, backend.Units{}, err
@@ -49,9 +47,7 @@ func (t *table) Put(ctx context.Context, item backend.Item, condition backend.Co
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
 	attempts := newRecorder()
-	out, err := call(ctx, t.b.onDB, "Put "+t.name, func(ctx context.Context) (*dynamodb.PutItemOutput, error) {
-		return t.b.db.PutItem(ctx, in, func(o *dynamodb.Options) { o.Retryer = attempts })
-	})
+	out, err := call(ctx, t.b.onDB, "Put "+t.name, t.b.db.PutItem, in, func(o *dynamodb.Options) { o.Retryer = attempts })
 	if err != nil {
 		return backend.Units{}, putError(err, item, attempts.uncertain)
 	}

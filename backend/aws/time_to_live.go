@@ -25,13 +25,7 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 	if err != nil || is {
 		return err
 	}
-	err = poll(ctx, op, func() (bool, error) {
-		err := b.updateTimeToLive(ctx, op, table, attribute)
-		if backend.KindOf(err) == backend.KindExists { // "in use": it is being made or changed
-			return false, nil
-		}
-		return true, err
-	})
+	err = changeTable(ctx, op, func() error { return b.updateTimeToLive(ctx, op, table, attribute) })
 	if backend.KindOf(err) == backend.KindInvalid && !errors.Is(err, errors.ErrUnsupported) {
 		// Another one may have been faster.
 		if is, lookErr := b.livesBy(ctx, op, table, attribute); lookErr == nil && is {
@@ -57,11 +51,9 @@ func (b *Backend) livesBy(ctx context.Context, op, table, attribute string) (boo
 }
 
 func (b *Backend) updateTimeToLive(ctx context.Context, op, table, attribute string) error {
-	_, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.UpdateTimeToLiveOutput, error) {
-		return b.db.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
-			TableName:               &table,
-			TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &attribute, Enabled: awssdk.Bool(true)},
-		})
+	_, err := call(ctx, b.onDB, op, b.db.UpdateTimeToLive, &dynamodb.UpdateTimeToLiveInput{
+		TableName:               &table,
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: &attribute, Enabled: awssdk.Bool(true)},
 	})
 	if unsupported(err) {
 		return b.unknown(op)
@@ -73,9 +65,7 @@ func (b *Backend) updateTimeToLive(ctx context.Context, op, table, attribute str
 // which it was switched on; empty: none.
 func (b *Backend) timeToLive(ctx context.Context, table string) (string, error) {
 	op := "DescribeTimeToLive " + table
-	out, err := call(ctx, b.onDB, op, func(ctx context.Context) (*dynamodb.DescribeTimeToLiveOutput, error) {
-		return b.db.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
-	})
+	out, err := call(ctx, b.onDB, op, b.db.DescribeTimeToLive, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
 	if err != nil || out.TimeToLiveDescription == nil {
 		return "", err
 	}

@@ -25,9 +25,7 @@ func (t *table) Transact(ctx context.Context, token string, actions []backend.Ac
 	for i, a := range actions {
 		in.TransactItems[i] = t.action(a)
 	}
-	out, err := call(ctx, t.b.onDB, op, func(ctx context.Context) (*dynamodb.TransactWriteItemsOutput, error) {
-		return t.b.db.TransactWriteItems(ctx, in)
-	})
+	out, err := call(ctx, t.b.onDB, op, t.b.db.TransactWriteItems, in)
 	if err != nil {
 		return backend.Units{}, transactError(err, len(actions))
 	}
