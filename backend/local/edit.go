@@ -49,11 +49,6 @@ type edit struct {
 	shards []*openShard // those that the edit appended to
 }
 
-func (t *tx) edit(b *Backend, table string) (*edit, error) {
-	def, err := t.table(table)
-	return &edit{tx: t, b: b, def: def}, err
-}
-
 // step is one write, looked at and not yet done.
 type step struct {
 	draft

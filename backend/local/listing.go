@@ -17,14 +17,12 @@ const selectShards = `SELECT id, parent FROM shards
 WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
 
 // Shards lists a page of shards, in the order in which they were opened.
-func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
-	op := "Shards " + s.table
-	var page backend.ShardPage
-	start, err := shardNumber(after)
-	if err != nil {
-		return page, s.b.wrap(op, err)
-	}
-	err = s.b.read(ctx, op, func(t *tx) error {
+func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPage, err error) {
+	err = s.b.read(ctx, "Shards "+s.table, func(t *tx) error {
+		start, err := shardNumber(after)
+		if err != nil {
+			return err
+		}
 		def, err := t.stream(s.table)
 		if err != nil {
 			return err
@@ -44,10 +42,7 @@ func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, e
 		}
 		return nil
 	})
-	if err != nil {
-		return backend.ShardPage{}, err
-	}
-	return page, nil
+	return page, err
 }
 
 // The children of a shard are younger than it.
@@ -56,17 +51,15 @@ WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= 
 
 // Children lists the children of a shard, and nothing else. They are there from
 // the moment on at which it ends.
-func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]backend.Shard, error) {
-	op := "Children " + s.table
-	num, err := shardNumber(parent)
-	if err == nil && parent == "" {
-		err = invalid("the parent has no name")
-	}
-	if err != nil {
-		return nil, s.b.wrap(op, err)
-	}
-	var children []backend.Shard
-	err = s.b.read(ctx, op, func(t *tx) error {
+func (s *stream) Children(ctx context.Context, streamARN, parent string) (children []backend.Shard, err error) {
+	err = s.b.read(ctx, "Children "+s.table, func(t *tx) error {
+		num, err := shardNumber(parent)
+		if err == nil && parent == "" {
+			err = invalid("the parent has no name")
+		}
+		if err != nil {
+			return err
+		}
 		def, err := t.streamOf(s.table, streamARN)
 		if err != nil {
 			return err

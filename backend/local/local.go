@@ -133,9 +133,6 @@ func (b *Backend) connect(fresh settings) error {
 	return b.startCheckpoints(ctx)
 }
 
-// Table returns the table of a name.
-func (b *Backend) Table(name string) backend.Table { return &table{b: b, name: name} }
-
 // Stream returns the stream of a table.
 func (b *Backend) Stream(table string) backend.Stream { return &stream{b: b, table: table} }
 

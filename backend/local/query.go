@@ -79,17 +79,12 @@ const (
 )
 
 // Query reads a page of one partition of the table or its index.
-func (tb *table) Query(ctx context.Context, q backend.Query) (backend.Page, error) {
-	op := "Query " + tb.name
-	var page backend.Page
+func (tb *table) Query(ctx context.Context, q backend.Query) (page backend.Page, err error) {
 	if err := checkQuery(q); err != nil {
-		return page, tb.b.wrap(op, err)
+		return page, err
 	}
-	err := tb.b.read(ctx, op, func(t *tx) error {
-		def, err := t.table(tb.name)
+	err = tb.read(ctx, func(t *tx, def *tableDef) (err error) {
 		switch {
-		case err != nil:
-			return err
 		case q.Index == "":
 			page, err = t.queryItems(def, q)
 		case def.spec.Index == nil || def.spec.Index.Name != q.Index:
@@ -172,11 +167,9 @@ WHERE tbl = ? AND hash <= ? AND (hash, pk, sk) > (?, ?, ?) ORDER BY hash, pk, sk
 
 // Scan reads a page of the table, or of one of its segments: partition keys
 // whose hashes are in one range.
-func (tb *table) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) {
-	op := "Scan " + tb.name
-	var page backend.Page
+func (tb *table) Scan(ctx context.Context, s backend.Scan) (page backend.Page, err error) {
 	if err := checkScan(s); err != nil {
-		return page, tb.b.wrap(op, err)
+		return page, err
 	}
 	segments := int64(max(s.Segments, 1))
 	low := int64(s.Segment) * (maxHash + 1) / segments
@@ -185,15 +178,11 @@ func (tb *table) Scan(ctx context.Context, s backend.Scan) (backend.Page, error)
 	if s.After != (backend.Key{}) {
 		hash := hashOf(s.After.PK)
 		if hash < low || hash > high {
-			return page, tb.b.wrap(op, invalid("the exclusive start key is not in segment %d of %d", s.Segment, segments))
+			return page, invalid("the exclusive start key is not in segment %d of %d", s.Segment, segments)
 		}
 		start = []any{hash, s.After.PK, s.After.SK}
 	}
-	err := tb.b.read(ctx, op, func(t *tx) error {
-		def, err := t.table(tb.name)
-		if err != nil {
-			return err
-		}
+	err = tb.read(ctx, func(t *tx, def *tableDef) error {
 		rows, err := t.rows(selectSegment, append([]any{def.id, high}, start...)...)
 		if err != nil {
 			return err

@@ -24,16 +24,14 @@ const upkeepStep = 100
 
 func (q *queue) op(call string) string { return call + " " + q.name }
 
-// invalid is the error of a call that is wrong as a whole.
-func (q *queue) invalid(call, code, format string, args ...any) error {
-	return &backend.Error{Op: q.op(call), Kind: backend.KindInvalid,
-		Err: fmt.Errorf("%s: %w", code, fmt.Errorf(format, args...))}
-}
-
-// write runs f with the queue's row in a transaction.
-func (q *queue) write(ctx context.Context, call string, f func(*tx, queueRow) error) error {
+// write runs f with the queue's row in a transaction, unless the call is wrong as
+// a whole: then refused says why.
+func (q *queue) write(ctx context.Context, call string, refused error, f func(*tx, queueRow) error) error {
+	if refused != nil {
+		return q.b.wrap(q.op(call), refused)
+	}
 	return q.b.write(ctx, q.op(call), func(t *tx) error {
-		row, err := needQueue(t, q.op(call), q.name)
+		row, err := t.queue(q.name)
 		if err != nil {
 			return err
 		}
@@ -43,7 +41,7 @@ func (q *queue) write(ctx context.Context, call string, f func(*tx, queueRow) er
 
 func (q *queue) read(ctx context.Context, call string, f func(*tx, queueRow) error) error {
 	return q.b.read(ctx, q.op(call), func(t *tx) error {
-		row, err := needQueue(t, q.op(call), q.name)
+		row, err := t.queue(q.name)
 		if err != nil {
 			return err
 		}
@@ -51,13 +49,13 @@ func (q *queue) read(ctx context.Context, call string, f func(*tx, queueRow) err
 	})
 }
 
-// checkBatch reports a batch that is wrong as a whole.
-func (q *queue) checkBatch(call string, entries int) error {
+// checkEntries reports a batch of a length that SQS does not take.
+func checkEntries(n int) error {
 	switch {
-	case entries == 0:
-		return q.invalid(call, "EmptyBatchRequest", "the batch has no entries")
-	case entries > backend.MaxQueueBatch:
-		return q.invalid(call, "TooManyEntriesInBatchRequest", "the batch has %d entries, at most %d are allowed", entries, backend.MaxQueueBatch)
+	case n == 0:
+		return invalid("EmptyBatchRequest: the batch has no entries")
+	case n > backend.MaxQueueBatch:
+		return invalid("TooManyEntriesInBatchRequest: the batch has %d entries, at most %d are allowed", n, backend.MaxQueueBatch)
 	}
 	return nil
 }

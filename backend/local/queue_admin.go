@@ -2,8 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -40,9 +38,9 @@ func (b *Backend) Queue(name string) backend.Queue { return &queue{b: b, name: n
 // CreateQueue makes a queue. An existing name is KindExists, a dead-letter
 // queue that does not exist KindNotFound.
 func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
-	op := "create queue " + spec.Name
+	op := "CreateQueue " + spec.Name
 	if err := checkQueueSpec(spec); err != nil {
-		return &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
+		return b.wrap(op, err)
 	}
 	return b.write(ctx, op, func(t *tx) error {
 		if dead := spec.DeadLetterQueue; dead != "" {
@@ -51,15 +49,14 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 				return err
 			}
 			if !found {
-				return &backend.Error{Op: op, Kind: backend.KindNotFound,
-					Err: fmt.Errorf("its dead-letter queue %s does not exist: create that first", dead)}
+				return fail(backend.KindNotFound, "its dead-letter queue %s does not exist: create that first", dead)
 			}
 		}
 		added, err := t.exec(`INSERT INTO queues (name, nonce, visibility_s, retention_s, dead_letter, max_receives)
 			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
 			spec.Name, rand.Int64(), spec.VisibilitySeconds, spec.RetentionSeconds, spec.DeadLetterQueue, spec.MaxReceiveCount)
 		if err == nil && added == 0 {
-			return &backend.Error{Op: op, Kind: backend.KindExists}
+			return fail(backend.KindExists, "there is a queue %q", spec.Name)
 		}
 		return err
 	})
@@ -68,19 +65,19 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 func checkQueueSpec(s backend.QueueSpec) error {
 	switch {
 	case !queueNamePattern.MatchString(s.Name) || len(s.Name) > maxQueueNameLen:
-		return fmt.Errorf("the name has to be 1 to %d letters, digits, - and _, %s at the end included", maxQueueNameLen, fifoSuffix)
+		return invalid("the name has to be 1 to %d letters, digits, - and _, %s at the end included", maxQueueNameLen, fifoSuffix)
 	case s.VisibilitySeconds < 0 || s.VisibilitySeconds > maxVisibilityS:
-		return fmt.Errorf("VisibilitySeconds is %d, want 0 to %d", s.VisibilitySeconds, maxVisibilityS)
+		return invalid("VisibilitySeconds is %d, want 0 to %d", s.VisibilitySeconds, maxVisibilityS)
 	case s.RetentionSeconds < minRetentionS || s.RetentionSeconds > maxRetentionS:
-		return fmt.Errorf("RetentionSeconds is %d, want %d to %d", s.RetentionSeconds, minRetentionS, maxRetentionS)
+		return invalid("RetentionSeconds is %d, want %d to %d", s.RetentionSeconds, minRetentionS, maxRetentionS)
 	case s.DeadLetterQueue == "" && s.MaxReceiveCount != 0:
-		return errors.New("MaxReceiveCount is set without a DeadLetterQueue")
+		return invalid("MaxReceiveCount is set without a DeadLetterQueue")
 	case s.DeadLetterQueue == "":
 		return nil
 	case s.MaxReceiveCount < 1 || s.MaxReceiveCount > maxMaxReceives:
-		return fmt.Errorf("MaxReceiveCount is %d, want 1 to %d", s.MaxReceiveCount, maxMaxReceives)
+		return invalid("MaxReceiveCount is %d, want 1 to %d", s.MaxReceiveCount, maxMaxReceives)
 	case isFIFO(s.DeadLetterQueue) != isFIFO(s.Name):
-		return fmt.Errorf("the dead-letter queue %s is not of the same type: both names end in %s, or neither", s.DeadLetterQueue, fifoSuffix)
+		return invalid("the dead-letter queue %s is not of the same type: both names end in %s, or neither", s.DeadLetterQueue, fifoSuffix)
 	}
 	return nil
 }
@@ -89,9 +86,8 @@ func isFIFO(name string) bool { return strings.HasSuffix(name, fifoSuffix) }
 
 // DescribeQueue tells how an existing queue is made.
 func (b *Backend) DescribeQueue(ctx context.Context, name string) (spec backend.QueueSpec, err error) {
-	op := "describe queue " + name
-	err = b.read(ctx, op, func(t *tx) error {
-		q, err := needQueue(t, op, name)
+	err = b.read(ctx, "DescribeQueue "+name, func(t *tx) error {
+		q, err := t.queue(name)
 		spec = q.spec
 		return err
 	})
@@ -101,9 +97,8 @@ func (b *Backend) DescribeQueue(ctx context.Context, name string) (spec backend.
 // DeleteQueue removes a queue and all in it. Queues that have it as their
 // dead-letter queue then keep what would have moved there.
 func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
-	op := "delete queue " + name
-	return b.write(ctx, op, func(t *tx) error {
-		q, err := needQueue(t, op, name)
+	return b.write(ctx, "DeleteQueue "+name, func(t *tx) error {
+		q, err := t.queue(name)
 		if err != nil {
 			return err
 		}
@@ -139,10 +134,11 @@ func findQueue(t *tx, name string) (q queueRow, found bool, err error) {
 	return q, found, err
 }
 
-func needQueue(t *tx, op, name string) (queueRow, error) {
+// queue reads the row of a queue that has to be there.
+func (t *tx) queue(name string) (queueRow, error) {
 	q, found, err := findQueue(t, name)
 	if err == nil && !found {
-		err = &backend.Error{Op: op, Kind: backend.KindNotFound, Err: fmt.Errorf("no queue %s", name)}
+		err = fail(backend.KindNotFound, "there is no queue %q", name)
 	}
 	return q, err
 }

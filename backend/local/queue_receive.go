@@ -11,8 +11,8 @@ import (
 // on a FIFO queue that is the group with the oldest message, of which it takes
 // as many as it may before it goes on to the next group, as SQS does.
 func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
-	if err := q.checkReceive(max, wait, visibility); err != nil {
-		return nil, err
+	if err := checkReceive(max, wait, visibility); err != nil {
+		return nil, q.b.wrap(q.op("Receive"), err)
 	}
 	got, err := q.receive(ctx, max, visibility)
 	if err != nil || len(got) > 0 || wait == 0 {
@@ -39,15 +39,14 @@ func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 	}
 }
 
-func (q *queue) checkReceive(max int, wait, visibility time.Duration) error {
-	const code = "InvalidParameterValue"
+func checkReceive(max int, wait, visibility time.Duration) error {
 	switch {
 	case max < 1 || max > backend.MaxQueueBatch:
-		return q.invalid("Receive", code, "max is %d, want 1 to %d", max, backend.MaxQueueBatch)
+		return invalid("InvalidParameterValue: max is %d, want 1 to %d", max, backend.MaxQueueBatch)
 	case wait < 0 || wait > backend.MaxWait || wait%time.Second != 0:
-		return q.invalid("Receive", code, "wait is %v, want whole seconds, at most %v", wait, backend.MaxWait)
+		return invalid("InvalidParameterValue: wait is %v, want whole seconds, at most %v", wait, backend.MaxWait)
 	case visibility < time.Second || visibility > backend.MaxVisibility || visibility%time.Second != 0:
-		return q.invalid("Receive", code, "visibility is %v, want whole seconds, 1s to %v", visibility, backend.MaxVisibility)
+		return invalid("InvalidParameterValue: visibility is %v, want whole seconds, 1s to %v", visibility, backend.MaxVisibility)
 	}
 	return nil
 }
@@ -99,7 +98,7 @@ func (q *queue) pause(ctx context.Context, changed <-chan struct{}, deadline <-c
 // receive takes what is there.
 func (q *queue) receive(ctx context.Context, max int, visibility time.Duration) (got []backend.Delivery, err error) {
 	for more := true; more && len(got) == 0; {
-		err = q.write(ctx, "Receive", func(t *tx, row queueRow) error {
+		err = q.write(ctx, "Receive", nil, func(t *tx, row queueRow) error {
 			if !q.registered.Load() {
 				if err := registerProcess(t); err != nil {
 					return err

@@ -22,10 +22,7 @@ const (
 
 // Send implements [backend.Queue].
 func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) (failed []backend.EntryError, err error) {
-	if err := q.checkSend(entries); err != nil {
-		return nil, err
-	}
-	err = q.write(ctx, "Send", func(t *tx, row queueRow) error {
+	err = q.write(ctx, "Send", checkSend(entries), func(t *tx, row queueRow) error {
 		failed = nil
 		stored := 0
 		for i, e := range entries {
@@ -49,8 +46,8 @@ func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) (failed [
 	return failed, err
 }
 
-func (q *queue) checkSend(entries []backend.SendEntry) error {
-	if err := q.checkBatch("Send", len(entries)); err != nil {
+func checkSend(entries []backend.SendEntry) error {
+	if err := checkEntries(len(entries)); err != nil {
 		return err
 	}
 	size := 0
@@ -58,7 +55,7 @@ func (q *queue) checkSend(entries []backend.SendEntry) error {
 		size += len(e.Body) + attributeBytes(e.Attributes)
 	}
 	if size > backend.MaxQueueBytes {
-		return q.invalid("Send", "BatchRequestTooLong", "the batch has %d bytes, at most %d are allowed", size, backend.MaxQueueBytes)
+		return invalid("BatchRequestTooLong: the batch has %d bytes, at most %d are allowed", size, backend.MaxQueueBytes)
 	}
 	return nil
 }

@@ -8,12 +8,8 @@ import (
 )
 
 // Delete implements [backend.Queue].
-func (q *queue) Delete(ctx context.Context, receipts []string) (failed []backend.EntryError, err error) {
-	if err := q.checkBatch("Delete", len(receipts)); err != nil {
-		return nil, err
-	}
-	err = q.settle(ctx, "Delete", receipts, (*settling).delete, &failed)
-	return failed, err
+func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryError, error) {
+	return q.settle(ctx, "Delete", receipts, (*settling).delete)
 }
 
 // delete removes a message, or finds why it cannot.
@@ -38,18 +34,14 @@ func (s *settling) delete(i int, r receipt) error {
 }
 
 // ChangeVisibility implements [backend.Queue].
-func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.VisibilityChange) (failed []backend.EntryError, err error) {
-	if err := q.checkBatch("ChangeVisibility", len(changes)); err != nil {
-		return nil, err
-	}
+func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.VisibilityChange) ([]backend.EntryError, error) {
 	receipts := make([]string, len(changes))
 	for i, c := range changes {
 		receipts[i] = c.Receipt
 	}
-	err = q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, r receipt) error {
+	return q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, r receipt) error {
 		return s.change(i, r, changes[i].Timeout)
-	}, &failed)
-	return failed, err
+	})
 }
 
 // change hides a message for another while, or finds why it cannot.
@@ -95,8 +87,10 @@ func (s *settling) fail(i int, code, format string, args ...any) {
 }
 
 // settle runs f for each receipt that may be one of this queue.
-func (q *queue) settle(ctx context.Context, call string, receipts []string, f func(*settling, int, receipt) error, failed *[]backend.EntryError) error {
-	return q.write(ctx, call, func(t *tx, row queueRow) error {
+func (q *queue) settle(
+	ctx context.Context, call string, receipts []string, f func(*settling, int, receipt) error,
+) (failed []backend.EntryError, err error) {
+	err = q.write(ctx, call, checkEntries(len(receipts)), func(t *tx, row queueRow) error {
 		s := &settling{queueRow: row, t: t, touched: groups{}}
 		for i, text := range receipts {
 			r, ok := parseReceipt(text, row.nonce)
@@ -108,12 +102,13 @@ func (q *queue) settle(ctx context.Context, call string, receipts []string, f fu
 				return err
 			}
 		}
-		*failed = s.failed
+		failed = s.failed
 		if len(s.touched) > 0 || !row.fifo {
 			t.wake(queueTopic(q.name)) // a group may be free, a message visible sooner
 		}
 		return row.refreshAll(t, s.touched)
 	})
+	return failed, err
 }
 
 // find reads the message of a receipt, nil where it is gone.

@@ -39,13 +39,12 @@ func (t *tx) streamOf(table, arn string) (*tableDef, error) {
 // Iterator opens a shard at a position. A position is trimmed once a record
 // that it would read is; after the last of the trimmed ones it is still good.
 func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backend.Position) (string, error) {
-	op := "Iterator " + s.table
-	num, err := shardNumber(shard)
-	if err != nil {
-		return "", s.b.wrap(op, err)
-	}
-	it := iterator{shard: num}
-	err = s.b.read(ctx, op, func(t *tx) error {
+	var it iterator
+	err := s.b.read(ctx, "Iterator "+s.table, func(t *tx) error {
+		num, err := shardNumber(shard)
+		if err != nil {
+			return err
+		}
 		def, err := t.streamOf(s.table, streamARN)
 		if err != nil {
 			return err
@@ -54,7 +53,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 		if err != nil {
 			return err
 		}
-		it.table, it.issued = def.id, t.now
+		it = iterator{table: def.id, shard: num, issued: t.now}
 		return it.place(t, listed, at)
 	})
 	if err != nil {
@@ -97,17 +96,15 @@ func errTrimmed() error {
 const selectRecords = "SELECT num, created_at, event, pk, sk, size, image FROM records WHERE shard = ? AND num > ? ORDER BY num"
 
 // Records reads on from an iterator.
-func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (backend.RecordPage, error) {
-	op := "Records " + s.table
-	it, ok := parseIterator(iteratorText)
-	switch {
-	case !ok:
-		return backend.RecordPage{}, s.b.wrap(op, invalid("invalid shard iterator"))
-	case limit < 1 || limit > backend.MaxRecords:
-		return backend.RecordPage{}, s.b.wrap(op, invalid("limit is %d, want 1 to %d", limit, backend.MaxRecords))
-	}
-	var page backend.RecordPage
-	err := s.b.read(ctx, op, func(t *tx) error {
+func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (page backend.RecordPage, err error) {
+	err = s.b.read(ctx, "Records "+s.table, func(t *tx) error {
+		it, ok := parseIterator(iteratorText)
+		switch {
+		case !ok:
+			return invalid("invalid shard iterator")
+		case limit < 1 || limit > backend.MaxRecords:
+			return invalid("limit is %d, want 1 to %d", limit, backend.MaxRecords)
+		}
 		def, err := t.stream(s.table)
 		if err != nil {
 			return err
@@ -132,10 +129,7 @@ func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (b
 		}
 		return nil
 	})
-	if err != nil {
-		return backend.RecordPage{}, err
-	}
-	return page, nil
+	return page, err
 }
 
 // read reads a page of records and moves the iterator on.

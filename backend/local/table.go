@@ -7,31 +7,56 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// table implements [backend.Table].
+// table implements [backend.Table]. Its errors have no op: see [Backend.Table].
 type table struct {
 	b    *Backend
 	name string
 }
 
-// Get reads one item.
-func (tb *table) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {
-	var s stored
-	err := tb.b.read(ctx, "Get "+tb.name, func(t *tx) error {
+// Table returns the table of a name.
+func (b *Backend) Table(name string) backend.Table {
+	return backend.Intercept(&table{b, name}, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
+		return b.wrap(call.Op+" "+name, next(ctx))
+	})
+}
+
+// read runs f with the table's definition in a transaction that reads.
+func (tb *table) read(ctx context.Context, f func(*tx, *tableDef) error) error {
+	return tb.b.read(ctx, "", func(t *tx) error {
 		def, err := t.table(tb.name)
 		if err != nil {
 			return err
 		}
+		return f(t, def)
+	})
+}
+
+// edit runs f in a transaction that writes to the table.
+func (tb *table) edit(ctx context.Context, f func(*edit) error) error {
+	return tb.b.write(ctx, "", func(t *tx) error {
+		def, err := t.table(tb.name)
+		if err != nil {
+			return err
+		}
+		return f(&edit{tx: t, b: tb.b, def: def})
+	})
+}
+
+// Get reads one item.
+func (tb *table) Get(ctx context.Context, key backend.Key) (item backend.Item, units backend.Units, err error) {
+	err = tb.read(ctx, func(t *tx, def *tableDef) error {
 		if err := def.checkKey(key); err != nil {
 			return err
 		}
-		s, err = t.stored(def, key)
+		s, err := t.stored(def, key)
+		if err != nil {
+			return err
+		}
+		units.Read = readUnits(s.size)
+		item, err = s.item()
 		return err
 	})
-	if err != nil {
-		return nil, backend.Units{}, err
-	}
-	item, err := s.item()
-	return item, backend.Units{Read: readUnits(s.size)}, tb.b.wrap("Get "+tb.name, err)
+	return item, units, err
 }
 
 // maxBatchBytes bounds the answer of a BatchGet. Source: DynamoDB API reference.
@@ -39,15 +64,10 @@ const maxBatchBytes = 16 << 20
 
 // BatchGet reads distinct keys.
 func (tb *table) BatchGet(ctx context.Context, keys []backend.Key) (items []backend.Item, unprocessed []backend.Key, units backend.Units, err error) {
-	op := "BatchGet " + tb.name
 	if err := checkBatch(len(keys), backend.MaxBatchGet); err != nil {
-		return nil, nil, units, tb.b.wrap(op, err)
+		return nil, nil, units, err
 	}
-	err = tb.b.read(ctx, op, func(t *tx) error {
-		def, err := t.table(tb.name)
-		if err != nil {
-			return err
-		}
+	err = tb.read(ctx, func(t *tx, def *tableDef) error {
 		if err := def.checkDistinct(keys); err != nil {
 			return err
 		}
@@ -58,7 +78,7 @@ func (tb *table) BatchGet(ctx context.Context, keys []backend.Key) (items []back
 				return err
 			}
 			if total += s.size; total > maxBatchBytes {
-				unprocessed = append(unprocessed, keys[i:]...)
+				unprocessed = keys[i:]
 				return nil
 			}
 			units.Read += readUnits(s.size)
@@ -73,10 +93,7 @@ func (tb *table) BatchGet(ctx context.Context, keys []backend.Key) (items []back
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, nil, backend.Units{}, err
-	}
-	return items, unprocessed, units, nil
+	return items, unprocessed, units, err
 }
 
 func checkBatch(n, limit int) error {
@@ -103,22 +120,16 @@ func (d *tableDef) checkDistinct(keys []backend.Key) error {
 var errCondition = errors.New("the conditional request failed")
 
 // Put writes one item if the condition holds.
-func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
-	op := "Put " + tb.name
+func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.Condition) (units backend.Units, err error) {
 	d, err := newDraft(item)
 	if err != nil {
-		return backend.Units{}, tb.b.wrap(op, err)
+		return units, err
 	}
 	condition, err = normalCondition(condition)
 	if err != nil {
-		return backend.Units{}, tb.b.wrap(op, err)
+		return units, err
 	}
-	var units backend.Units
-	err = tb.b.write(ctx, op, func(t *tx) error {
-		e, err := t.edit(tb.b, tb.name)
-		if err != nil {
-			return err
-		}
+	err = tb.edit(ctx, func(e *edit) error {
 		s, err := e.look(d)
 		if err != nil {
 			return err
@@ -133,10 +144,7 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 		units.Write += indexUnits
 		return err
 	})
-	if err != nil {
-		return backend.Units{}, err
-	}
-	return units, nil
+	return units, err
 }
 
 // allows reports whether a condition holds of what is under the step's key, and
@@ -163,24 +171,19 @@ func normalCondition(c backend.Condition) (backend.Condition, error) {
 }
 
 // BatchWrite puts and deletes distinct keys.
-func (tb *table) BatchWrite(ctx context.Context, writes []backend.Write) (unprocessed []backend.Write, units backend.Units, err error) {
-	op := "BatchWrite " + tb.name
+func (tb *table) BatchWrite(ctx context.Context, writes []backend.Write) (_ []backend.Write, units backend.Units, err error) {
 	if err := checkBatch(len(writes), backend.MaxBatchWrite); err != nil {
-		return nil, units, tb.b.wrap(op, err)
+		return nil, units, err
 	}
 	drafts := make([]draft, len(writes))
 	for i, w := range writes {
 		if w.Put == nil {
 			drafts[i] = draft{key: w.Delete}
 		} else if drafts[i], err = newDraft(w.Put); err != nil {
-			return nil, units, tb.b.wrap(op, err)
+			return nil, units, err
 		}
 	}
-	err = tb.b.write(ctx, op, func(t *tx) error {
-		e, err := t.edit(tb.b, tb.name)
-		if err != nil {
-			return err
-		}
+	err = tb.edit(ctx, func(e *edit) error {
 		steps := make([]step, len(drafts))
 		keys := make([]backend.Key, len(drafts))
 		for i, d := range drafts {
@@ -197,8 +200,5 @@ func (tb *table) BatchWrite(ctx context.Context, writes []backend.Write) (unproc
 		units.Write += indexUnits
 		return err
 	})
-	if err != nil {
-		return nil, backend.Units{}, err
-	}
-	return nil, units, nil
+	return nil, units, err
 }

@@ -29,23 +29,17 @@ type plan struct {
 }
 
 // Transact writes all actions, or nothing.
-func (tb *table) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
-	op := "Transact " + tb.name
+func (tb *table) Transact(ctx context.Context, token string, actions []backend.Action) (units backend.Units, err error) {
 	plans, err := planAll(token, actions)
 	if err != nil {
-		return backend.Units{}, tb.b.wrap(op, err)
+		return units, err
 	}
-	var units backend.Units
-	err = tb.b.write(ctx, op, func(t *tx) error {
-		e, err := t.edit(tb.b, tb.name)
-		if err != nil {
-			return err
-		}
+	err = tb.edit(ctx, func(e *edit) error {
 		digest, err := digestOf(e.def.id, plans)
 		if err != nil {
 			return err
 		}
-		seen, err := t.tokenSeen(token, digest)
+		seen, err := e.tokenSeen(token, digest)
 		if err != nil {
 			return err
 		}
@@ -57,12 +51,9 @@ func (tb *table) Transact(ctx context.Context, token string, actions []backend.A
 		if err != nil {
 			return err
 		}
-		return t.rememberToken(token, digest)
+		return e.rememberToken(token, digest)
 	})
-	if err != nil {
-		return backend.Units{}, err
-	}
-	return units, nil
+	return units, err
 }
 
 func planAll(token string, actions []backend.Action) ([]plan, error) {
