@@ -43,11 +43,14 @@ func (r *recorder) got() []string {
 }
 
 // run starts a worker; stop ends it and waits.
-func run(t *testing.T, q backend.Queue, h Handler, o Options) (w *Worker, stop func()) {
+func run(t *testing.T, q backend.Queue, h Handler, o Options, prepare ...func(*Worker)) (w *Worker, stop func()) {
 	t.Helper()
 	w, err := New(q, h, o)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(w)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -302,7 +305,7 @@ func TestQ7Q8FailureStopsItsLaneOnly(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff([]string{"hide a2 0s", "hide a3 0s"}, back); diff != "" {
-			t.Errorf("given back (-want +got):\n%s", diff)
+			t.Errorf("released (-want +got):\n%s", diff)
 		}
 	})
 }
@@ -333,7 +336,7 @@ func TestQ5Q7ReceivedAgainWhileItIsBeingHidden(t *testing.T) {
 		if diff := cmp.Diff([]string{"a1", "a1", "a2"}, h.got()); diff != "" {
 			t.Errorf("handled (-want +got):\n%s", diff)
 		}
-		if s := w.Stats(); s.Duplicates == 0 || s.GivenBack == 0 || s.Deleted != 2 {
+		if s := w.Stats(); s.Duplicates == 0 || s.Released == 0 || s.Deleted != 2 {
 			t.Errorf("stats %+v: the case did not come up", s)
 		}
 	})
@@ -396,7 +399,7 @@ func TestQ10Drain(t *testing.T) {
 			t.Errorf("drain took %v, the handler had 11 s to go", took)
 		}
 		s := w.Stats()
-		if s.Delivered != 1 || s.Deleted != 1 || s.GivenBack != 7 || s.InFlight != 0 || s.Extended == 0 {
+		if s.Delivered != 1 || s.Deleted != 1 || s.Released != 7 || s.InFlight != 0 || s.Extended == 0 {
 			t.Errorf("stats %+v", s)
 		}
 		var back []string
@@ -406,7 +409,7 @@ func TestQ10Drain(t *testing.T) {
 			}
 		}
 		if len(back) != 7 || !slices.IsSorted(back) {
-			t.Errorf("given back as %v", back)
+			t.Errorf("released as %v", back)
 		}
 		if d, _ := q.Depth(t.Context()); d != (backend.Depth{Visible: 7}) {
 			t.Errorf("queue holds %+v", d)
@@ -512,7 +515,7 @@ func TestQ15QueueGoneAndBack(t *testing.T) {
 		fails := strings.Count(logged.String(), "receiving messages fails, trying again")
 		again := strings.Count(logged.String(), "receiving messages works again")
 		if fails != 1 || again != 1 || strings.Count(logged.String(), "token expired") != 1 {
-			t.Errorf("told %d times of the trouble and %d times of its end:\n%s", fails, again, logged.String())
+			t.Errorf("the log says %d times that it fails and %d times that it works again:\n%s", fails, again, logged.String())
 		}
 		down.Store(true)
 		other, err := New(q, h, Options{})
@@ -525,9 +528,9 @@ func TestQ15QueueGoneAndBack(t *testing.T) {
 	})
 }
 
-// An outage that outlasts the visibility of a hundred messages in hand, whose
+// An outage that outlasts the visibility of a hundred messages in flight, whose
 // receipts are refused after it, takes a few lines of the log.
-func TestOutageIsToldOfOnce(t *testing.T) {
+func TestOutageIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q, h := newFakeQueue(), &recorder{do: func(context.Context, backend.Delivery) error {
@@ -559,7 +562,7 @@ func TestOutageIsToldOfOnce(t *testing.T) {
 			fails := strings.Count(logged.String(), what+" fails, trying again")
 			again := strings.Count(logged.String(), what+" works again")
 			if fails < 1 || fails > 2 || again != 1 { // one for each kind of error
-				t.Errorf("%s: told %d times of the trouble and %d times of its end", what, fails, again)
+				t.Errorf("%s: the log says %d times that it fails and %d times that it works again", what, fails, again)
 			}
 		}
 		if n := strings.Count(logged.String(), "\n"); n > 10 {
@@ -581,7 +584,7 @@ func TestIdleSince(t *testing.T) {
 		defer stop()
 		wait(9 * time.Second)
 		if _, idle := w.IdleSince(); idle {
-			t.Error("idle with a message in hand")
+			t.Error("idle with a message in flight")
 		}
 		wait(10 * time.Second)
 		if since, idle := w.IdleSince(); !idle || time.Since(since) < 5*time.Second {

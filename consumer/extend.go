@@ -8,14 +8,14 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// A message is extended between three and four eighths of its visibility: the
-// extender looks every eighth.
+// A message is extended when between three and four eighths of its visibility
+// have passed: every eighth the extender looks for messages that are due.
 func extendAfter(visibility time.Duration) time.Duration  { return visibility * 3 / 8 }
 func extendPeriod(visibility time.Duration) time.Duration { return visibility / 8 }
 
-const extender = "all in hand"
+const extender = "all messages in flight"
 
-// extend keeps everything in hand out of sight until ctx is done.
+// extend keeps every message in flight hidden until ctx is done.
 func (w *Worker) extend(ctx context.Context) {
 	ticker := time.NewTicker(extendPeriod(w.opts.Visibility))
 	defer ticker.Stop()
@@ -25,9 +25,9 @@ func (w *Worker) extend(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		due := w.hand.due()
+		due := w.inFlight.due()
 		if len(due) == 0 {
-			w.extending.Worked(extender) // what failed was settled meanwhile
+			w.extending.Succeeded(extender) // the messages that failed were settled meanwhile
 		}
 		for batch := range slices.Chunk(due, backend.MaxQueueBatch) {
 			w.extendBatch(ctx, batch)
@@ -35,20 +35,12 @@ func (w *Worker) extend(ctx context.Context) {
 	}
 }
 
-// extension is a call that extends a message.
-type extension struct {
-	call
-
-	timeout time.Duration
-}
-
-// due begins and returns what has to be extended now.
-func (h *hand) due() []extension {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// due returns the extensions to be made now, each of which has begun.
+func (f *inFlight) due() (due []call) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	now := time.Now()
-	var due []extension
-	for _, m := range h.messages {
+	for _, m := range f.messages {
 		if m.calling || m.unextended || now.Before(m.extendAt) {
 			continue
 		}
@@ -58,52 +50,49 @@ func (h *hand) due() []extension {
 			continue
 		}
 		m.calling = true
-		due = append(due, extension{call{m, m.Receipt}, min(h.visibility, left)})
+		due = append(due, call{m, m.Receipt, min(f.visibility, left)})
 	}
 	return due
 }
 
-// extendBatch extends a batch. What failed is due again at the next look; what
-// the queue refuses may come again.
-func (w *Worker) extendBatch(ctx context.Context, batch []extension) {
-	changes := make([]backend.VisibilityChange, len(batch))
-	for i, e := range batch {
-		changes[i] = backend.VisibilityChange{Receipt: e.receipt, Timeout: e.timeout}
-	}
-	bounded, cancel := context.WithTimeoutCause(ctx, w.opts.Visibility/4, errNoAnswer)
-	defer cancel()
-	failed, err := w.queue.ChangeVisibility(bounded, changes)
-	w.hand.extended(batch, failed, err == nil)
+// extendBatch makes one call. A message whose extension failed is due again at the
+// next tick; one whose extension the queue refused may come again.
+func (w *Worker) extendBatch(ctx context.Context, batch []call) {
+	var failed []backend.EntryError
+	err := w.extending.Once(ctx, func(ctx context.Context) (err error) {
+		failed, err = w.hide(ctx, batch)
+		return err
+	})
+	w.inFlight.extended(batch, failed, err == nil)
 	for _, e := range failed {
 		err = e
 	}
 	if err != nil {
 		w.extending.Failed(ctx, extender, err)
 	} else {
-		w.extending.Worked(extender)
+		w.extending.Succeeded(extender)
 	}
 }
 
-// extended takes note of what became of extensions, and lets go on what waited
-// for them to end.
-func (h *hand) extended(batch []extension, failed []backend.EntryError, ok bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+// extended records the outcomes of extensions, and ends their calls.
+func (f *inFlight) extended(batch []call, failed []backend.EntryError, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	refused := make(map[int]bool, len(failed))
 	for _, e := range failed {
 		refused[e.Index] = e.SenderFault
 	}
 	now := time.Now()
-	for i, e := range batch {
+	for i, c := range batch {
 		sender, bad := refused[i]
 		switch {
-		case e.Receipt != e.receipt: // received again meanwhile
+		case c.Receipt != c.receipt: // received again meanwhile
 		case ok && !bad:
-			h.stats.Extended++
-			e.extendAt = now.Add(extendAfter(h.visibility))
+			f.stats.Extended++
+			c.extendAt = now.Add(extendAfter(f.visibility))
 		case sender:
-			e.unextended = true
+			c.unextended = true
 		}
-		h.ended(e.held)
+		f.end(c.message)
 	}
 }

@@ -7,40 +7,38 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // handle hands messages to the handler, one at a time, until a drain.
 func (w *Worker) handle(ctx context.Context) {
 	for {
-		m, d := w.hand.next()
+		m, d := w.inFlight.next()
 		if m == nil {
 			return
 		}
-		w.hand.concluded(m, w.judge(ctx, d, w.callHandler(ctx, d)))
+		err := w.callHandler(ctx, d)
+		outcome := w.dispositionAfter(ctx, d, err)
+		if err != nil {
+			w.logFailure(d, err, outcome)
+		}
+		w.inFlight.finish(m, outcome)
 	}
 }
 
-// judge decides what is to become of a message that a handler had, and logs what
-// was no success.
-func (w *Worker) judge(ctx context.Context, d backend.Delivery, err error) fate {
-	if err == nil {
-		return fate{verdict: handled}
+// dispositionAfter returns the disposition of a message whose handler returned
+// err.
+func (w *Worker) dispositionAfter(ctx context.Context, d backend.Delivery, err error) disposition {
+	i := instructionOf(err)
+	switch {
+	case err == nil:
+		return disposition{action: handled}
+	case ctx.Err() != nil: // the drain cut it short, which is not the message's fault
+		return disposition{action: hidden}
+	case i == nil, i.action == deadLettered && w.opts.DeadLetters == nil:
+		return disposition{action: hidden, hide: w.backoff(d.ReceiveCount)}
 	}
-	f := fate{verdict: hidden, hide: w.retryIn(d.ReceiveCount)}
-	switch i := instructionOf(err); {
-	case ctx.Err() != nil: // cut short by the drain, which is not its fault
-		f.hide = 0
-	case i == nil:
-	case i.verb == drop:
-		f = fate{verdict: dropped}
-	case i.verb == deadLetter && w.opts.DeadLetters != nil:
-		f = fate{verdict: letter, reason: i.reason()}
-	case i.verb == retry:
-		f.hide = wholeSecondsUp(i.after)
-	}
-	w.logFailure(d, err, f)
-	return f
+	return disposition{action: i.action, hide: wholeSecondsUp(i.after), reason: i.reason()}
 }
 
 // panicError is a handler's panic.
@@ -60,25 +58,25 @@ func (w *Worker) callHandler(ctx context.Context, d backend.Delivery) (err error
 	return w.handler.Handle(ctx, d)
 }
 
-func (w *Worker) logFailure(d backend.Delivery, err error, f fate) {
+func (w *Worker) logFailure(d backend.Delivery, err error, after disposition) {
 	attrs := []any{"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount, "error", err}
 	if p, ok := err.(*panicError); ok { //nolint:errorlint // made in callHandler, never wrapped
-		w.log.Error("handler panicked", append(attrs, "retry_in", f.hide, "stack", string(p.stack))...)
+		w.log.Error("handler panicked", append(attrs, "retry_in", after.hide, "stack", string(p.stack))...)
 		return
 	}
-	switch f.verdict {
+	switch after.action {
 	case dropped:
 		w.log.Warn("message dropped unhandled", attrs...)
-	case letter:
+	case deadLettered:
 		w.log.Warn("message goes to the dead-letter queue", attrs...)
 	default:
-		w.log.Warn("message failed", append(attrs, "retry_in", f.hide)...)
+		w.log.Warn("message failed", append(attrs, "retry_in", after.hide)...)
 	}
 }
 
-// retryIn is the pause after a message failed, in whole seconds.
-func (w *Worker) retryIn(receiveCount int) time.Duration {
-	return wholeSecondsUp(trouble.Pause(w.opts.BackoffMin, w.opts.BackoffMax, receiveCount))
+// backoff returns the pause after a message failed, in whole seconds.
+func (w *Worker) backoff(receiveCount int) time.Duration {
+	return wholeSecondsUp(retry.Policy{Min: w.opts.BackoffMin, Max: w.opts.BackoffMax}.Pause(receiveCount))
 }
 
 func wholeSecondsUp(d time.Duration) time.Duration {

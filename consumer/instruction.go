@@ -8,49 +8,41 @@ import (
 	"github.com/postroom/postroom/internal/batch"
 )
 
-// Instruction is an error by which a handler says what is to become of its
-// message, where backing off with its receive count is not the right thing. It
-// is found with errors.As, so it may be wrapped.
+// Instruction is an error by which a handler says what to do with its message,
+// where the usual backoff is not the right thing. The worker finds it with
+// errors.As, so it may be wrapped.
 type Instruction struct { //nolint:errname // it is an error only so that Handle has one result
-	verb  verb
-	after time.Duration
-	cause error
+	action action        // hidden, dropped or deadLettered
+	after  time.Duration // hidden for how long
+	cause  error
 }
 
-type verb int
-
-const (
-	retry verb = iota
-	drop
-	deadLetter
-)
-
-// RetryAfter fails a message and has it come again after d, rounded up to whole
-// seconds and at most 12 h after its receipt, instead of after a pause that
-// grows. It is a failure as any other, and counts against the queue's maximum
-// receive count.
+// RetryAfter fails a message that is to come again after d, rounded up to whole
+// seconds and at most 12 h after its receipt, instead of after a growing pause.
+// It counts against the queue's maximum receive count as any other failure does.
 func RetryAfter(d time.Duration, cause error) error {
-	return &Instruction{verb: retry, after: max(0, d), cause: cause}
+	return &Instruction{action: hidden, after: max(0, d), cause: cause}
 }
 
-// Drop has a message deleted unhandled: nobody will ever want it.
-func Drop(cause error) error { return &Instruction{verb: drop, cause: cause} }
+// Drop asks for a message to be deleted unhandled, because nobody will ever want
+// it.
+func Drop(cause error) error { return &Instruction{action: dropped, cause: cause} }
 
-// DeadLetter has a message moved to [Options].DeadLetters at once, with the
-// cause as its attribute [ReasonAttribute], since trying again is of no use.
-// Without such a queue it is a failure as any other, and the queue's own redrive
-// policy moves it in the end.
-func DeadLetter(cause error) error { return &Instruction{verb: deadLetter, cause: cause} }
+// DeadLetter asks for a message to be moved to [Options].DeadLetters at once,
+// because trying again is pointless. The cause travels in [ReasonAttribute].
+// Without such a queue this is a failure like any other, and the queue's own
+// redrive policy moves the message in the end.
+func DeadLetter(cause error) error { return &Instruction{action: deadLettered, cause: cause} }
 
-// ReasonAttribute of a message that a handler had moved to the dead-letter queue
-// says why.
+// ReasonAttribute is the attribute of a dead letter that says why a handler asked
+// for it to be moved.
 const ReasonAttribute = "DeadLetterReason"
 
 func (i *Instruction) Error() string {
-	switch i.verb {
-	case drop:
+	switch i.action {
+	case dropped:
 		return fmt.Sprintf("to be dropped: %v", i.cause)
-	case deadLetter:
+	case deadLettered:
 		return fmt.Sprintf("to the dead-letter queue: %v", i.cause)
 	}
 	return fmt.Sprintf("to be retried in %v: %v", i.after, i.cause)
@@ -59,7 +51,7 @@ func (i *Instruction) Error() string {
 // Unwrap returns the cause.
 func (i *Instruction) Unwrap() error { return i.cause }
 
-// reason is the cause as an attribute of a message.
+// reason returns the cause as the text of an attribute.
 func (i *Instruction) reason() string {
 	if i.cause == nil || i.cause.Error() == "" {
 		return "the handler gave no reason"
@@ -67,16 +59,16 @@ func (i *Instruction) reason() string {
 	return batch.Clean(i.cause.Error(), maxReason)
 }
 
-// instructionOf returns what a handler asked for with its error; of another
-// error nil.
+// instructionOf returns the instruction in a handler's error, nil if there is
+// none.
 func instructionOf(err error) *Instruction {
 	i, _ := errors.AsType[*Instruction](err)
 	return i
 }
 
-// Drops reports whether a handler's error asks to [Drop] its message. Who stands
-// between a worker and a handler counts that as handled.
+// Drops reports whether a handler's error asks to [Drop] its message. A handler
+// that wraps another one should count such an error as success.
 func Drops(err error) bool {
 	i := instructionOf(err)
-	return i != nil && i.verb == drop
+	return i != nil && i.action == dropped
 }

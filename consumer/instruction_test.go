@@ -16,8 +16,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// letterBox is a dead-letter queue that answers as it is told to.
-type letterBox struct {
+// deadLetterBox is a dead-letter queue that answers as it is told to.
+type deadLetterBox struct {
 	fakeQueue
 
 	sent   []backend.SendEntry
@@ -25,7 +25,7 @@ type letterBox struct {
 	calls  int
 }
 
-func (b *letterBox) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
+func (b *deadLetterBox) Send(_ context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls++
@@ -88,7 +88,7 @@ func TestRetryAfterIsTheHandlersPause(t *testing.T) {
 func TestDeadLetterGoesAtOnceWithTheReason(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, h, box := newFakeQueue(), instruct(DeadLetter(errUseless)), &letterBox{}
+		q, h, box := newFakeQueue(), instruct(DeadLetter(errUseless)), &deadLetterBox{}
 		for _, id := range []string{"m1", "m2"} {
 			q.add(id, "g")
 		}
@@ -153,7 +153,7 @@ func TestDeadLetterIsNotLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				q, h, box := newFakeQueue(), instruct(DeadLetter(errUseless)), &letterBox{answer: c.answer}
+				q, h, box := newFakeQueue(), instruct(DeadLetter(errUseless)), &deadLetterBox{answer: c.answer}
 				var logged bytes.Buffer
 				q.add("m", "g")
 				w, stop := run(t, q, h, Options{DeadLetters: box, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
@@ -186,8 +186,8 @@ func TestDeadLetterWithoutAQueueIsAFailure(t *testing.T) {
 	})
 }
 
-// No receive begins while the messages in hand have more bytes than they may.
-func TestMaxBufferedBytes(t *testing.T) {
+// No receive begins while the messages in flight have more bytes than they may.
+func TestMaxBytesInFlight(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newFakeQueue()
@@ -200,7 +200,10 @@ func TestMaxBufferedBytes(t *testing.T) {
 			q.messages[i].Body = strings.Repeat("x", 900)
 			q.messages[i].Attributes = map[string]string{"Attribute": strings.Repeat("y", 91)}
 		}
-		w, stop := run(t, q, h, Options{Concurrency: 1, Receivers: 1, MaxBuffered: 100, MaxBufferedBytes: 15_000})
+		w, stop := run(t, q, h, Options{Concurrency: 1, Receivers: 1}, func(w *Worker) {
+			w.inFlight = newInFlight(w.opts, 100)
+			w.inFlight.maxBytes = 15_000
+		})
 		most := int64(0)
 		for range 100 {
 			wait(time.Second)
@@ -208,7 +211,7 @@ func TestMaxBufferedBytes(t *testing.T) {
 		}
 		stop()
 		if most < 15_000 || most > 25_000 {
-			t.Errorf("%d bytes in hand, want 15,000 and at most ten messages more", most)
+			t.Errorf("%d bytes in flight, want 15,000 and at most ten messages more", most)
 		}
 		if s := w.Stats(); s.Deleted != 60 || s.InFlightBytes != 0 {
 			t.Errorf("stats %+v", s)

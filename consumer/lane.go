@@ -4,38 +4,38 @@ package consumer
 // without a group has a lane of its own.
 type lane struct {
 	key     string
-	waiting []*held
-	busy    bool // one is being handled
+	waiting []*message
+	busy    bool // one of its messages is being handled
 }
 
-// enqueue puts m at the end of its lane.
-func (h *hand) enqueue(m *held) {
+// enqueue appends m to its lane.
+func (f *inFlight) enqueue(m *message) {
 	key := m.GroupID
 	if key == "" {
 		key = "\x00" + m.MessageID // no group has this character in its name
 	}
-	m.lane = h.lanes[key]
+	m.lane = f.lanes[key]
 	if m.lane == nil {
 		m.lane = &lane{key: key}
-		h.lanes[key] = m.lane
+		f.lanes[key] = m.lane
 	}
 	m.state = waiting
 	m.lane.waiting = append(m.lane.waiting, m)
 	if !m.lane.busy && len(m.lane.waiting) == 1 {
-		h.makeReady(m.lane)
+		f.makeReady(m.lane)
 	}
 }
 
-func (h *hand) makeReady(l *lane) {
-	h.ready = append(h.ready, l)
-	h.work.Signal()
+func (f *inFlight) makeReady(l *lane) {
+	f.ready = append(f.ready, l)
+	f.work.Signal()
 }
 
-// take begins the first message of the lane that has been ready for longest.
-func (h *hand) take() *held {
-	l := h.ready[0]
-	h.ready[0] = nil
-	h.ready = h.ready[1:]
+// dequeue takes the first message of the lane that has been ready for longest.
+func (f *inFlight) dequeue() *message {
+	l := f.ready[0]
+	f.ready[0] = nil
+	f.ready = f.ready[1:]
 	m := l.waiting[0]
 	l.waiting[0] = nil
 	l.waiting = l.waiting[1:]
@@ -44,35 +44,36 @@ func (h *hand) take() *held {
 	return m
 }
 
-// free lets a lane go on after one of its messages.
-func (h *hand) free(l *lane) {
+// advance lets a lane go on after one of its messages.
+func (f *inFlight) advance(l *lane) {
 	l.busy = false
 	if len(l.waiting) > 0 {
-		h.makeReady(l)
+		f.makeReady(l)
 		return
 	}
-	delete(h.lanes, l.key)
+	delete(f.lanes, l.key)
 }
 
-// giveBackLane gives back what waits in a lane, in order.
-func (h *hand) giveBackLane(l *lane) {
+// releaseLane releases the messages that wait in a lane, in order.
+func (f *inFlight) releaseLane(l *lane) {
 	for _, m := range l.waiting {
-		h.acknowledge(m, fate{verdict: givenBack})
+		f.decide(m, disposition{action: released})
 	}
 	l.waiting = nil
 }
 
-// drain gives back what no handler has begun. After it next returns nothing.
-func (h *hand) drain() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.draining = true
-	for key, l := range h.lanes {
-		h.giveBackLane(l)
+// drain releases every message that no handler has begun. From then on next
+// returns nil.
+func (f *inFlight) drain() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.draining = true
+	for key, l := range f.lanes {
+		f.releaseLane(l)
 		if !l.busy {
-			delete(h.lanes, key)
+			delete(f.lanes, key)
 		}
 	}
-	h.ready = nil
-	h.work.Broadcast()
+	f.ready = nil
+	f.work.Broadcast()
 }

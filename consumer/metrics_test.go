@@ -16,7 +16,7 @@ func TestMetrics(t *testing.T) {
 	c := metric.Collector(func() Stats {
 		return Stats{
 			Received: 1, Delivered: 2, Failed: 3, Duplicates: 4, Deleted: 5,
-			DeleteFailed: 6, GivenBack: 7, Extended: 8, InFlight: 9, InFlightBytes: 10,
+			DeleteFailed: 6, Released: 7, Extended: 8, InFlight: 9, InFlightBytes: 10,
 			Dropped: 11, DeadLettered: 12,
 		}
 	}, metrics()...)

@@ -25,6 +25,7 @@ type modelPlan struct {
 	messages int
 	workers  int
 	changes  int // of workers: drains and, where faulty, crashes
+	max      int // messages in flight of a worker
 	options  Options
 }
 
@@ -36,10 +37,10 @@ func drawPlan(t *rapid.T) modelPlan {
 		messages: rapid.IntRange(1, 60).Draw(t, "messages"),
 		workers:  rapid.IntRange(1, 3).Draw(t, "workers"),
 		changes:  rapid.IntRange(0, 4).Draw(t, "changes"),
+		max:      rapid.IntRange(1, 40).Draw(t, "max in flight"),
 		options: Options{
 			Concurrency: rapid.IntRange(1, 8).Draw(t, "concurrency"),
 			Receivers:   rapid.IntRange(1, 2).Draw(t, "receivers"),
-			MaxBuffered: rapid.IntRange(1, 40).Draw(t, "max buffered"),
 			Visibility:  modelVisibility,
 			Wait:        time.Second,
 			BackoffMin:  20 * time.Second, BackoffMax: 40 * time.Second,
@@ -101,7 +102,7 @@ func (p modelPlan) run(t *testing.T) (wrong, history []string) {
 		r.replace(t, int(dice(p.seed, uint64(p.workers), "who", n)), n)
 	}
 	arrivals.Wait()
-	r.settle(t)
+	r.finish(t)
 	return r.wrong, r.history
 }
 
@@ -120,6 +121,7 @@ func (r *modelRun) hire(t *testing.T, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	worker.inFlight = newInFlight(worker.opts, r.plan.max)
 	ctx, stop := context.WithCancel(t.Context())
 	w.Worker, w.stop = worker, stop
 	r.workers = append(r.workers, w)
@@ -157,7 +159,7 @@ func (r *modelRun) drain(t *testing.T, w *modelWorker) {
 	if r.plan.faulty {
 		return
 	}
-	if s.InFlight != 0 || s.InFlightBytes != 0 || s.Received != s.Duplicates+s.Delivered+s.Failed+s.Dropped+s.GivenBack {
+	if s.InFlight != 0 || s.InFlightBytes != 0 || s.Received != s.Duplicates+s.Delivered+s.Failed+s.Dropped+s.Released {
 		r.fail("%s drained and has %+v", w.view.name, s)
 	}
 	for _, m := range r.messages {
@@ -238,9 +240,8 @@ func (r *modelRun) condemned(d backend.Delivery) bool {
 	return false
 }
 
-// settle lets everything come to its end, without further faults, and looks at
-// it.
-func (r *modelRun) settle(t *testing.T) {
+// finish lets everything come to its end, without further faults, and checks it.
+func (r *modelRun) finish(t *testing.T) {
 	r.mu.Lock()
 	r.faulty = false
 	r.mu.Unlock()

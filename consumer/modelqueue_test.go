@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 const (
@@ -80,8 +80,8 @@ type modelView struct {
 	letters bool // the dead-letter queue
 }
 
-// fate decides how a call goes: whether it has an effect, and its error.
-func (v *modelView) fate(ctx context.Context) (effect bool, err error) {
+// roll decides how a call goes: whether it has an effect, and its error.
+func (v *modelView) roll(ctx context.Context) (effect bool, err error) {
 	v.mu.Lock()
 	roll, pause := 100, time.Duration(0)
 	if v.faulty {
@@ -108,7 +108,7 @@ func (v *modelView) fate(ctx context.Context) (effect bool, err error) {
 }
 
 func (v *modelView) Receive(ctx context.Context, limit int, wait, visibility time.Duration) ([]backend.Delivery, error) {
-	effect, fault := v.fate(ctx)
+	effect, fault := v.roll(ctx)
 	if fault != nil && !effect {
 		return nil, fault
 	}
@@ -121,7 +121,7 @@ func (v *modelView) Receive(ctx context.Context, limit int, wait, visibility tim
 		if len(got) > 0 || time.Now().After(deadline) {
 			return got, nil
 		}
-		if err := trouble.Sleep(ctx, 200*time.Millisecond, nil); err != nil {
+		if err := retry.Sleep(ctx, 200*time.Millisecond, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -181,7 +181,7 @@ func (v *modelView) ChangeVisibility(ctx context.Context, changes []backend.Visi
 }
 
 // change does something to the messages of live receipts, each with its own
-// fate, and watches that nobody names a receipt twice at a time, or after it was
+// outcome, and watches that nobody names a receipt twice at a time, or after it was
 // settled.
 func (v *modelView) change(
 	ctx context.Context, what string, receipts []string, settles func(i int) bool, do func(m *modelMessage, i int),
@@ -199,7 +199,7 @@ func (v *modelView) change(
 		v.known[r].calling = true
 	}
 	v.mu.Unlock()
-	effect, err := v.fate(ctx)
+	effect, err := v.roll(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, r := range receipts {
@@ -241,7 +241,7 @@ func (v *modelView) apply(receipt string, do func(m *modelMessage)) bool {
 }
 
 func (v *modelView) Send(ctx context.Context, entries []backend.SendEntry) (failed []backend.EntryError, err error) {
-	effect, err := v.fate(ctx)
+	effect, err := v.roll(ctx)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for i, e := range entries {
@@ -251,7 +251,7 @@ func (v *modelView) Send(ctx context.Context, entries []backend.SendEntry) (fail
 		case v.faulty && err == nil && v.rng.IntN(5) == 0:
 			failed = append(failed, backend.EntryError{Index: i, Code: "InternalError"})
 		case effect && !v.crashed:
-			v.tell("%s buries %s", v.name, e.Body)
+			v.tell("%s dead-letters %s", v.name, e.Body)
 			v.dead = append(v.dead, e.Body)
 		}
 	}

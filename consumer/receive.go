@@ -2,44 +2,41 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// receiveGrace is what a receive may take longer than it waits for messages.
-const receiveGrace = 10 * time.Second
-
-var errNoAnswer = errors.New("the queue did not answer in time")
-
-// receive takes messages in hand until ctx is done, never more than there is
-// room for.
+// receive receives messages until ctx is done, never more than there is room for.
 func (w *Worker) receive(ctx context.Context, receiver int) {
 	who := fmt.Sprint("receiver ", receiver)
 	for {
-		n := w.hand.reserve(ctx, backend.MaxQueueBatch)
-		if n == 0 {
+		room := w.inFlight.reserve(ctx, backend.MaxQueueBatch)
+		if room == 0 {
 			return
 		}
-		got, err := w.receiveOnce(ctx, n)
-		if err == nil || len(got) > 0 {
-			w.hand.admit(receiver, n, got)
-			w.receiving.Worked(who)
+		var brought []backend.Delivery
+		err := w.receiving.Once(ctx, func(ctx context.Context) (err error) {
+			brought, err = w.queue.Receive(ctx, room, w.opts.Wait, w.opts.Visibility)
+			return err
+		})
+		if err == nil {
+			w.inFlight.admit(receiver, room, brought)
+			w.receiving.Succeeded(who)
 			continue
 		}
-		w.hand.unreserve(n)
-		pause, _ := w.receiving.Failed(ctx, who, err)
-		if trouble.Sleep(ctx, pause, nil) != nil {
+		w.inFlight.unreserve(room)
+		if !again(ctx, w.receiving, who, err) {
 			return
 		}
 	}
 }
 
-func (w *Worker) receiveOnce(ctx context.Context, n int) ([]backend.Delivery, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, w.opts.Wait+receiveGrace, errNoAnswer)
-	defer cancel()
-	return w.queue.Receive(ctx, n, w.opts.Wait, w.opts.Visibility)
+// again pauses before a failed call is made again. It returns false once ctx is
+// done: a call that has not got through by the end of a drain has not succeeded,
+// and the log must not say so.
+func again(ctx context.Context, loop retry.Loop, who string, err error) bool {
+	pause, _ := loop.Failed(ctx, who, err)
+	return retry.Sleep(ctx, pause, nil) == nil
 }

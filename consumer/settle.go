@@ -2,24 +2,24 @@ package consumer
 
 import (
 	"context"
-	"sync"
+	"iter"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 const (
-	// linger is how long an incomplete batch waits for more.
+	// linger is how long an incomplete batch waits for more messages.
 	linger = 5 * time.Millisecond
-	// parallelDeletes is how many batches of deletes are on their way at once.
+	// parallelDeletes is how many batches are deleted at once.
 	parallelDeletes = 4
-	// callTimeout bounds one call that settles messages.
-	callTimeout = 10 * time.Second
 )
 
-// settleCall settles messages with one call to the queue.
-type settleCall func(ctx context.Context, calls []call) ([]backend.EntryError, error)
+// queueCall makes one call to the queue, which may fail for single entries.
+type queueCall func(ctx context.Context, calls []call) ([]backend.EntryError, error)
 
 func (w *Worker) delete(ctx context.Context, calls []call) ([]backend.EntryError, error) {
 	receipts := make([]string, len(calls))
@@ -29,41 +29,38 @@ func (w *Worker) delete(ctx context.Context, calls []call) ([]backend.EntryError
 	return w.queue.Delete(ctx, receipts)
 }
 
-func (w *Worker) giveBack(ctx context.Context, calls []call) ([]backend.EntryError, error) {
-	changes := make([]backend.VisibilityChange, len(calls))
-	for i, hide := range w.hand.hideFor(calls) {
-		changes[i] = backend.VisibilityChange{Receipt: calls[i].receipt, Timeout: hide}
-	}
-	return w.queue.ChangeVisibility(ctx, changes)
+func (w *Worker) hide(ctx context.Context, calls []call) ([]backend.EntryError, error) {
+	return w.queue.ChangeVisibility(ctx, changes(calls))
 }
 
-// settle takes messages in batches until their flow ends, with several calls
-// under way at once.
-func (w *Worker) settle(ctx context.Context, work *trouble.Work, in <-chan *held, parallel int, do settleCall) {
-	var calls sync.WaitGroup
-	defer calls.Wait()
-	permits := make(chan struct{}, parallel)
-	for {
-		batch := collect(in)
-		if len(batch) == 0 {
-			return
-		}
-		permits <- struct{}{}
-		calls.Go(func() {
-			w.settleBatch(ctx, work, batch, do)
-			<-permits
+// settle settles the messages that come from a channel until it is closed, in
+// batches, of which several may be under way at once.
+func (w *Worker) settle(ctx context.Context, loop retry.Loop, in <-chan *message, parallel int, do queueCall) {
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	for batch := range batches(in) {
+		group.Go(func() error {
+			w.settleBatch(ctx, loop, batch, do)
+			return nil
 		})
 	}
+	_ = group.Wait()
 }
 
-// collect returns the next batch: a full one, or what came within linger. It is
-// empty at the end.
-func collect(in <-chan *held) []*held {
-	first, ok := <-in
-	if !ok {
-		return nil
+// batches yields what comes from a channel until it is closed: in full batches,
+// or as much as came within the time to linger.
+func batches(in <-chan *message) iter.Seq[[]*message] {
+	return func(yield func([]*message) bool) {
+		for first := range in {
+			if !yield(collect(first, in)) {
+				return
+			}
+		}
 	}
-	batch := append(make([]*held, 0, backend.MaxQueueBatch), first)
+}
+
+func collect(first *message, in <-chan *message) []*message {
+	batch := append(make([]*message, 0, backend.MaxQueueBatch), first)
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
 	for len(batch) < backend.MaxQueueBatch {
@@ -80,39 +77,35 @@ func collect(in <-chan *held) []*held {
 	return batch
 }
 
-// settleBatch settles a batch, each entry on its own, until nothing is left of
-// it or ctx is done.
-func (w *Worker) settleBatch(ctx context.Context, work *trouble.Work, batch []*held, do settleCall) {
+// settleBatch settles a batch, each message on its own, until every message has
+// its answer or ctx is done.
+func (w *Worker) settleBatch(ctx context.Context, loop retry.Loop, batch []*message, do queueCall) {
 	who := batch[0].MessageID
 	for {
-		calls := w.hand.begin(batch)
+		calls := w.inFlight.begin(batch)
 		if len(calls) == 0 {
 			break
 		}
-		failed, err := callOnce(ctx, func(ctx context.Context) ([]backend.EntryError, error) { return do(ctx, calls) })
 		outcomes := make([]outcome, len(calls))
-		if err == nil {
-			outcomes, err = w.sortOut(ctx, work, calls, failed)
-		}
-		batch = w.hand.told(calls, outcomes)
-		if err == nil {
-			continue
-		}
-		pause, _ := work.Failed(ctx, who, err)
-		if trouble.Sleep(ctx, pause, nil) != nil {
+		err := loop.Once(ctx, func(ctx context.Context) error {
+			failed, err := do(ctx, calls)
+			if err == nil {
+				err = sortOut(ctx, loop, calls, failed, outcomes)
+			}
+			return err
+		})
+		batch = w.inFlight.answered(calls, outcomes)
+		if err != nil && !again(ctx, loop, who, err) {
 			return
 		}
 	}
-	work.Worked(who)
+	loop.Succeeded(who)
 }
 
-// sortOut tells what became of each part of a call. The error is of one that
-// failed, and asks for a pause. A message that the queue refuses to settle is
-// given up: it comes again.
-func (w *Worker) sortOut(
-	ctx context.Context, work *trouble.Work, calls []call, failed []backend.EntryError,
-) (outcomes []outcome, err error) {
-	outcomes = make([]outcome, len(calls))
+// sortOut sets the outcome of each entry of a call. It returns the error of one
+// that is to be tried again. An entry that the queue refuses is given up: its
+// message comes again.
+func sortOut(ctx context.Context, loop retry.Loop, calls []call, failed []backend.EntryError, outcomes []outcome) (err error) {
 	for i := range outcomes {
 		outcomes[i] = done
 	}
@@ -123,14 +116,84 @@ func (w *Worker) sortOut(
 		}
 		outcomes[e.Index] = refused
 		who := calls[e.Index].MessageID
-		work.Failed(ctx, who, e)
-		work.Worked(who)
+		loop.Failed(ctx, who, e)
+		loop.Succeeded(who)
 	}
-	return outcomes, err
+	return err
 }
 
-func callOnce[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errNoAnswer)
-	defer cancel()
-	return call(ctx)
+// outcome is what the queue did about a message's disposition.
+type outcome int
+
+const (
+	undone  outcome = iota // nothing yet: try again
+	done                   // carried out
+	refused                // never to be carried out: the message comes again
+)
+
+// begin returns the calls that may be made now for a batch. A message that another
+// call names is submitted again when that call ends.
+func (f *inFlight) begin(batch []*message) []call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	calls := make([]call, 0, len(batch))
+	for _, m := range batch {
+		if m.calling {
+			m.pending = true
+			continue
+		}
+		m.calling = true
+		calls = append(calls, call{m, m.Receipt, min(m.disposition.hide, m.visibilityLeft(now))})
+	}
+	return calls
+}
+
+// end records that a call for a message has ended, and submits the message if it
+// waited for that.
+func (f *inFlight) end(m *message) {
+	m.calling = false
+	if m.pending {
+		m.pending = false
+		f.submit(m)
+	}
+}
+
+// answered records the outcomes of calls. It returns the messages to call for
+// again: those that are undone, and those of which a newer receipt came meanwhile.
+func (f *inFlight) answered(calls []call, outcomes []outcome) (again []*message) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, c := range calls {
+		c.calling = false
+		if outcomes[i] == undone || c.Receipt != c.receipt {
+			again = append(again, c.message)
+			continue
+		}
+		f.remove(c.message, outcomes[i])
+	}
+	f.lastSettled = time.Now()
+	f.room.Broadcast()
+	return again
+}
+
+// remove removes a message that the queue has answered for.
+func (f *inFlight) remove(m *message, o outcome) {
+	m.state = settled
+	delete(f.messages, m.MessageID)
+	f.bytes -= m.sizeBytes()
+	if m.blocking {
+		if f.blocked[m.GroupID]--; f.blocked[m.GroupID] == 0 {
+			delete(f.blocked, m.GroupID)
+		}
+	}
+	switch a := m.disposition.action; {
+	case a.deletes() && o == done:
+		f.stats.Deleted++
+	case a.deletes():
+		f.stats.DeleteFailed++
+		f.handled.Add(m.MessageID, struct{}{})
+	case a == released && o == done:
+		f.stats.Released++
+	}
 }

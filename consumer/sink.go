@@ -11,8 +11,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// LogSink is a handler that writes every body to out as one line of JSON. A
-// body that is no JSON fails. Lines are written whole, one at a time.
+// LogSink returns a handler that writes every body to out as one line of JSON. A
+// body that is not JSON fails. Lines are written whole, one at a time.
 func LogSink(out io.Writer) Handler {
 	var mu sync.Mutex
 	return HandlerFunc(func(_ context.Context, d backend.Delivery) error {

@@ -10,139 +10,77 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/option"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // Handler does what a message asks for.
 type Handler interface {
-	// Handle handles one message. With nil the message is done and will be
-	// deleted; with an error it comes again after a pause that grows with its
-	// receive count, unless the error is an [Instruction]. Calls overlap, but
-	// for messages of one group. Handle must return soon after ctx is done, which
-	// happens only when a drain runs out of time.
+	// Handle handles one message. After nil the message is deleted. After an error
+	// it comes again, after a pause that grows with its receive count, unless the
+	// error is an [Instruction]. Calls overlap, except for messages of one group.
+	// Handle must return soon after ctx is done, which happens only when a drain
+	// runs out of time.
 	Handle(ctx context.Context, d backend.Delivery) error
 }
 
-// HandlerFunc is a function as a [Handler].
+// HandlerFunc makes a function a [Handler].
 type HandlerFunc func(ctx context.Context, d backend.Delivery) error
 
 // Handle calls f.
 func (f HandlerFunc) Handle(ctx context.Context, d backend.Delivery) error { return f(ctx, d) }
 
-// Options of a [Worker]. Zero means the default.
-type Options struct {
-	// Concurrency is how many handlers run at once. Default 16.
-	Concurrency int
-	// Receivers is how many calls to the queue wait for messages at once. One
-	// brings at most ten messages a round trip. Default 2.
-	Receivers int
-	// MaxBuffered bounds the messages in hand: waiting, being handled, and not
-	// yet settled. Default ten for each handler.
-	MaxBuffered int
-	// MaxBufferedBytes bounds their bodies and attributes: no receive begins
-	// while there are more, and each may bring ten of at most 1 MiB each.
-	// Default 64 MiB.
-	MaxBufferedBytes int
-	// DeadLetters is where messages go at once that a handler gives up with
-	// [DeadLetter]: the queue's own dead-letter queue. Default: none, and they
-	// get there by their receive count.
-	DeadLetters backend.Queue
-	// Visibility is for how long a message is hidden at a time, in whole
-	// seconds from 1 s to 12 h; a message of a crashed worker comes again after
-	// at most this. Default 30 s.
-	Visibility time.Duration
-	// Wait is how long a receive waits for a message, in whole seconds up to
-	// 20 s. Default 20 s.
-	Wait time.Duration
-	// BackoffMin and BackoffMax bound the pause after a failure: the first lies
-	// between half of BackoffMin and BackoffMin, each further one is twice as
-	// long up to BackoffMax, and all are rounded up to whole seconds. Defaults
-	// 2 s and 5 min.
-	BackoffMin, BackoffMax time.Duration
-	// DrainTimeout bounds the time between the end of Run's context and its
-	// return; handlers are cancelled after three quarters of it. Default 8 s:
-	// less than the 10 s that Docker waits before it kills.
-	DrainTimeout time.Duration
-	// Logger takes failures and what became of a drain. Default: none.
-	Logger *slog.Logger
-}
-
-func (o Options) withDefaults() (Options, error) {
-	option.Default(&o.Concurrency, 16)
-	option.Default(&o.Receivers, 2)
-	option.Default(&o.MaxBuffered, 10*o.Concurrency)
-	option.Default(&o.MaxBufferedBytes, 64<<20)
-	option.Default(&o.Visibility, 30*time.Second)
-	option.Default(&o.Wait, backend.MaxWait)
-	option.Default(&o.BackoffMin, 2*time.Second)
-	option.Default(&o.BackoffMax, 5*time.Minute)
-	option.Default(&o.DrainTimeout, 8*time.Second)
-	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
-	return o, errors.Join(
-		option.Check("consumer", "Concurrency", o.Concurrency, 1, 1<<16),
-		option.Check("consumer", "Receivers", o.Receivers, 1, 1<<10),
-		option.Check("consumer", "MaxBuffered", o.MaxBuffered, 1, 1<<20),
-		option.Check("consumer", "MaxBufferedBytes", o.MaxBufferedBytes, 1, 1<<40),
-		option.Check("consumer", "Visibility", o.Visibility, time.Second, backend.MaxVisibility),
-		option.Check("consumer", "Wait", o.Wait, time.Second, backend.MaxWait),
-		option.Check("consumer", "BackoffMin", o.BackoffMin, time.Millisecond, backend.MaxVisibility),
-		option.Check("consumer", "BackoffMax", o.BackoffMax, o.BackoffMin, backend.MaxVisibility),
-		option.Check("consumer", "DrainTimeout", o.DrainTimeout, time.Millisecond, backend.MaxVisibility),
-		wholeSeconds("Visibility", o.Visibility),
-		wholeSeconds("Wait", o.Wait),
-	)
-}
-
-func wholeSeconds(name string, d time.Duration) error {
-	if d%time.Second != 0 {
-		return fmt.Errorf("consumer: option %s is %v, must be whole seconds", name, d)
-	}
-	return nil
-}
+const (
+	// callTimeout bounds a call to the queue, beyond the time that a receive waits
+	// for messages.
+	callTimeout = 10 * time.Second
+	// abandonAfter is how long a cancelled goroutine may take to return at the end
+	// of a drain.
+	abandonAfter = 50 * time.Millisecond
+)
 
 // Worker works one queue. Its methods may be called concurrently.
 type Worker struct {
-	queue   backend.Queue
-	handler Handler
-	opts    Options
-	log     *slog.Logger
-	hand    *hand
-	started atomic.Bool
+	queue    backend.Queue
+	handler  Handler
+	opts     Options
+	log      *slog.Logger
+	inFlight *inFlight
+	started  atomic.Bool
 
-	troubles                                        *trouble.Log
-	receiving, extending, deleting, giving, burying *trouble.Work
+	incidents                                                *incident.Log
+	receiving, extending, deleting, releasing, deadLettering retry.Loop
 }
 
-// Bounds of the pause after a failed call to the queue. The longer is how long
-// it takes at most to notice that an outage is over.
-const (
-	minPause = 100 * time.Millisecond
-	maxPause = 5 * time.Second
-)
-
-// New makes a worker. An option out of its bounds is an error that names it.
+// New returns a worker. An option that is out of bounds is an error that names it.
 func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
+	incidents := incident.NewLog(o.Logger)
+	loop := func(operation string, timeout time.Duration) retry.Loop {
+		policy := retry.Policy{
+			Min: 100 * time.Millisecond, Max: 5 * time.Second,
+			Timeout: timeout, Patience: retry.Forever,
+		}
+		return retry.Loop{Policy: policy, Operation: incidents.Operation(operation)}
+	}
 	return &Worker{
-		queue: q, handler: h, opts: o, log: o.Logger, hand: newHand(o),
-		troubles:  troubles,
-		receiving: troubles.Work("receiving messages"),
-		extending: troubles.Work("extending visibility"),
-		deleting:  troubles.Work("deleting messages"),
-		giving:    troubles.Work("giving messages back"),
-		burying:   troubles.Work("sending dead letters"),
+		queue: q, handler: h, opts: o, log: o.Logger, inFlight: newInFlight(o, 10*o.Concurrency),
+		incidents:     incidents,
+		receiving:     loop("receiving messages", o.Wait+callTimeout),
+		extending:     loop("extending visibility", o.Visibility/4),
+		deleting:      loop("deleting messages", callTimeout),
+		releasing:     loop("releasing messages", callTimeout),
+		deadLettering: loop("sending dead letters", callTimeout),
 	}, nil
 }
 
-// Run works the queue until ctx is done, and then drains. It returns nil after
-// a drain, whatever that had to leave; what became of the messages stands in
-// its last log line and in [Worker.Stats]. An error means that it did not
-// start: the queue cannot be used, or Run was called before.
+// Run works the queue until ctx is done, and then drains. It returns nil after a
+// drain, even if that had to leave messages in flight; the last log line and
+// [Worker.Stats] say how many. An error means that Run did not start: the queue
+// cannot be used, or Run was called before.
 //
 // A handler that has not returned by the end of the drain is abandoned.
 func (w *Worker) Run(ctx context.Context) error {
@@ -160,7 +98,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer stopSettling()
 	defer stopExtending()
 
-	var receivers, handlers, extender, burier, settlers sync.WaitGroup
+	var receivers, handlers, extender, deadLetters, settlers sync.WaitGroup
 	for i := range w.opts.Receivers {
 		receivers.Go(func() { w.receive(ctx, i) })
 	}
@@ -168,24 +106,24 @@ func (w *Worker) Run(ctx context.Context) error {
 		handlers.Go(func() { w.handle(handling) })
 	}
 	extender.Go(func() { w.extend(extending) })
-	burier.Go(func() { w.bury(settling) })
-	settlers.Go(func() { w.settle(settling, w.deleting, w.hand.deletes, parallelDeletes, w.delete) })
-	settlers.Go(func() { w.settle(settling, w.giving, w.hand.changes, 1, w.giveBack) })
+	deadLetters.Go(func() { w.deadLetter(settling) })
+	settlers.Go(func() { w.settle(settling, w.deleting, w.inFlight.deletes, parallelDeletes, w.delete) })
+	settlers.Go(func() { w.settle(settling, w.releasing, w.inFlight.changes, 1, w.hide) })
 
 	<-ctx.Done()
 	began := time.Now()
 	defer time.AfterFunc(w.opts.DrainTimeout*3/4, stopHandling).Stop()
 	defer time.AfterFunc(w.opts.DrainTimeout, stopSettling).Stop()
-	w.hand.drain()
+	w.inFlight.drain()
 	waitFor(settling, &receivers)
 	waitFor(settling, &handlers)
-	w.hand.endBurials()
-	waitFor(settling, &burier)
+	w.inFlight.closeDeadLetters()
+	waitFor(settling, &deadLetters)
 	stopExtending()
 	waitFor(settling, &extender)
-	w.hand.end()
+	w.inFlight.closeSettling()
 	waitFor(settling, &settlers)
-	w.troubles.Close()
+	w.incidents.Close()
 	w.logStopped(time.Since(began))
 	return nil
 }
@@ -194,16 +132,16 @@ func (w *Worker) logStopped(took time.Duration) {
 	s := w.Stats()
 	level, text := slog.LevelInfo, "consumer stopped"
 	if s.InFlight > 0 {
-		level, text = slog.LevelWarn, "consumer stopped with messages in hand; they come again"
+		level, text = slog.LevelWarn, "consumer stopped with messages in flight, which come again"
 	}
 	w.log.Log(context.Background(), level, text,
 		"received", s.Received, "delivered", s.Delivered, "failed", s.Failed,
 		"dropped", s.Dropped, "dead_lettered", s.DeadLettered, "duplicates", s.Duplicates, "deleted", s.Deleted, "delete_failed", s.DeleteFailed,
-		"given_back", s.GivenBack, "in_flight", s.InFlight, "took", took.Round(time.Millisecond))
+		"released", s.Released, "in_flight", s.InFlight, "took", took.Round(time.Millisecond))
 }
 
-// waitFor waits for a group, or until ctx is done and its members are left to
-// themselves.
+// waitFor waits for a group. Once ctx is done it abandons goroutines that do not
+// return at once.
 func waitFor(ctx context.Context, group *sync.WaitGroup) {
 	done := make(chan struct{})
 	go func() {
@@ -213,7 +151,6 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		// Calls that end with ctx get the moment they need to return.
 		select {
 		case <-done:
 		case <-time.After(abandonAfter):
@@ -221,30 +158,20 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) {
 	}
 }
 
-// abandonAfter is the grace for what has been cancelled at the end of a drain.
-const abandonAfter = 50 * time.Millisecond
-
-// Stats counts what a worker did since it was made.
-type Stats struct {
-	Received     int64 // messages received, repeated ones included
-	Delivered    int64 // handled to success
-	Failed       int64 // handled with an error or a panic
-	Dropped      int64 // deleted unhandled: see [Drop]
-	DeadLettered int64 // sent to the dead-letter queue: see [DeadLetter]
-	Duplicates   int64 // received again while in hand or after handling: dropped
-	Deleted      int64 // deleted from the queue
-	DeleteFailed int64 // handled, but the queue refused to delete: it comes again
-	GivenBack    int64 // returned to the queue unhandled
-	Extended     int64 // extensions of a message's visibility
-	InFlight     int64 // in hand now
-	// InFlightBytes is the size of those, bodies and attributes.
-	InFlightBytes int64
-}
-
 // Stats returns the counts so far.
-func (w *Worker) Stats() Stats { return w.hand.snapshot() }
+func (w *Worker) Stats() Stats { return w.inFlight.snapshot() }
 
-// IdleSince tells since when there has been nothing to do: no message is in
-// hand and the last receive of every receiver came back empty. It is false
-// while there is, or before the first receives have returned.
-func (w *Worker) IdleSince() (time.Time, bool) { return w.hand.idleSince() }
+// IdleSince returns since when there has been nothing to do: no message is in
+// flight and the latest receive of every receiver was empty. It returns false
+// while there is work, and before the first receives have returned.
+func (w *Worker) IdleSince() (time.Time, bool) { return w.inFlight.idleSince() }
+
+// AskedSince returns when the oldest receive began that the queue has not
+// answered. If that is longer ago than Options.Wait and some seconds, the queue
+// does not answer. It is zero while no receive is under way: before Run, and while
+// there is no room for more messages.
+func (w *Worker) AskedSince() time.Time {
+	w.inFlight.mu.Lock()
+	defer w.inFlight.mu.Unlock()
+	return w.inFlight.askedSince
+}

@@ -89,7 +89,7 @@ func TestQ10StoppedWithASlowReceiver(t *testing.T) {
 	var last struct {
 		Msg                                                       string
 		Received, Delivered, Failed, Dropped, Duplicates, Deleted int
-		GivenBack                                                 int `json:"given_back"`
+		Released                                                  int
 		InFlight                                                  int `json:"in_flight"`
 	}
 	if err := json.Unmarshal([]byte(first.log.tail(1)), &last); err != nil || last.Msg != "consumer stopped" {
@@ -97,7 +97,7 @@ func TestQ10StoppedWithASlowReceiver(t *testing.T) {
 	}
 	delivered, _ := w.times()
 	if last.Delivered != 2 || delivered != 2 || last.Deleted != 2 || last.InFlight != 0 ||
-		last.Received != last.Delivered+last.Failed+last.Dropped+last.Duplicates+last.GivenBack {
+		last.Received != last.Delivered+last.Failed+last.Dropped+last.Duplicates+last.Released {
 		t.Errorf("the counts do not add up, with %d handed over: %s", delivered, first.log.tail(1))
 	}
 	w.poster(slow, "--dedup", "table")

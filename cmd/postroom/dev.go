@@ -127,7 +127,7 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.quiet = all(d.projectorQuiet(d.projector), d.handQuiet, d.queueQuiet())
+	d.quiet = all(d.projectorQuiet(d.projector), d.consumerIdle, d.queueQuiet())
 	ready := both(projectorReady(d.projector), queueAnswers(d.worker))
 	metrics := registry(d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
 	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {
@@ -135,8 +135,8 @@ func (d *devRun) run(ctx context.Context) error {
 	})
 }
 
-// handQuiet is quiet when the worker has nothing in hand.
-func (d *devRun) handQuiet(context.Context) (time.Time, bool, error) {
+// consumerIdle is quiet when the worker has no message in flight.
+func (d *devRun) consumerIdle(context.Context) (time.Time, bool, error) {
 	return time.Time{}, d.worker.Stats().InFlight == 0, nil
 }
 
