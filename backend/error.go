@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// Kind is what a caller does about an error.
+// Kind classifies an error by what its caller can do about it.
 type Kind int
 
-// The kinds. KindUnknown is an error that no rule knows; treat it like
-// KindUnavailable where trying again is safe.
+// The kinds. KindUnknown is an error that no driver recognised; treat it like
+// KindUnavailable where a retry is safe.
 const (
 	KindUnknown         Kind = iota
-	KindConditionFailed      // the condition of a write does not hold: look again
-	KindConflict             // another transaction was at the item: try again
-	KindThrottled            // too much at once: back off
-	KindUnavailable          // no answer, a server's failure, or the context is done; a write may have happened
-	KindNotFound             // no such table, stream, shard or queue
+	KindConditionFailed      // the condition of a write does not hold: read the item again
+	KindConflict             // another transaction holds the item: retry
+	KindThrottled            // too many requests: back off
+	KindUnavailable          // no answer, a failure of the server, or the context is done; a write may have happened
+	KindNotFound             // there is no such table, stream, shard or queue
 	KindExists               // the name is taken
-	KindInvalid              // the request is wrong and will be again
-	KindDenied               // credentials missing, wrong or not enough
+	KindInvalid              // the request is wrong, and a retry fails too
+	KindDenied               // credentials are missing, wrong or insufficient
 	KindExpired              // the iterator is too old: get a new one
-	KindTrimmed              // the position fell out of the stream: records are lost to it
+	KindTrimmed              // the position is past the trim horizon: records after it are lost
 )
 
 var kindNames = [...]string{
@@ -35,23 +35,23 @@ func (k Kind) String() string { return kindNames[k] }
 
 // Error is a failed call of a port.
 type Error struct {
-	Op   string // the call and what it was for: "Put postroom"
+	Op   string // the call and its target: "Put postroom"
 	Kind Kind
-	// Item is what was under the key when the condition of a Put failed; nil:
-	// nothing.
+	// Item is the item under the key when the condition of a Put failed; nil: there
+	// was none.
 	Item Item
-	// Reasons of a refused transaction, one for each action; nil: that action
-	// was not the cause.
+	// Reasons why a transaction was refused, one for each action; nil: the action
+	// was not a cause.
 	Reasons []*Reason
-	// Units that the failed call consumed, where the server tells.
+	// Units that the failed call consumed, if the server reports them.
 	Units Units
 	Err   error // what the server or the client library said
 }
 
-// Reason is why one action had a transaction refused.
+// Reason is why one action caused a transaction to be refused.
 type Reason struct {
 	Kind    Kind
-	Code    string // as the server names it, such as ConditionalCheckFailed
+	Code    string // in the server's words, such as ConditionalCheckFailed
 	Message string
 }
 
@@ -74,7 +74,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf returns the kind of the first [Error] in err's chain, KindUnknown if
+// KindOf returns the kind of the first [Error] in err's chain, or KindUnknown if
 // there is none.
 func KindOf(err error) Kind {
 	var e *Error
@@ -84,9 +84,9 @@ func KindOf(err error) Kind {
 	return KindUnknown
 }
 
-// Retryable reports whether the same call may succeed when it is made again
-// after a pause. One whose context was done is not: a driver keeps a context's
-// error in the chain, of KindUnavailable, only where the context is the caller's.
+// Retryable reports whether the same call may succeed after a pause. A call whose
+// context was done is not retryable: a driver keeps a context's error in the chain
+// only if the context is the caller's.
 func Retryable(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
@@ -98,10 +98,10 @@ func Retryable(err error) bool {
 	return false
 }
 
-// KindOfReasons is the kind of a refused transaction: that of the reason that
-// leaves the least hope. A wrong request stays wrong; a failed condition makes
-// the transaction void; what is denied waits for somebody to allow it; after
-// throttling or a conflict it may be tried again.
+// KindOfReasons returns the kind of a refused transaction: the most permanent of
+// its reasons' kinds. An invalid request stays invalid, a failed condition makes
+// the transaction void, and denied access needs an operator; after throttling or a
+// conflict the transaction can be retried.
 func KindOfReasons(reasons []*Reason) Kind {
 	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindDenied, KindThrottled, KindConflict} {
 		for _, r := range reasons {

@@ -28,7 +28,7 @@ func TestRetryable(t *testing.T) {
 		{backend.KindExpired, nil, false},
 		{backend.KindTrimmed, nil, false},
 
-		// Whoever gave up does not want it again.
+		// The caller gave up.
 		{backend.KindUnavailable, context.Canceled, false},
 		{backend.KindUnavailable, fmt.Errorf("server: %w", context.DeadlineExceeded), false},
 		{backend.KindThrottled, fmt.Errorf("server: %w", context.Canceled), false},
@@ -39,22 +39,22 @@ func TestRetryable(t *testing.T) {
 		}
 	}
 	if backend.Retryable(nil) || backend.Retryable(errors.New("unknown")) {
-		t.Error("what is no error of a port is retryable")
+		t.Error("an error that is not a port's is retryable")
 	}
 }
 
-// TestP10KindOfReasons: of several reasons the one that leaves the least hope
-// counts, in whatever order they come.
+// TestP10KindOfReasons: the most permanent of several reasons counts, in whatever
+// order they come.
 func TestP10KindOfReasons(t *testing.T) {
 	t.Parallel()
-	hopes := []backend.Kind{
+	kinds := []backend.Kind{
 		backend.KindInvalid, backend.KindConditionFailed, backend.KindDenied, backend.KindThrottled, backend.KindConflict,
 		backend.KindUnknown,
 	}
-	for i, a := range hopes {
-		for j, b := range hopes {
+	for i, a := range kinds {
+		for j, b := range kinds {
 			reasons := []*backend.Reason{nil, {Kind: a}, nil, {Kind: b}}
-			if got, want := backend.KindOfReasons(reasons), hopes[min(i, j)]; got != want {
+			if got, want := backend.KindOfReasons(reasons), kinds[min(i, j)]; got != want {
 				t.Errorf("%v and %v are %v, want %v", a, b, got, want)
 			}
 		}

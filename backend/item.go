@@ -15,11 +15,11 @@ const (
 	AttrSK = "SK"
 )
 
-// KeyOf returns the primary key of an item; parts that are missing or no
-// strings are empty.
+// KeyOf returns the primary key of an item. A part that is missing or not a string
+// is empty.
 func KeyOf(item Item) Key { return Key{Text(item, AttrPK), Text(item, AttrSK)} }
 
-// Text returns a string attribute, "" where it is missing or of another type.
+// Text returns a string attribute, or "" if it is missing or of another type.
 func Text(item Item, name string) string {
 	if s, ok := item[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -27,8 +27,8 @@ func Text(item Item, name string) string {
 	return ""
 }
 
-// Number returns a number attribute as it is stored, "" where it is missing or
-// of another type.
+// Number returns a number attribute as it is stored, or "" if it is missing or of
+// another type.
 func Number(item Item, name string) string {
 	if n, ok := item[name].(*types.AttributeValueMemberN); ok {
 		return n.Value
@@ -36,9 +36,9 @@ func Number(item Item, name string) string {
 	return ""
 }
 
-// ItemBytes is the size of an item as DynamoDB counts it: names and values in
-// UTF-8; a number takes about a byte for two digits and one more, a list or a
-// map three bytes and one for each element, a boolean or a null one.
+// ItemBytes returns the size of an item as DynamoDB counts it: names and values in
+// UTF-8. A number takes about one byte for every two digits and one more, a list or
+// a map takes three bytes and one for each element, a boolean or a null takes one.
 // Source: DynamoDB developer guide, item sizes and formats.
 func ItemBytes(item Item) int {
 	n := 0
@@ -102,8 +102,8 @@ type valueJSON struct {
 	M    map[string]valueJSON `json:"M,omitzero"`
 }
 
-// EncodeItem writes an item as DynamoDB's JSON ({"PK":{"S":"…"}}), names in
-// order, without HTML escaping.
+// EncodeItem encodes an item as DynamoDB's JSON ({"PK":{"S":"…"}}), with sorted
+// names and without HTML escaping.
 func EncodeItem(item Item) ([]byte, error) {
 	m, err := encodeMap(item)
 	if err != nil {
@@ -118,11 +118,11 @@ func EncodeItem(item Item) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// DecodeItem reads what EncodeItem wrote.
+// DecodeItem decodes the JSON of [EncodeItem].
 func DecodeItem(data []byte) (Item, error) {
 	var m map[string]valueJSON
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("item is no DynamoDB JSON: %w", err)
+		return nil, fmt.Errorf("item is not in DynamoDB's JSON: %w", err)
 	}
 	return decodeMap(m)
 }

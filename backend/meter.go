@@ -13,7 +13,7 @@ type Meter struct {
 	units Units
 }
 
-// Units is the sum so far.
+// Units returns the sum so far.
 func (m *Meter) Units() Units {
 	m.mu.Lock()
 	defer m.mu.Unlock()

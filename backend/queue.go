@@ -5,46 +5,47 @@ import (
 	"time"
 )
 
-// Limits of one call. Source: SQS developer guide, message quotas (August 2025:
-// one message and one batch of them may take 1 MiB).
+// Limits of one call. Source: SQS developer guide, message quotas (since August
+// 2025 a message, and a batch of messages, may take 1 MiB).
 const (
 	MaxQueueBatch = 10               // entries of a batch
 	MaxQueueBytes = 1 << 20          // bodies of a batch, attributes included
-	MaxVisibility = 12 * time.Hour   // from the first receive on
+	MaxVisibility = 12 * time.Hour   // counted from the first receive
 	MaxWait       = 20 * time.Second // of one Receive
 	MaxAttributes = 10               // of a message
 )
 
-// Queue is one queue, FIFO where its name ends in ".fifo". Every batch has 1 to
-// MaxQueueBatch entries, and each entry its own fate: a nil error with entries
-// failed is the normal answer to trouble with some of them. With an error,
+// Queue is one queue; it is a FIFO queue if its name ends in ".fifo". Every batch
+// has 1 to MaxQueueBatch entries, each of which succeeds or fails by itself: if
+// some of them fail, they are in failed and the error is nil. With an error,
 // failed means nothing: any entry may have been carried out, or none. A batch of
-// another length, one of more than MaxQueueBytes, and arguments out of range are
+// another length or of more than MaxQueueBytes, and an argument out of range, are
 // KindInvalid.
 //
-// A FIFO queue delivers a group's messages in the order of sending, and none
-// that lies behind one in flight. What lies before one in flight, since it was
-// given back or its visibility is over, may be delivered again meanwhile.
+// A FIFO queue delivers the messages of a FIFO group in the order of sending, and
+// no message behind one that is in flight. A message in front of one in flight may
+// be delivered again meanwhile, once it was released or its visibility has ended.
 type Queue interface {
-	// Send appends messages. On a FIFO queue each has a group and a
-	// deduplication id; one sent with the same id and group within five minutes
+	// Send appends messages. On a FIFO queue each message has a group and a
+	// deduplication id; a message with the same id and group within five minutes
 	// is accepted and not stored again.
 	Send(ctx context.Context, entries []SendEntry) (failed []EntryError, err error)
 
-	// Receive takes up to max messages, 1 to MaxQueueBatch, out of sight for the
-	// visibility timeout (whole seconds, at least one), waiting up to wait
-	// (whole seconds, at most MaxWait) for the first. None is no error.
+	// Receive returns up to max messages, 1 to MaxQueueBatch, and hides them for
+	// the visibility timeout (whole seconds, at least one). It waits up to wait
+	// (whole seconds, at most MaxWait) for the first message. No message is not an
+	// error.
 	Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]Delivery, error)
 
-	// Delete settles messages by their receipts. On a FIFO queue an expired
-	// receipt fails; a message that is gone already does not.
+	// Delete removes messages by their receipts. On a FIFO queue an expired receipt
+	// fails. A message that is gone already does not.
 	Delete(ctx context.Context, receipts []string) (failed []EntryError, err error)
 
-	// ChangeVisibility hides messages for another while from now on; zero gives
-	// them back at once.
+	// ChangeVisibility hides messages for a new timeout, counted from now; a zero
+	// timeout releases them at once.
 	ChangeVisibility(ctx context.Context, changes []VisibilityChange) (failed []EntryError, err error)
 
-	// Depth counts what is in the queue, on some servers approximately.
+	// Depth counts the messages in the queue, on some servers approximately.
 	Depth(ctx context.Context) (Depth, error)
 }
 
@@ -53,23 +54,24 @@ type SendEntry struct {
 	Body            string
 	GroupID         string
 	DeduplicationID string // FIFO queues only
-	// Attributes travel beside the body and count as its bytes do, each with its
-	// name, its text and six more: up to MaxAttributes, each with a name of 1 to
-	// 256 letters, digits, hyphens, underscores and single periods between them,
-	// that does not begin with "AWS." or "Amazon.", and a text of what a body may
-	// hold that is not empty. Otherwise the entry fails, by the sender's fault.
+	// Attributes travel beside the body and count towards its bytes: each counts
+	// with its name, its value and six more. A message has up to MaxAttributes. A
+	// name has 1 to 256 letters, digits, hyphens, underscores and single periods
+	// between them, and does not begin with "AWS." or "Amazon."; a value is not
+	// empty and has only characters that a body may have. An entry that breaks
+	// these rules fails, by the sender's fault.
 	Attributes map[string]string
 }
 
 // Delivery is one message received.
 type Delivery struct {
 	MessageID       string
-	Receipt         string // of this receive; the newest one counts
+	Receipt         string // of this receive; only the newest receipt is valid
 	Body            string
-	GroupID         string // empty on a standard queue without groups
+	GroupID         string // may be empty on a standard queue
 	DeduplicationID string
 	Attributes      map[string]string // nil: none
-	ReceiveCount    int               // how often it was received, this time included
+	ReceiveCount    int               // of receives, this one included
 	SentAt          time.Time
 	FirstReceivedAt time.Time
 }
@@ -85,19 +87,19 @@ type VisibilityChange struct {
 type EntryError struct {
 	Index int // of the entry
 	Code  string
-	// SenderFault: the entry itself is wrong and fails again unchanged.
+	// SenderFault: the entry itself is wrong, and a retry fails too.
 	SenderFault bool
 	Message     string
 }
 
 func (e EntryError) Error() string { return e.Code + ": " + e.Message }
 
-// Depth is what a queue holds.
+// Depth is how many messages a queue holds.
 type Depth struct {
 	Visible  int // can be received
-	InFlight int // received and neither deleted nor visible again
+	InFlight int // received, and neither deleted nor visible again
 	Delayed  int
 }
 
-// Empty reports whether nothing is left, in flight included.
+// Empty reports whether the queue holds no message, not even one in flight.
 func (d Depth) Empty() bool { return d == Depth{} }

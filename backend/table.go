@@ -14,16 +14,16 @@ const (
 	MaxItemBytes  = 400 << 10 // names and values of one item, see [ItemBytes]
 )
 
-// Item is an item of a table, as the SDK has it. Keys are its strings PK and SK.
+// Item is an item of a table, in the SDK's form. Its key is the strings PK and SK.
 type Item = map[string]types.AttributeValue
 
 // Key is the primary key of an item.
 type Key struct{ PK, SK string }
 
-// Units are capacity units, as DynamoDB counts them: a write unit for each KB,
-// a read unit for each 4 KB read consistently, half of one otherwise, twice
-// that in a transaction; what an index takes is included. A server that does
-// not tell reports zero.
+// Units are capacity units as DynamoDB counts them: one write unit for each KB, one
+// read unit for each 4 KB that is read consistently and half of one otherwise, and
+// twice as many in a transaction. The units of an index are included. They are zero
+// if the server does not report them.
 type Units struct{ Read, Write float64 }
 
 // Add returns the sum.
@@ -34,70 +34,71 @@ type Table interface {
 	// Get reads one item, consistently. A missing item is nil, not an error.
 	Get(ctx context.Context, key Key) (Item, Units, error)
 
-	// BatchGet reads up to MaxBatchGet distinct keys, consistently. What is
-	// missing is absent from the items; what was not read comes back in
-	// unprocessed, to be asked for again after a pause.
+	// BatchGet reads up to MaxBatchGet distinct keys, consistently. Missing items
+	// are left out. Keys that were not read come back in unprocessed, to be asked
+	// for again after a pause.
 	BatchGet(ctx context.Context, keys []Key) (items []Item, unprocessed []Key, units Units, err error)
 
-	// Query reads a page of one partition, in order of the sort key.
+	// Query reads a page of one partition, in the order of the sort key.
 	Query(ctx context.Context, q Query) (Page, error)
 
 	// Scan reads a page of the whole table, or of one of its segments.
 	Scan(ctx context.Context, s Scan) (Page, error)
 
-	// Put writes one item if the condition holds of the item it replaces.
-	// Otherwise the error is KindConditionFailed and carries that item.
+	// Put writes one item if the condition holds for the item it replaces.
+	// Otherwise the error is KindConditionFailed and contains that item.
 	Put(ctx context.Context, item Item, condition Condition) (Units, error)
 
-	// BatchWrite puts and deletes up to MaxBatchWrite distinct keys, each on its
-	// own. What was not written comes back in unprocessed.
+	// BatchWrite puts and deletes up to MaxBatchWrite distinct keys, each by itself.
+	// Writes that were not made come back in unprocessed.
 	BatchWrite(ctx context.Context, writes []Write) (unprocessed []Write, units Units, err error)
 
-	// Transact writes all of up to MaxTransact actions on distinct keys, or
-	// nothing. Within ten minutes the same token and actions again change
-	// nothing and succeed. The token has 1 to 36 characters. A refused
+	// Transact carries out up to MaxTransact actions on distinct keys, all of them
+	// or none. Within ten minutes a repetition with the same token and actions
+	// changes nothing and succeeds. The token has 1 to 36 characters. A refused
 	// transaction is an [Error] with one reason for each action.
 	Transact(ctx context.Context, token string, actions []Action) (Units, error)
 }
 
-// Query asks for items of one partition. The zero limit is a full page (1 MB).
+// Query selects items of one partition. A zero limit means a full page (1 MB).
 type Query struct {
 	PK         string
-	SKPrefix   string // only sort keys that begin so; empty: all
-	After      Key    // the last key read; zero: from the start
+	SKPrefix   string // only sort keys that begin with it; empty: all
+	After      Key    // the last key that was read; zero: from the start
 	Descending bool
 	Limit      int
 	Consistent bool
-	// Index names an index to read instead. PK and SKPrefix are of its keys
-	// then, Consistent must be off, and the items carry keys only. After is the
-	// table's key of the last item read and its index keys are in AfterIndex.
+	// Index names an index to read instead of the table. Then PK and SKPrefix refer
+	// to the index's keys, Consistent must be false, and the items have keys only.
+	// After is the last item's key in the table, AfterIndex its key in the index.
 	Index      string
 	AfterIndex Key
 }
 
-// Scan asks for items of a whole table, in no promised order.
+// Scan selects items of a whole table, in no particular order.
 type Scan struct {
-	Segment, Segments int // 0 of 1 when Segments is zero
-	After             Key // the last key read; zero: from the start
+	Segment, Segments int // zero Segments: the whole table is one segment
+	After             Key // the last key that was read; zero: from the start
 	Limit             int
 	Consistent        bool
 }
 
-// Page is a part of an answer. It may be short, even empty, and not the last.
+// Page is a part of an answer. A page that is short or even empty need not be the
+// last one.
 type Page struct {
 	Items []Item
-	// Last is the last key read, to go on after; nil: that was all. Of an index
-	// its keys are in LastIndex.
+	// Last is the key to continue after; nil: this page is the last. For an index,
+	// LastIndex is the same item's key in the index.
 	Last      *Key
 	LastIndex Key
 	Units     Units
 }
 
-// Condition is what must hold of the item under a key for a write to go ahead.
-// The zero Condition always holds.
+// Condition must hold for the item under a key, or a write fails. The zero
+// Condition always holds.
 type Condition struct {
 	Absent bool // there is no item
-	Equals Item // there is one, and each of these attributes is equal
+	Equals Item // there is an item, and it has these attributes with equal values
 }
 
 // Write is a put, or a delete where Put is nil.
@@ -106,8 +107,8 @@ type Write struct {
 	Delete Key
 }
 
-// Action is a part of a transaction: a put, or a check of a key where Put is
-// nil. A check needs a condition: the zero one is KindInvalid.
+// Action is a part of a transaction: a put, or a check of a key where Put is nil.
+// A check needs a condition: the zero Condition is KindInvalid.
 type Action struct {
 	Put       Item
 	Check     Key
