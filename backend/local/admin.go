@@ -7,7 +7,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// tableDef is a table as the file has it.
+// tableDef is the definition of a table.
 type tableDef struct {
 	id   int64
 	arn  string // of its stream; empty: none
@@ -17,7 +17,7 @@ type tableDef struct {
 const selectTable = `SELECT id, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery, ttl
 FROM tables WHERE name = ?`
 
-// table reads how a table is made.
+// table reads the definition of a table.
 func (t *tx) table(name string) (*tableDef, error) {
 	d := &tableDef{spec: backend.TableSpec{Name: name}}
 	var index backend.IndexSpec
@@ -36,7 +36,7 @@ func (t *tx) table(name string) (*tableDef, error) {
 	return d, nil
 }
 
-// CreateTable makes a table, with its stream from the first record on.
+// CreateTable creates a table and its stream.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
 	op := "CreateTable " + spec.Name
 	if err := checkSpec(spec); err != nil {
@@ -68,8 +68,8 @@ VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 
 // createStream names a table's stream and opens its first shard.
 func (t *tx) createStream(id int64, name string) error {
-	// The label is a time to the millisecond on AWS. The table's number makes it
-	// unique where a table is made twice within one.
+	// On AWS the label is a time, to the millisecond. The table's number makes it
+	// unique if a table is created twice within a millisecond.
 	label := t.now.Format("2006-01-02T15:04:05.000")
 	arn := fmt.Sprintf("arn:aws:dynamodb:local:000000000000:table/%s/stream/%s-%d", name, label, id)
 	if _, err := t.exec("UPDATE tables SET stream_arn = ? WHERE id = ?", arn, id); err != nil {
@@ -79,7 +79,7 @@ func (t *tx) createStream(id int64, name string) error {
 	return t.openShard(id, "", 0, maxHash, 1)
 }
 
-// DescribeTable tells how a table is made.
+// DescribeTable returns the shape of a table.
 func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
 	var spec backend.TableSpec
 	err := b.read(ctx, "DescribeTable "+name, func(t *tx) error {
@@ -105,7 +105,7 @@ func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bo
 	})
 }
 
-// DeleteTable removes a table, all in it, and its stream.
+// DeleteTable deletes a table, everything in it, and its stream.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	return b.write(ctx, "DeleteTable "+name, func(t *tx) error {
 		d, err := t.table(name)
@@ -174,7 +174,7 @@ func checkSpec(spec backend.TableSpec) error {
 	return invalid("there is no stream view type %q", spec.StreamView)
 }
 
-// streamView is the one view that streams have here.
+// streamView is the only view of this backend's streams.
 const streamView = "NEW_IMAGE"
 
 func checkName(role, name string) error {

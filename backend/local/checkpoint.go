@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// SQLite moves the WAL into the file within the commit that makes it long
-// enough. That takes two syncs and tens of milliseconds, which would be the
-// slowest hundredth of all writes. So a goroutine does it beside the writes.
+// By itself SQLite moves the WAL into the file within a commit, once the WAL is long
+// enough. That takes two syncs and tens of milliseconds, and would make the slowest
+// hundredth of all writes. So a goroutine does it beside the writes.
 const (
-	// checkpointPause is the least time between two rounds.
+	// checkpointPause is the shortest time between two checkpoints.
 	checkpointPause = 100 * time.Millisecond
-	// resetPages is how long the WAL grows, 32 MB, before writers are held for
-	// the moment that it takes to begin it anew.
+	// resetPages is how long the WAL grows (32 MB) before writers are held for the
+	// moment that it takes to restart it.
 	resetPages = 8000
-	// fewPages are moved fast enough to hold writers for them.
+	// fewPages can be moved so fast that writers may be held meanwhile.
 	fewPages = 200
-	// maxRounds bounds how often the rest is moved beside the writes before
-	// they are held all the same.
+	// maxRounds bounds how often the rest is moved beside the writes before writers
+	// are held in any case.
 	maxRounds = 4
 )
 
-// startCheckpoints begins to move the WAL after commits, until Close.
+// startCheckpoints moves the WAL after commits, in the background, until Close.
 func (b *Backend) startCheckpoints(ctx context.Context) error {
 	pool, err := b.dial(ctx, 1, "wal_autocheckpoint(0)")
 	if err != nil {
@@ -55,10 +55,10 @@ func (b *Backend) checkpoints(c *conn) {
 	}
 }
 
-// checkpoint moves what is in the WAL, and has it begun anew where it is long.
-// An error is left to the next round, as SQLite leaves it to the next commit:
-// the WAL holds all that was answered, and writes fail by themselves once the
-// disk is full.
+// checkpoint moves the WAL's pages into the file, and restarts a WAL that is long.
+// An error is left to the next checkpoint, as SQLite leaves it to the next commit:
+// the WAL holds every write that was answered, and writes fail by themselves once
+// the disk is full.
 func (b *Backend) checkpoint(c *conn, resetAt int) {
 	for range maxRounds {
 		pages, moved, err := c.checkpoint()
@@ -69,8 +69,8 @@ func (b *Backend) checkpoint(c *conn, resetAt int) {
 			break
 		}
 	}
-	// Writers have gone on meanwhile. Without them the rest is moved, and the
-	// next write begins the WAL anew.
+	// Writers have added pages meanwhile. While they are held the rest is moved, and
+	// the next write restarts the WAL.
 	select {
 	case <-b.done:
 	case w := <-b.writer:
@@ -79,7 +79,7 @@ func (b *Backend) checkpoint(c *conn, resetAt int) {
 	}
 }
 
-// checkpoint returns how many pages the WAL has and how many of them are moved.
+// checkpoint returns how many pages the WAL has, and how many of them it moved.
 func (c *conn) checkpoint() (pages, moved int, err error) {
 	var busy int
 	t := &tx{c: c}

@@ -15,8 +15,8 @@ import (
 // busyTimeout is how long a call waits for another process's write lock.
 const busyTimeout = 5 * time.Second
 
-// conn is one connection with its prepared statements. Whoever holds it is
-// alone with it.
+// conn is one connection with its prepared statements. One goroutine uses it at a
+// time.
 type conn struct {
 	*sql.Conn
 	stmts map[string]*sql.Stmt
@@ -61,7 +61,7 @@ func (c *conn) close() {
 	for _, s := range c.stmts {
 		_ = s.Close() // the connection is closed next, which reports what matters
 	}
-	_ = c.Close() // back to its sql.DB, which closes it and tells
+	_ = c.Close() // back to its sql.DB, which closes it and reports errors
 }
 
 // prepared returns the statement of a query, prepared once for the connection.
@@ -77,12 +77,12 @@ func (c *conn) prepared(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-// tx is a transaction. Its statements are short and run to their end; only the
+// tx is a transaction. Its statements are short and run to completion; only the
 // wait for the transaction to begin can be cancelled.
 type tx struct {
 	c      *conn
 	now    time.Time // of the whole transaction, to the microsecond
-	topics []string  // to wake after the commit
+	topics []string  // whose waiters are woken after the commit
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -98,7 +98,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// row reads the one row of a query into dest, and reports whether there was one.
+// row reads the first row of a query into dest, and reports whether there was one.
 func (t *tx) row(query string, args []any, dest ...any) (bool, error) {
 	s, err := t.c.prepared(query)
 	if err != nil {
@@ -111,7 +111,7 @@ func (t *tx) row(query string, args []any, dest ...any) (bool, error) {
 	return err == nil, err
 }
 
-// rows runs a query. The same query may not run again before they are closed.
+// rows runs a query. The same query must not run again before its rows are closed.
 func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
 	s, err := t.c.prepared(query)
 	if err != nil {
@@ -120,12 +120,12 @@ func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
 	return s.QueryContext(context.Background(), args...)
 }
 
-// wake wakes those who wait for a topic once the transaction is committed.
+// wake wakes the waiters of a topic once the transaction is committed.
 func (t *tx) wake(topic string) { t.topics = append(t.topics, topic) }
 
 // write runs f in a transaction of the writing connection, commits it unless f
-// fails, and then wakes its topics. Errors are [backend.Error]s of the op; one
-// that f made itself is passed on as it is.
+// fails, and then wakes its topics. Errors are [backend.Error]s of the op; a
+// [backend.Error] of f is passed on.
 func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error {
 	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", f)
 	if err != nil {
@@ -133,7 +133,7 @@ func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error
 	}
 	select {
 	case b.committed <- struct{}{}:
-	default: // it is told already, or there is no file
+	default: // a checkpoint is due already, or there is no file
 	}
 	for _, topic := range topics {
 		b.wake(topic)
@@ -141,7 +141,7 @@ func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error
 	return nil
 }
 
-// read runs f in a transaction that sees one state of the file.
+// read runs f in a transaction that reads one state of the file.
 func (b *Backend) read(ctx context.Context, op string, f func(*tx) error) error {
 	_, err := b.transact(ctx, b.readers, "BEGIN", f)
 	return b.wrap(op, err)
@@ -159,7 +159,7 @@ func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f
 		return nil, err
 	}
 	if _, err := start.ExecContext(ctx); err != nil {
-		c.rollback() // the lock may have come together with the cancellation
+		c.rollback() // the cancellation may have come together with the lock
 		return nil, err
 	}
 	committed := false
@@ -182,7 +182,7 @@ func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f
 	return t.topics, nil
 }
 
-// acquire takes a connection out of its pool. It must be put back.
+// acquire takes a connection out of its pool. The caller must put it back.
 func (b *Backend) acquire(ctx context.Context, pool chan *conn) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -202,8 +202,9 @@ func (b *Backend) acquire(ctx context.Context, pool chan *conn) (*conn, error) {
 	}
 }
 
-// rollback ends a transaction if there is one. SQLite ends it by itself after
-// some errors, such as a full disk; then this fails and that is well.
+// rollback ends a transaction if there is one. After some errors, such as a full
+// disk, SQLite has ended the transaction itself; then the failure of the rollback
+// does not matter.
 func (c *conn) rollback() {
 	if s, err := c.prepared("ROLLBACK"); err == nil {
 		_, _ = s.ExecContext(context.Background())

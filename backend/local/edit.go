@@ -4,10 +4,10 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// draft is an item to be written: in normal form, encoded and measured before
-// the transaction begins.
+// draft is an item to be written. It is normalised, encoded and measured before the
+// transaction begins.
 type draft struct {
-	item backend.Item // nil: delete what is under key
+	item backend.Item // nil: delete the item under key
 	key  backend.Key
 	json string
 	size int
@@ -27,7 +27,7 @@ func newDraft(item backend.Item) (draft, error) {
 	return draft{item: normal, json: string(data), size: size}, err
 }
 
-// stored is what is under a key.
+// stored is the item under a key, if there is one.
 type stored struct {
 	found bool
 	json  string
@@ -46,16 +46,16 @@ type edit struct {
 	*tx
 	b      *Backend
 	def    *tableDef
-	shards []*openShard // those that the edit appended to
+	shards []*openShard // the shards to which the edit appended records
 }
 
-// step is one write, looked at and not yet done.
+// step is one write that was checked and not yet made.
 type step struct {
 	draft
 
 	indexKey backend.Key
 	old      stored
-	same     bool // writing changes nothing
+	same     bool // the write changes nothing
 }
 
 const selectItem = "SELECT item, size FROM items WHERE tbl = ? AND hash = ? AND pk = ? AND sk = ?"
@@ -67,8 +67,8 @@ func (t *tx) stored(def *tableDef, key backend.Key) (stored, error) {
 	return s, err
 }
 
-// look checks the keys of a draft and reads what is under them.
-func (e *edit) look(d draft) (step, error) {
+// prepare checks the key of a draft and reads the item under it.
+func (e *edit) prepare(d draft) (step, error) {
 	s := step{draft: d}
 	var err error
 	if d.item == nil {
@@ -88,12 +88,13 @@ func (e *edit) look(d draft) (step, error) {
 	return s, err
 }
 
-// units is what the step takes of the table, done or refused: by the greater of
-// what it writes and what it replaces.
+// units returns the write units of the table that the step consumes, made or
+// refused: those of the larger of the new item and the item that it replaces.
 func (s step) units() float64 { return writeUnits(max(s.size, s.old.size)) }
 
-// do writes a step and its stream record, and returns what the index took.
-func (e *edit) do(s step) (indexUnits float64, err error) {
+// apply makes a step's write and appends its stream record. It returns the write units
+// of the index.
+func (e *edit) apply(s step) (indexUnits float64, err error) {
 	if s.same {
 		return 0, nil
 	}
@@ -118,10 +119,10 @@ func (e *edit) do(s step) (indexUnits float64, err error) {
 	return e.moveEntry(s)
 }
 
-// doAll does steps and finishes the edit.
-func (e *edit) doAll(steps []step) (indexUnits float64, err error) {
+// applyAll applies all steps and finishes the edit.
+func (e *edit) applyAll(steps []step) (indexUnits float64, err error) {
 	for _, s := range steps {
-		n, err := e.do(s)
+		n, err := e.apply(s)
 		if err != nil {
 			return 0, err
 		}
@@ -133,7 +134,7 @@ func (e *edit) doAll(steps []step) (indexUnits float64, err error) {
 	return indexUnits, e.finish()
 }
 
-// finish writes what the edit kept for its end.
+// finish stores how far the edit's shards have come.
 func (e *edit) finish() error {
 	if len(e.shards) == 0 {
 		return nil

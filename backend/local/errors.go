@@ -21,7 +21,7 @@ var (
 	errFormat    = errors.New("the file was written by another version of Postroom")
 )
 
-// wrap makes an error of SQLite, of the context or of this package a
+// wrap turns an error of SQLite, of the context or of this package into a
 // [backend.Error] of the op.
 func (b *Backend) wrap(op string, err error) error {
 	if err == nil {
@@ -41,7 +41,7 @@ func (b *Backend) wrap(op string, err error) error {
 	return &backend.Error{Op: op, Kind: kind, Err: err}
 }
 
-// fail is an error of a kind; wrap adds the op.
+// fail returns an error of a kind; wrap adds the op.
 func fail(kind backend.Kind, format string, args ...any) *backend.Error {
 	return &backend.Error{Kind: kind, Err: fmt.Errorf(format, args...)}
 }
@@ -50,7 +50,7 @@ func invalid(format string, args ...any) *backend.Error {
 	return fail(backend.KindInvalid, format, args...)
 }
 
-// messageOf is the text of an error without its op and kind.
+// messageOf returns the text of an error without its op and kind.
 func messageOf(err error) string {
 	var e *backend.Error
 	if errors.As(err, &e) && e.Err != nil {
@@ -59,7 +59,8 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
-// classify tells an error's kind and, where it is about the file, what to say.
+// classify returns an error's kind and, if the error is about the file, its text
+// for an operator.
 func (b *Backend) classify(err error) (backend.Kind, string) {
 	switch {
 	case errors.Is(err, errClosed), errors.Is(err, errForeign), errors.Is(err, errFormat):
@@ -74,7 +75,7 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	if s.Code() == sqlite3.SQLITE_READONLY_DBMOVED {
 		return backend.KindUnavailable, "the file was moved or removed while it was open"
 	}
-	switch s.Code() & 0xff { // the low byte: extended codes refine it
+	switch s.Code() & 0xff { // the low byte; extended codes refine it
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return backend.KindThrottled, "another process holds the file's lock"
 	case sqlite3.SQLITE_FULL:
@@ -93,8 +94,7 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	return backend.KindUnknown, ""
 }
 
-// checkPath finds what is plainly wrong with a path, in clearer words than
-// SQLite's.
+// checkPath reports an unusable path in clearer words than SQLite's.
 func checkPath(path string) error {
 	if path == Memory {
 		return nil

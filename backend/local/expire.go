@@ -11,13 +11,12 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// maxOverdue is how long after its time an item is still removed: what is older
-// is taken for a number that is no time. Source: DynamoDB developer guide, time
-// to live, which says five years.
+// maxOverdue is how long after its expiry an item is still removed: an older expiry
+// is taken for a number that is not a time. Source: DynamoDB developer guide, time
+// to live (five years).
 const maxOverdue = 5 * 365 * 24 * time.Hour
 
-// SetTimeToLive implements [backend.Backend]. It looks through all items of the
-// table once.
+// SetTimeToLive implements [backend.Backend]. It reads all items of the table once.
 func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) error {
 	op := "SetTimeToLive " + table
 	if err := checkTimeToLive(attribute); err != nil {
@@ -29,12 +28,12 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 			return err
 		}
 		if d.spec.TimeToLive != "" {
-			return invalid("items of table %q live until %s already", table, d.spec.TimeToLive)
+			return invalid("items of table %q expire by the attribute %s already", table, d.spec.TimeToLive)
 		}
 		if _, err := t.exec("UPDATE tables SET ttl = ? WHERE id = ?", attribute, d.id); err != nil {
 			return err
 		}
-		// A cast takes the whole part of a number, as [tableDef.expiry] does.
+		// A cast keeps the whole part of a number, as [tableDef.expiry] does.
 		_, err = t.exec(`UPDATE items SET expires_at =
 (SELECT CAST(json_extract(value, '$.N') AS INTEGER) FROM json_each(items.item) WHERE key = ?) WHERE tbl = ?`, attribute, d.id)
 		return err
@@ -43,28 +42,29 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 
 func checkTimeToLive(attribute string) error {
 	if attribute == "" || len(attribute) > maxAttributeBytes {
-		return invalid("the time to live has a name of %d bytes, want 1 to %d", len(attribute), maxAttributeBytes)
+		return invalid("the time-to-live attribute has a name of %d bytes, want 1 to %d", len(attribute), maxAttributeBytes)
 	}
 	return nil
 }
 
-// expiry is the second after which an item may be removed; none where it has no
-// number in the table's attribute. What no time can be is as far off as it gets.
+// expiry returns the second after which an item may be removed; NULL if the item has
+// no number in the table's attribute. A number out of range becomes the nearest
+// bound.
 func (d *tableDef) expiry(item backend.Item) sql.NullInt64 {
 	n := ""
 	if d.spec.TimeToLive != "" {
 		n = backend.Number(item, d.spec.TimeToLive)
 	}
 	whole, _, _ := strings.Cut(n, ".")
-	at, _ := strconv.ParseInt(whole, 10, 64) // of what is out of range the bound next to it
+	at, _ := strconv.ParseInt(whole, 10, 64) // out of range it returns the nearest bound
 	return sql.NullInt64{Int64: at, Valid: n != ""}
 }
 
 const selectExpired = `SELECT pk, sk FROM items
 WHERE tbl = ? AND expires_at >= ? AND expires_at < ? ORDER BY expires_at LIMIT ?`
 
-// expire removes items whose time is over, more than were written, so that they
-// do not pile up; not what was written just now. Nobody pays units for that.
+// expire removes expired items: more than were written, so that they do not pile up,
+// but none that was written just now. It consumes no units.
 func (e *edit) expire(written []step) error {
 	if e.def.spec.TimeToLive == "" {
 		return nil
@@ -77,11 +77,11 @@ func (e *edit) expire(written []step) error {
 		if slices.ContainsFunc(written, func(s step) bool { return s.key == key }) {
 			continue
 		}
-		s, err := e.look(draft{key: key})
+		s, err := e.prepare(draft{key: key})
 		if err != nil {
 			return err
 		}
-		if _, err := e.do(s); err != nil {
+		if _, err := e.apply(s); err != nil {
 			return err
 		}
 	}

@@ -2,8 +2,8 @@ package local
 
 import "github.com/postroom/postroom/backend"
 
-// moveEntry brings the index from the old item of a step to the new one, and
-// returns what that takes: a unit for each KB of each entry removed and written.
+// moveEntry replaces the index entry of a step's old item by that of the new one. It
+// returns the write units: one for each KB of each entry removed and written.
 func (e *edit) moveEntry(s step) (units float64, err error) {
 	was, err := e.oldIndexKey(s.old)
 	if err != nil || was == s.indexKey {
@@ -36,7 +36,7 @@ func (d *tableDef) entryUnits(key, indexKey backend.Key) float64 {
 	return writeUnits(backend.ItemBytes(d.entryItem(key, indexKey)))
 }
 
-// addEntry makes an entry, to be seen once the index has caught up.
+// addEntry adds an entry, which becomes visible after the index's lag.
 func (e *edit) addEntry(key, indexKey backend.Key) error {
 	_, err := e.exec(`INSERT INTO index_entries (tbl, index_pk, index_sk, pk, sk, from_at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET until_at = NULL`,
@@ -44,9 +44,9 @@ ON CONFLICT DO UPDATE SET until_at = NULL`,
 	return err
 }
 
-// removeEntry ends an entry. A lagging index shows that sooner than an entry
-// that was added in the same moment: readers must live with both orders, and
-// meet the harder one.
+// removeEntry ends an entry. In a lagging index an entry disappears sooner than one
+// that was added at the same moment appears: readers must cope with both orders,
+// and this one is harder.
 func (e *edit) removeEntry(key, indexKey backend.Key) error {
 	lag := e.b.settings.IndexLag
 	if lag == 0 {
@@ -59,7 +59,7 @@ WHERE tbl = ? AND index_pk = ? AND index_sk = ? AND pk = ? AND sk = ? AND until_
 		e.now.Add(lag/2).UnixMicro(), e.def.id, indexKey.PK, indexKey.SK, key.PK, key.SK); err != nil {
 		return err
 	}
-	// Each removal clears away a few entries that are over, so they do not pile up.
+	// Each removal deletes a few entries that have ended, so that they do not pile up.
 	_, err := e.exec(`DELETE FROM index_entries WHERE (tbl, index_pk, index_sk, pk, sk, from_at) IN (
 SELECT tbl, index_pk, index_sk, pk, sk, from_at FROM index_entries
 WHERE tbl = ? AND until_at <= ? ORDER BY until_at LIMIT 4)`, e.def.id, e.now.UnixMicro())
@@ -71,8 +71,8 @@ const (
 WHERE tbl = ? AND index_pk = ? AND index_sk >= ? AND index_sk < ?`
 	entryVisible = " AND from_at <= ? AND (until_at IS NULL OR until_at > ?)"
 
-	// The same bounds twice, since only one of a column and a row of columns
-	// would be used to find the place to start at.
+	// The bounds stand on one column and on a row of columns, since SQLite uses only
+	// one of the two to find the place to start at.
 	selectEntries = entryColumns + " AND (index_sk, pk, sk) > (?, ?, ?)" + entryVisible +
 		" ORDER BY index_sk, pk, sk"
 	selectEntriesDescending = entryColumns + " AND (index_sk, pk, sk) < (?, ?, ?)" + entryVisible +

@@ -12,12 +12,11 @@ import (
 // Source: DynamoDB Streams API reference, GetShardIterator.
 const iteratorLife = 15 * time.Minute
 
-// iterator is a place in a shard, as it is written into the text that readers
-// hand back.
+// iterator is a position in a shard; readers get it as a text.
 type iterator struct {
 	table, shard int64
 	after        int64 // number of the last record read
-	horizon      bool  // began at the trim horizon: what is trimmed is not missed
+	horizon      bool  // it began at the trim horizon, so trimmed records are skipped
 	issued       time.Time
 }
 
@@ -26,7 +25,7 @@ func (it iterator) String() string {
 		it.table, it.shard, it.after, it.horizon, it.issued.UnixMicro()))
 }
 
-// parseIterator reads what String wrote.
+// parseIterator is the inverse of String.
 func parseIterator(text string) (iterator, bool) {
 	data, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil {
@@ -42,18 +41,18 @@ func parseIterator(text string) (iterator, bool) {
 	return it, it.String() == text
 }
 
-// Records are numbered from 1. Their sequence numbers begin near the end of
-// what 21 digits can hold, the shortest that DynamoDB has: the tenth record
-// already has 22, and whoever compares them as text finds out early.
+// Records are numbered from 1. Their sequence numbers begin near the largest number
+// of 21 digits, the fewest that DynamoDB uses: the tenth record's has 22 digits, so
+// a program that compares sequence numbers as text fails early.
 const (
-	shortSequence   = "99999999999999999999" // and the number's one digit
+	shortSequence   = "99999999999999999999" // followed by the number's one digit
 	shortSequences  = 10
-	longSequence    = "1" // and the number in 21 digits
+	longSequence    = "1" // followed by the number in 21 digits
 	sequenceLength  = 21
-	maxNumberDigits = 18 // of a number that surely fits 64 bits
+	maxNumberDigits = 18 // any such number fits 64 bits
 )
 
-// sequence is the sequence number of a record.
+// sequence returns the sequence number of a record.
 func sequence(num int64) string {
 	if num < shortSequences {
 		return shortSequence + strconv.FormatInt(num, 10)
@@ -61,7 +60,7 @@ func sequence(num int64) string {
 	return fmt.Sprintf("%s%0*d", longSequence, sequenceLength, num-shortSequences)
 }
 
-// parseSequence reads what sequence wrote.
+// parseSequence is the inverse of sequence.
 func parseSequence(s string) (int64, bool) {
 	digits, ok := strings.CutPrefix(s, shortSequence)
 	add := int64(0)
@@ -80,5 +79,5 @@ func parseSequence(s string) (int64, bool) {
 	return num + add, sequence(num+add) == s
 }
 
-// eventID is unique in the file.
+// eventID returns the id of a record, unique in the file.
 func eventID(shard, num int64) string { return fmt.Sprintf("%08x%016x", shard, num) }

@@ -18,7 +18,8 @@ const (
 	maxSKBytes = 1024
 )
 
-// hashOf places a partition key, in a scan and among the shards of a stream.
+// hashOf returns the hash of a partition key, which determines its place in a scan
+// and its shard in a stream.
 func hashOf(pk string) int64 {
 	sum := sha256.Sum256([]byte(pk))
 	return int64(binary.BigEndian.Uint32(sum[:]))
@@ -27,7 +28,7 @@ func hashOf(pk string) int64 {
 // maxHash is the greatest hash.
 const maxHash = 1<<32 - 1
 
-// keyOf takes the table's key out of an item.
+// keyOf returns the table's key of an item.
 func (d *tableDef) keyOf(item backend.Item) (backend.Key, error) {
 	pk, err := keyPart(item, d.spec.PartitionKey)
 	if err != nil {
@@ -72,8 +73,8 @@ func checkPart(name, value, role string, limit int) error {
 	return nil
 }
 
-// indexKeyOf takes the index's key out of an item; zero: the item is not in the
-// index, or there is none.
+// indexKeyOf returns the index's key of an item; zero: the item is not in the index,
+// or there is no index.
 func (d *tableDef) indexKeyOf(item backend.Item) (backend.Key, error) {
 	index := d.spec.Index
 	if index == nil {
@@ -106,7 +107,7 @@ func (d *tableDef) indexPart(item backend.Item, name, role string, limit int) (s
 	return s.Value, nil
 }
 
-// keyItem is an item of the keys alone.
+// keyItem returns an item that has the key only.
 func (d *tableDef) keyItem(key backend.Key) backend.Item {
 	return backend.Item{
 		d.spec.PartitionKey: &types.AttributeValueMemberS{Value: key.PK},
@@ -114,12 +115,12 @@ func (d *tableDef) keyItem(key backend.Key) backend.Item {
 	}
 }
 
-// keyBytes is the size of an item of the keys alone.
+// keyBytes returns the size of an item that has the key only.
 func (d *tableDef) keyBytes(key backend.Key) int {
 	return len(d.spec.PartitionKey) + len(key.PK) + len(d.spec.SortKey) + len(key.SK)
 }
 
-// entryItem is what an index shows of an item.
+// entryItem returns an item as the index has it: with its keys only.
 func (d *tableDef) entryItem(key, indexKey backend.Key) backend.Item {
 	item := d.keyItem(key)
 	item[d.spec.Index.PartitionKey] = &types.AttributeValueMemberS{Value: indexKey.PK}
@@ -127,7 +128,7 @@ func (d *tableDef) entryItem(key, indexKey backend.Key) backend.Item {
 	return item
 }
 
-// typeName is a value's type as DynamoDB names it, such as N.
+// typeName returns a value's type in DynamoDB's words, such as N.
 func typeName(v types.AttributeValue) string {
 	return strings.TrimPrefix(fmt.Sprintf("%T", v), "*types.AttributeValueMember")
 }

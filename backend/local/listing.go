@@ -16,7 +16,7 @@ const maxListedShards = 100
 const selectShards = `SELECT id, parent FROM shards
 WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
 
-// Shards lists a page of shards, in the order in which they were opened.
+// Shards lists a page of shards, in the order of their creation.
 func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPage, err error) {
 	err = s.b.read(ctx, "Shards "+s.table, func(t *tx) error {
 		start, err := shardNumber(after)
@@ -45,12 +45,12 @@ func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPa
 	return page, err
 }
 
-// The children of a shard are younger than it.
+// A shard's children have higher numbers than the shard.
 const selectChildren = `SELECT id, parent FROM shards
 WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num`
 
-// Children lists the children of a shard, and nothing else. They are there from
-// the moment on at which it ends.
+// Children lists the children of a shard, and no other shards. They exist from the
+// moment at which the shard closes.
 func (s *stream) Children(ctx context.Context, streamARN, parent string) (children []backend.Shard, err error) {
 	err = s.b.read(ctx, "Children "+s.table, func(t *tx) error {
 		num, err := shardNumber(parent)
@@ -88,19 +88,19 @@ func scanShards(rows *sql.Rows) ([]backend.Shard, error) {
 	return shards, rows.Err()
 }
 
-// shardNumber reads the number at the end of a shard's id; 0 of none.
+// shardNumber returns the number at the end of a shard's id; 0 for an empty id.
 func shardNumber(id string) (int64, error) {
 	if id == "" {
 		return 0, nil
 	}
 	num, err := strconv.ParseInt(id[strings.LastIndexByte(id, '-')+1:], 16, 64)
 	if err != nil || !strings.HasPrefix(id, "shardId-") {
-		return 0, invalid("%.80q is no shard id", id)
+		return 0, invalid("%.80q is not a shard id", id)
 	}
 	return num, nil
 }
 
-// listedShard is a shard as readers see it.
+// listedShard is a shard that can be read.
 type listedShard struct {
 	num, first, last int64
 	closed           bool

@@ -11,28 +11,27 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Memory is the path of a private database in memory, gone when it is closed.
+// Memory is the path of a private database in memory that is gone once it is closed.
 const Memory = ":memory:"
 
 // Options of [Open]. The zero value is ready for use.
 type Options struct {
-	// Now is the wall clock; default time.Now. Times are kept to the
-	// microsecond. A test that moves it on, or sleeps in a synctest bubble, is
-	// past whatever ends with time: iterators, records, visibility, retention.
+	// Now is the wall clock; default time.Now. Times are kept with a precision of a
+	// microsecond. Everything that ends with time follows this clock: iterators,
+	// records, visibility, retention.
 	Now func() time.Time
 
-	// The settings below live in the file. They are taken when it is created
-	// and ignored when it exists.
+	// The settings below are stored in the file. They apply when the file is
+	// created and are ignored when it exists.
 
-	// Shards is how many shards of a stream may be open at once; default 4, at
-	// most 1,000. A stream starts with one and splits as it grows.
+	// Shards is how many shards of a stream may be open at once; default 4, at most
+	// 1,000. A stream starts with one shard, which splits as the stream grows.
 	Shards int
-	// RollSize is how many records a shard takes before it is closed; default
-	// 1,000.
+	// RollSize is how many records a shard takes before it closes; default 1,000.
 	RollSize int
-	// IndexLag is how far an index is behind its table; default 0. Entries
-	// appear after IndexLag and disappear after half of it, so that a moved item
-	// may be missing for a moment, as it may on DynamoDB.
+	// IndexLag is how far an index lags behind its table; default 0. Entries appear
+	// after IndexLag and disappear after half of it, so a moved item may be missing
+	// for a moment, as it may on DynamoDB.
 	IndexLag time.Duration
 }
 
@@ -47,8 +46,8 @@ type Backend struct {
 	dbs     []*sql.DB
 
 	notifier   notifier
-	committed  chan struct{}  // tells the checkpoints of a commit; nil for Memory
-	background sync.WaitGroup // the checkpoints
+	committed  chan struct{}  // starts a checkpoint; nil for Memory
+	background sync.WaitGroup // of the checkpoints
 	done       chan struct{}  // closed when Close begins
 	closeOnce  sync.Once
 	closeErr   error
@@ -64,7 +63,7 @@ const (
 	defaultRollSize = 1000
 )
 
-// Open opens the file at path, and creates it where there is none; its folder
+// Open opens the file at path, and creates the file if there is none; its folder
 // must exist. The errors are [backend.Error]s that name the file.
 func Open(path string, opts Options) (*Backend, error) {
 	op := "open " + path
@@ -85,7 +84,7 @@ func Open(path string, opts Options) (*Backend, error) {
 	return b, nil
 }
 
-// settings are the options that a new file takes.
+// settings returns the settings of a new file.
 func (o Options) settings() (settings, error) {
 	s := settings{Shards: o.Shards, RollSize: o.RollSize, IndexLag: o.IndexLag}
 	if s.Shards == 0 {
@@ -105,11 +104,11 @@ func (o Options) settings() (settings, error) {
 	return s, nil
 }
 
-// connect opens the connections, and makes the schema where the file is new.
+// connect opens the connections, and creates the schema in a new file.
 func (b *Backend) connect(fresh settings) error {
 	ctx := context.Background()
-	// The pages cached: 16 MB. The WAL is moved by the checkpoints, and by the
-	// writer itself only where those do not keep up, at 128 MB.
+	// The cache is 16 MB. The checkpoints move the WAL into the file; the writer
+	// itself does so only if they do not keep up, at 128 MB.
 	writer, err := b.dial(ctx, 1, "cache_size(-16384)", "wal_autocheckpoint(32000)")
 	if err != nil {
 		return err
@@ -136,11 +135,11 @@ func (b *Backend) connect(fresh settings) error {
 // Stream returns the stream of a table.
 func (b *Backend) Stream(table string) backend.Stream { return &stream{b: b, table: table} }
 
-// now is the wall clock, to the microsecond.
+// now reads the wall clock, to the microsecond.
 func (b *Backend) now() time.Time { return b.clock().UTC().Truncate(time.Microsecond) }
 
-// Close waits for running calls, ends waiting ones and closes the file. Calls
-// after it fail. It may be called again and returns the same error.
+// Close waits for running calls, ends the calls that wait for a change, and closes
+// the file. Calls after it fail. It may be called again and returns the same error.
 func (b *Backend) Close() error {
 	b.closeOnce.Do(func() {
 		close(b.done)

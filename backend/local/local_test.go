@@ -217,7 +217,7 @@ func TestChangesOfOthersWake(t *testing.T) {
 		mine, others := open(t, path, Options{}), open(t, path, Options{})
 		table, stream := others.Table("postroom"), mine.Stream("postroom")
 		for i, step := range []struct{ idle, within time.Duration }{
-			{0, busyLook}, {busyFor / 2, busyLook}, {time.Minute, idleLook}, {0, busyLook}, {time.Hour, idleLook},
+			{0, busyInterval}, {busyFor / 2, busyInterval}, {time.Minute, idleInterval}, {0, busyInterval}, {time.Hour, idleInterval},
 		} {
 			stream.Changed()
 			time.Sleep(step.idle)

@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// How often the file is looked at for changes of other processes: at busyLook
-// until nothing has changed for busyFor, then twice as long each time.
+// How often the file is checked for changes by other processes: every busyInterval
+// until nothing has changed for busyFor, then at intervals that double up to
+// idleInterval.
 const (
-	busyLook = 5 * time.Millisecond
-	idleLook = 250 * time.Millisecond
-	busyFor  = time.Second
+	busyInterval = 5 * time.Millisecond
+	idleInterval = 250 * time.Millisecond
+	busyFor      = time.Second
 )
 
-// notifier wakes those who wait for a change, topic by topic. While anybody
-// waits it also watches for changes made by other processes, if it can.
+// notifier wakes the callers that wait for a change of a topic. While there are
+// waiters it also watches for changes by other processes, if there can be any.
 type notifier struct {
-	// watch runs while there are waiters, in a goroutine of its own; nil: there
-	// are no other processes.
+	// watch runs in a goroutine of its own while there are waiters; nil: no other
+	// process can open the file.
 	watch func()
-	// version is the state of the file that was seen last. Only the watcher
-	// touches it, so a change between two watchers is not missed.
+	// version is the last state of the file that a watcher has seen. It is kept
+	// between two watchers, so that no change is missed.
 	version int64
 
 	mu       sync.Mutex
@@ -60,7 +61,7 @@ func (b *Backend) changed(topic string) <-chan struct{} {
 	return ch
 }
 
-// wake wakes everybody who waits for the topic.
+// wake wakes the waiters of a topic.
 func (b *Backend) wake(topic string) {
 	n := &b.notifier
 	n.mu.Lock()
@@ -71,7 +72,7 @@ func (b *Backend) wake(topic string) {
 	}
 }
 
-// wakeAll wakes everybody.
+// wakeAll wakes all waiters.
 func (n *notifier) wakeAll() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,7 +82,7 @@ func (n *notifier) wakeAll() {
 	clear(n.waiters)
 }
 
-// idle ends the watcher if nobody waits any more.
+// idle reports whether the watcher may end, since there are no waiters.
 func (n *notifier) idle() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -91,7 +92,7 @@ func (n *notifier) idle() bool {
 	return !n.watching
 }
 
-// close wakes everybody for good and waits for the watcher.
+// close wakes all waiters, those to come too, and waits for the watcher to end.
 func (n *notifier) close() {
 	n.mu.Lock()
 	n.closed = true
@@ -100,11 +101,11 @@ func (n *notifier) close() {
 	n.watchers.Wait()
 }
 
-// watch wakes everybody whenever another connection has changed the file.
+// watch wakes all waiters whenever another connection has changed the file.
 func (b *Backend) watch() {
-	quiet := time.NewTimer(busyLook)
+	quiet := time.NewTimer(busyInterval)
 	defer quiet.Stop()
-	pause, busyLeft := busyLook, busyFor
+	pause, busyLeft := busyInterval, busyFor
 	for {
 		select {
 		case <-b.done:
@@ -114,16 +115,16 @@ func (b *Backend) watch() {
 		version, err := b.dataVersion()
 		switch {
 		case err != nil:
-			b.notifier.wakeAll() // the waiters' own calls meet the error and report it
-			pause = idleLook
+			b.notifier.wakeAll() // the waiters' own calls report the error
+			pause = idleInterval
 		case version != b.notifier.version:
 			b.notifier.version = version
 			b.notifier.wakeAll()
-			pause, busyLeft = busyLook, busyFor
+			pause, busyLeft = busyInterval, busyFor
 		case busyLeft > 0:
 			busyLeft -= pause
 		default:
-			pause = min(2*pause, idleLook)
+			pause = min(2*pause, idleInterval)
 		}
 		if b.notifier.idle() {
 			return
@@ -132,8 +133,8 @@ func (b *Backend) watch() {
 	}
 }
 
-// dataVersion is a number that changes when another connection changes the
-// file. It is asked on the writing connection, so own commits do not count.
+// dataVersion returns a number that changes when another connection changes the
+// file. The writing connection reads it, so the process's own commits do not count.
 func (b *Backend) dataVersion() (int64, error) {
 	select {
 	case <-b.done:

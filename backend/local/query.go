@@ -8,12 +8,12 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// maxPageBytes bounds what one Query or Scan reads. Source: DynamoDB API
+// maxPageBytes is the size limit of a page of a Query or Scan. Source: DynamoDB API
 // reference, Query.
 const maxPageBytes = 1 << 20
 
-// pager gathers a page: it ends before the item that would pass 1 MB, but has
-// one at least, and after the item that makes it as many as the limit.
+// pager gathers a page. The page has at least one item, and otherwise ends before
+// the item that would exceed 1 MB, or when it has as many items as the limit.
 type pager struct {
 	limit int
 	page  backend.Page
@@ -22,7 +22,7 @@ type pager struct {
 	more  bool
 }
 
-// fits reports whether an item of so many bytes belongs on the page.
+// fits reports whether an item of so many bytes still fits on the page.
 func (p *pager) fits(size int) bool {
 	if len(p.page.Items) > 0 && p.size+size > maxPageBytes {
 		p.more = true
@@ -53,15 +53,15 @@ func (p *pager) result(consistent bool) backend.Page {
 // endOfText sorts after all valid UTF-8.
 const endOfText = "\xff"
 
-// textRange is the texts from start, included, to end, excluded.
+// textRange is the range of texts from start, included, to end, excluded.
 type textRange struct{ start, end string }
 
-// rangeOf is the texts that begin with a prefix.
+// rangeOf returns the range of the texts that begin with a prefix.
 func rangeOf(prefix string) textRange {
 	if prefix == "" {
 		return textRange{"", endOfText}
 	}
-	// No byte of valid UTF-8 is 0xff, so the last one can be counted up.
+	// No byte of valid UTF-8 is 0xff, so the last byte can be incremented.
 	end := []byte(prefix)
 	end[len(end)-1]++
 	return textRange{prefix, string(end)}
@@ -118,7 +118,7 @@ func (t *tx) queryItems(d *tableDef, q backend.Query) (backend.Page, error) {
 		if q.Descending {
 			r.end = q.After.SK
 		} else {
-			r.start = q.After.SK + "\x00" // the next text there can be
+			r.start = q.After.SK + "\x00" // the next possible text
 		}
 	}
 	statement := selectPartition
@@ -159,14 +159,14 @@ func (p *pager) read(rows *sql.Rows) error {
 	return rows.Err()
 }
 
-// maxSegments bounds a parallel scan. Source: DynamoDB API reference, Scan.
+// maxSegments is the limit of a parallel scan. Source: DynamoDB API reference, Scan.
 const maxSegments = 1_000_000
 
 const selectSegment = `SELECT pk, sk, size, item FROM items
 WHERE tbl = ? AND hash <= ? AND (hash, pk, sk) > (?, ?, ?) ORDER BY hash, pk, sk`
 
-// Scan reads a page of the table, or of one of its segments: partition keys
-// whose hashes are in one range.
+// Scan reads a page of the table, or of a segment: of the partition keys whose
+// hashes are in one range.
 func (tb *table) Scan(ctx context.Context, s backend.Scan) (page backend.Page, err error) {
 	if err := checkScan(s); err != nil {
 		return page, err

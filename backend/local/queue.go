@@ -9,17 +9,16 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// queue is one queue, as it is opened by name.
+// queue implements [backend.Queue].
 type queue struct {
 	b    *Backend
 	name string
-	// registered: this process is in the file, so that others can see whether
-	// what it has received is still in hands.
+	// registered: the file names this process, so that others can find out whether
+	// the receiver of a message is still alive.
 	registered atomic.Bool
 }
 
-// upkeepStep bounds what a call does of the upkeep that is due, so that each
-// transaction stays short.
+// upkeepStep bounds the upkeep of one call, so that each transaction stays short.
 const upkeepStep = 100
 
 func (q *queue) op(call string) string { return call + " " + q.name }
@@ -60,7 +59,7 @@ func checkEntries(n int) error {
 	return nil
 }
 
-// senderFault is the failure of an entry that fails again unchanged.
+// senderFault returns the failure of an entry whose retry would fail too.
 func senderFault(index int, code, format string, args ...any) backend.EntryError {
 	return backend.EntryError{Index: index, Code: code, SenderFault: true, Message: fmt.Sprintf(format, args...)}
 }
@@ -79,8 +78,8 @@ func (q *queue) Depth(ctx context.Context) (depth backend.Depth, err error) {
 	return depth, err
 }
 
-// What is in flight past its retention counts as in flight; when its visibility
-// is over it is gone.
+// A message in flight past its retention counts as in flight; it is gone when its
+// visibility ends.
 const (
 	inFlight = `(SELECT count(*) FROM queue_messages WHERE queue = ?1 AND visible_at > ?2)`
 
@@ -97,7 +96,7 @@ const (
      WHERE queue = ?1 AND visible_at > ?2 AND expires_at > ?2), ` + inFlight
 )
 
-// micros is a time as the file has it.
+// micros returns a time as the file stores it.
 func micros(t time.Time) int64 { return t.UnixMicro() }
 
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }

@@ -21,22 +21,21 @@ const (
 
 var queueNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`)
 
-// Queue returns the queue of a name.
+// Queue returns the named queue.
 //
-// A FIFO queue delivers a group's messages in the order of sending, several in
-// one receive, and none behind one that is in flight; a message that was given
-// back or whose visibility is over comes first again. Deduplication is per
-// group, for five minutes from the first sending, also after the message was
-// deleted. A standard queue delivers the oldest first, and nothing blocks.
+// A FIFO queue delivers a group's messages in the order of sending, several in one
+// receive, and none behind a message in flight; a message that was released, or
+// whose visibility has ended, comes first again. Deduplication is per group, for
+// five minutes after the first sending, even if the message was deleted meanwhile.
+// A standard queue delivers the oldest message first, and no message blocks another.
 //
-// Depth is exact. What SQS has beyond the port, it has not: no delay, no limit
-// of messages in flight. It is lazy: a message moves to the dead-letter queue,
-// or is dropped at the end of its retention, when it would be received next or
-// when something is sent.
+// Depth is exact. There is no delay and no limit of messages in flight. A message
+// moves to the dead-letter queue, or is dropped at the end of its retention, only
+// when it would be received next or when a message is sent.
 func (b *Backend) Queue(name string) backend.Queue { return &queue{b: b, name: name} }
 
-// CreateQueue makes a queue. An existing name is KindExists, a dead-letter
-// queue that does not exist KindNotFound.
+// CreateQueue creates a queue. An existing name is KindExists, and a dead-letter
+// queue that does not exist is KindNotFound.
 func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
 	op := "CreateQueue " + spec.Name
 	if err := checkQueueSpec(spec); err != nil {
@@ -65,7 +64,7 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 func checkQueueSpec(s backend.QueueSpec) error {
 	switch {
 	case !queueNamePattern.MatchString(s.Name) || len(s.Name) > maxQueueNameLen:
-		return invalid("the name has to be 1 to %d letters, digits, - and _, %s at the end included", maxQueueNameLen, fifoSuffix)
+		return invalid("the name must have 1 to %d letters, digits, - and _, with %s at the end included", maxQueueNameLen, fifoSuffix)
 	case s.VisibilitySeconds < 0 || s.VisibilitySeconds > maxVisibilityS:
 		return invalid("VisibilitySeconds is %d, want 0 to %d", s.VisibilitySeconds, maxVisibilityS)
 	case s.RetentionSeconds < minRetentionS || s.RetentionSeconds > maxRetentionS:
@@ -77,14 +76,14 @@ func checkQueueSpec(s backend.QueueSpec) error {
 	case s.MaxReceiveCount < 1 || s.MaxReceiveCount > maxMaxReceives:
 		return invalid("MaxReceiveCount is %d, want 1 to %d", s.MaxReceiveCount, maxMaxReceives)
 	case isFIFO(s.DeadLetterQueue) != isFIFO(s.Name):
-		return invalid("the dead-letter queue %s is not of the same type: both names end in %s, or neither", s.DeadLetterQueue, fifoSuffix)
+		return invalid("the dead-letter queue %s is not of the same type: both names must end in %s, or neither", s.DeadLetterQueue, fifoSuffix)
 	}
 	return nil
 }
 
 func isFIFO(name string) bool { return strings.HasSuffix(name, fifoSuffix) }
 
-// DescribeQueue tells how an existing queue is made.
+// DescribeQueue returns the shape of an existing queue.
 func (b *Backend) DescribeQueue(ctx context.Context, name string) (spec backend.QueueSpec, err error) {
 	err = b.read(ctx, "DescribeQueue "+name, func(t *tx) error {
 		q, err := t.queue(name)
@@ -94,8 +93,8 @@ func (b *Backend) DescribeQueue(ctx context.Context, name string) (spec backend.
 	return spec, err
 }
 
-// DeleteQueue removes a queue and all in it. Queues that have it as their
-// dead-letter queue then keep what would have moved there.
+// DeleteQueue deletes a queue and everything in it. Queues that have it as their
+// dead-letter queue then keep the messages that would have moved there.
 func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
 	return b.write(ctx, "DeleteQueue "+name, func(t *tx) error {
 		q, err := t.queue(name)
@@ -113,12 +112,12 @@ func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		t.wake(queueTopic(name)) // whoever waits finds that it is gone
+		t.wake(queueTopic(name)) // the waiters find that the queue is gone
 		return nil
 	})
 }
 
-// queueRow is a queue as it is in the file.
+// queueRow is a queue's row in the file.
 type queueRow struct {
 	id, nonce int64
 	fifo      bool
@@ -134,7 +133,7 @@ func findQueue(t *tx, name string) (q queueRow, found bool, err error) {
 	return q, found, err
 }
 
-// queue reads the row of a queue that has to be there.
+// queue reads the row of a queue that must exist.
 func (t *tx) queue(name string) (queueRow, error) {
 	q, found, err := findQueue(t, name)
 	if err == nil && !found {

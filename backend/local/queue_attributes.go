@@ -14,16 +14,16 @@ import (
 const maxAttributeNameBytes = 256
 
 var (
-	// One or more words with a period between each two.
+	// One or more words, separated by periods.
 	attributeNamePattern = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 	attributeNameOfAWS   = regexp.MustCompile(`(?i)^(aws|amazon)\.`)
 )
 
-// attributeType is the one type that attributes have here.
+// attributeType is the only type of attributes.
 const attributeType = "String"
 
-// attributeBytes is what attributes take of a message's bytes: names, types and
-// values. Source: SQS API reference, MessageAttributeValue.
+// attributeBytes returns how many bytes of a message its attributes take: names,
+// types and values. Source: SQS API reference, MessageAttributeValue.
 func attributeBytes(attributes map[string]string) int {
 	size := 0
 	for name, value := range attributes {
@@ -32,7 +32,7 @@ func attributeBytes(attributes map[string]string) int {
 	return size
 }
 
-// checkAttributes tells why SQS would not take attributes, nil if it would.
+// checkAttributes returns an error if SQS would refuse the attributes.
 func checkAttributes(attributes map[string]string) error {
 	if n := len(attributes); n > backend.MaxAttributes {
 		return fmt.Errorf("the message has %d attributes, at most %d are allowed", n, backend.MaxAttributes)
@@ -60,12 +60,12 @@ func checkAttributeName(name string) error {
 	case !attributeNamePattern.MatchString(name):
 		return fmt.Errorf("attribute name %q is not letters, digits, -, _ and single periods between them", name)
 	case attributeNameOfAWS.MatchString(name):
-		return fmt.Errorf("attribute name %q begins as AWS's own do, with %q", name, name[:strings.Index(name, ".")+1])
+		return fmt.Errorf("attribute name %q begins with %q, which is reserved for AWS", name, name[:strings.Index(name, ".")+1])
 	}
 	return nil
 }
 
-// encodeAttributes is attributes as the file has them.
+// encodeAttributes returns attributes as the file stores them.
 func encodeAttributes(attributes map[string]string) (string, error) {
 	if len(attributes) == 0 {
 		return "", nil

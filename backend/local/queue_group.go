@@ -1,7 +1,7 @@
 package local
 
-// group returns the id of a FIFO group, nil on a standard queue. A row that is
-// made here is blocked and has no head yet.
+// group returns the id of a FIFO group, creating its row if there is none; nil on a
+// standard queue. A new row is blocked and has no head yet.
 func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
 	if !q.fifo {
 		return nil, false, nil
@@ -16,8 +16,8 @@ func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
 	return id, true, err
 }
 
-// refresh sets a group's head and whether it is blocked by what the group
-// holds, and removes the row of a group that holds nothing.
+// refresh updates a group's head, and whether the group is blocked, from its
+// messages. It deletes the row of a group without messages.
 func (q queueRow) refresh(t *tx, group int64) error {
 	var head int64
 	var blocked bool
@@ -34,7 +34,7 @@ func (q queueRow) refresh(t *tx, group int64) error {
 	return err
 }
 
-// refreshOne is refresh for a message's group, where it has one.
+// refreshOne refreshes a message's group, if the message has one.
 func (q queueRow) refreshOne(t *tx, group *int64) error {
 	if group == nil {
 		return nil
@@ -42,7 +42,7 @@ func (q queueRow) refreshOne(t *tx, group *int64) error {
 	return q.refresh(t, *group)
 }
 
-// groups collects the groups that a call touched, to refresh each once.
+// groups collects the groups that a call touched, so that each is refreshed once.
 type groups map[int64]struct{}
 
 func (g groups) add(group *int64) {
@@ -60,7 +60,7 @@ func (q queueRow) refreshAll(t *tx, touched groups) error {
 	return nil
 }
 
-// member is a message by what its group needs to know of it.
+// member is a message of a group, or of none.
 type member struct {
 	id    int64
 	group *int64
@@ -82,19 +82,19 @@ func members(t *tx, query string, args ...any) (all []member, err error) {
 	return all, rows.Err()
 }
 
-// release makes messages ready whose visibility is over, the longest over
-// first. It reports whether there may be more of them.
-func (q queueRow) release(t *tx) (more bool, err error) {
+// releaseDue makes the messages ready whose visibility has ended, in the order in
+// which it ended. It reports whether there may be more of them.
+func (q queueRow) releaseDue(t *tx) (more bool, err error) {
 	due, err := members(t, `SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at <= ?
 		ORDER BY visible_at LIMIT ?`, q.id, micros(t.now), upkeepStep)
 	if err != nil {
 		return false, err
 	}
-	return len(due) == upkeepStep, q.giveBack(t, due)
+	return len(due) == upkeepStep, q.release(t, due)
 }
 
-// giveBack makes messages in flight ready.
-func (q queueRow) giveBack(t *tx, ms []member) error {
+// release makes messages in flight ready.
+func (q queueRow) release(t *tx, ms []member) error {
 	touched := groups{}
 	for _, m := range ms {
 		if _, err := t.exec("UPDATE queue_messages SET visible_at = NULL, process = NULL WHERE id = ?", m.id); err != nil {
@@ -105,8 +105,8 @@ func (q queueRow) giveBack(t *tx, ms []member) error {
 	return q.refreshAll(t, touched)
 }
 
-// dropExpired drops ready messages past their retention. Ids follow time, so
-// it is enough to look at the oldest.
+// dropExpired drops ready messages past their retention. Ids grow with time, so it
+// reads the oldest messages only.
 func (q queueRow) dropExpired(t *tx) error {
 	for range upkeepStep {
 		var m member

@@ -6,38 +6,39 @@ import (
 	"os"
 )
 
-// processToken tells this process from every other one that has, or had, the
+// processToken distinguishes this process from every other one that has, or had, the
 // same pid.
 var processToken = rand.Int64()
 
-// registerProcess notes who this process is, before it receives.
+// registerProcess stores this process in the file, before its first receive.
 func registerProcess(t *tx) error {
 	_, err := t.exec("INSERT INTO processes (token, host, pid) VALUES (?, ?, ?) ON CONFLICT (token) DO NOTHING",
 		processToken, processHost(), os.Getpid())
 	return err
 }
 
-// processHost names the machine, and the container if pids are counted anew in
-// it: a pid means something only there.
+// processHost names the machine, and the container if it has pids of its own: a pid
+// is valid only there.
 func processHost() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	space, err := os.Readlink("/proc/self/ns/pid") // Linux alone
+	space, err := os.Readlink("/proc/self/ns/pid") // Linux only
 	if err != nil {
 		return host
 	}
 	return host + " " + space
 }
 
-// ReleaseDead gives back what processes of this machine had in flight when they
-// ended, in all queues, so that nobody has to wait for its visibility timeout.
-// Released messages keep their place in their group and their receive count.
+// ReleaseDead releases the messages that processes of this machine had in flight
+// when they ended, in all queues, so that these messages can be received before
+// their visibility timeout ends. They keep their place in their group and their
+// receive count.
 //
-// A process counts as ended when no process has its pid, or this one has. One
-// whose pid another program has by now, and one in another container, count as
-// alive: its messages come back with their visibility timeout.
+// A process counts as ended if no process has its pid, or if this process has it. A
+// process whose pid another program has by now, and a process in another container,
+// count as alive: their messages come back when their visibility ends.
 func (b *Backend) ReleaseDead(ctx context.Context) (released int, err error) {
 	err = b.write(ctx, "ReleaseDead", func(t *tx) error {
 		released = 0
@@ -66,14 +67,14 @@ func (b *Backend) ReleaseDead(ctx context.Context) (released int, err error) {
 	return released, err
 }
 
-// releaseOf gives back what a process has in flight.
+// releaseOf releases the messages that a process has in flight.
 func (q queueRow) releaseOf(t *tx, token int64) (int, error) {
 	ms, err := members(t, "SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at IS NOT NULL AND process = ?", q.id, token)
 	if err != nil || len(ms) == 0 {
 		return 0, err
 	}
 	t.wake(queueTopic(q.spec.Name))
-	return len(ms), q.giveBack(t, ms)
+	return len(ms), q.release(t, ms)
 }
 
 func deadProcesses(t *tx) (dead []int64, err error) {

@@ -2,6 +2,6 @@
 
 package local
 
-// processRuns cannot be told here: every process counts as running, and what it
-// had in flight comes back with its visibility timeout.
+// processRuns cannot find out on this system: every process counts as running, and
+// its messages come back when their visibility ends.
 func processRuns(pid int) bool { return true }

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// processRuns reports whether some process has a pid. Signal 0 is none: it only
-// asks. One that may not be signalled runs too.
+// processRuns reports whether a process has the pid. Signal 0 only asks. A process
+// that must not be signalled runs too.
 func processRuns(pid int) bool {
 	return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 }

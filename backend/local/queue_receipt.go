@@ -5,9 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// receipt is one receive of one message. The receive counts up, so that each
-// receive has a receipt of its own; the queue's nonce keeps receipts of other
-// queues and files from fitting.
+// receipt names one receive of one message. The count of receives makes each receipt
+// unique, and the queue's nonce excludes receipts of other queues and files.
 type receipt struct {
 	nonce    int64
 	id       int64
@@ -21,7 +20,7 @@ func (r receipt) String() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// parseReceipt reads a receipt of the queue with a nonce.
+// parseReceipt reads a receipt of the queue with the given nonce.
 func parseReceipt(s string, nonce int64) (r receipt, ok bool) {
 	const nonceBytes = 8
 	b, err := base64.RawURLEncoding.DecodeString(s)

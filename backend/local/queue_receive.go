@@ -7,9 +7,9 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Receive implements [backend.Queue]. The oldest that is available comes first;
-// on a FIFO queue that is the group with the oldest message, of which it takes
-// as many as it may before it goes on to the next group, as SQS does.
+// Receive implements [backend.Queue]. The oldest available message comes first. On a
+// FIFO queue Receive takes as many messages as possible from the group with the
+// oldest message before it goes on to the next group, as SQS does.
 func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
 	if err := checkReceive(max, wait, visibility); err != nil {
 		return nil, q.b.wrap(q.op("Receive"), err)
@@ -21,8 +21,8 @@ func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 	deadline := time.NewTimer(wait)
 	defer deadline.Stop()
 	for {
-		changed := q.b.changed(queueTopic(q.name)) // before the look, so that nothing is missed
-		available, next, err := q.look(ctx)
+		changed := q.b.changed(queueTopic(q.name)) // before the queue is read, so that no change is missed
+		available, next, err := q.available(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -51,10 +51,10 @@ func checkReceive(max int, wait, visibility time.Duration) error {
 	return nil
 }
 
-// look tells, without the lock for writing, whether a receive may find
-// something, and otherwise when the next message becomes visible; the zero
-// time: none is in flight.
-func (q *queue) look(ctx context.Context) (available bool, next time.Time, err error) {
+// available reports, without the lock for writing, whether a receive may find a
+// message. If not, next is when the next message becomes visible; zero: no message
+// is in flight.
+func (q *queue) available(ctx context.Context) (available bool, next time.Time, err error) {
 	err = q.read(ctx, "Receive", func(t *tx, row queueRow) error {
 		query := "SELECT 1 FROM queue_messages WHERE queue = ? AND grp IS NULL AND visible_at IS NULL LIMIT 1"
 		if row.fifo {
@@ -95,7 +95,7 @@ func (q *queue) pause(ctx context.Context, changed <-chan struct{}, deadline <-c
 	return false, nil
 }
 
-// receive takes what is there.
+// receive takes the messages that are available.
 func (q *queue) receive(ctx context.Context, max int, visibility time.Duration) (got []backend.Delivery, err error) {
 	for more := true; more && len(got) == 0; {
 		err = q.write(ctx, "Receive", nil, func(t *tx, row queueRow) error {

@@ -1,15 +1,16 @@
 package local
 
-// queueSchema makes the tables of the queues. Times are microseconds.
+// queueSchema holds the queues and their messages. Times are microseconds since
+// 1970.
 //
-// A message is ready while visible_at is NULL, otherwise in flight; whoever
-// receives next turns those whose time has come back to ready. Ids grow with
-// every message and are never used twice: they are the order of a group, and
-// part of a receipt.
+// A message is ready while visible_at is NULL, and in flight otherwise; the next
+// receive makes those messages ready whose visibility has ended. Ids grow with
+// every message and are never reused: they give a group its order, and are part of
+// a receipt.
 //
 // A group has a row while it has messages. It is blocked while its head, the
-// message with the lowest id, is in flight; so a receive finds the free groups,
-// oldest head first, without looking at a blocked group's messages.
+// message with the lowest id, is in flight. So a receive finds the free groups,
+// oldest head first, without reading the messages of blocked groups.
 const queueSchema = `
 CREATE TABLE queues (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -61,7 +62,7 @@ CREATE TABLE queue_dedup (
 CREATE INDEX queue_dedup_age ON queue_dedup (sent_at);
 
 CREATE TABLE processes (
-  token INTEGER PRIMARY KEY, -- random: tells processes of one pid apart
+  token INTEGER PRIMARY KEY, -- random: distinguishes processes with the same pid
   host  TEXT NOT NULL,
   pid   INTEGER NOT NULL
 );`

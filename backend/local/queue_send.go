@@ -60,7 +60,7 @@ func checkSend(entries []backend.SendEntry) error {
 	return nil
 }
 
-// checkEntry tells why SQS would not take an entry, nil if it would.
+// checkEntry returns why SQS would refuse an entry; nil: it would not.
 func checkEntry(i int, e backend.SendEntry, fifo bool) *backend.EntryError {
 	fault := func(code, format string, args ...any) *backend.EntryError {
 		f := senderFault(i, code, format, args...)
@@ -78,9 +78,9 @@ func checkEntry(i int, e backend.SendEntry, fifo bool) *backend.EntryError {
 	case !fifo && e.DeduplicationID != "":
 		return fault("InvalidParameterValue", "MessageDeduplicationId is not valid for a standard queue")
 	case e.GroupID != "" && !validID(e.GroupID):
-		return fault("InvalidParameterValue", "MessageGroupId %q is not 1 to %d letters, digits and signs", e.GroupID, maxIDBytes)
+		return fault("InvalidParameterValue", "MessageGroupId %q must have 1 to %d letters, digits and punctuation marks", e.GroupID, maxIDBytes)
 	case e.DeduplicationID != "" && !validID(e.DeduplicationID):
-		return fault("InvalidParameterValue", "MessageDeduplicationId %q is not 1 to %d letters, digits and signs", e.DeduplicationID, maxIDBytes)
+		return fault("InvalidParameterValue", "MessageDeduplicationId %q must have 1 to %d letters, digits and punctuation marks", e.DeduplicationID, maxIDBytes)
 	}
 	if err := checkAttributes(e.Attributes); err != nil {
 		return fault("InvalidParameterValue", "%v", err)
@@ -88,8 +88,8 @@ func checkEntry(i int, e backend.SendEntry, fifo bool) *backend.EntryError {
 	return nil
 }
 
-// validBody reports whether SQS takes every character: tab, line feed, carriage
-// return, U+0020–U+D7FF, U+E000–U+FFFD, U+10000–U+10FFFF.
+// validBody reports whether SQS accepts every character of a text: tab, line feed,
+// carriage return, U+0020–U+D7FF, U+E000–U+FFFD, U+10000–U+10FFFF.
 // Source: SQS API reference, SendMessage, MessageBody.
 func validBody(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
@@ -101,7 +101,7 @@ func validID(s string) bool {
 	return len(s) <= maxIDBytes && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// send stores a message unless it is a duplicate.
+// send stores a message, unless the message is a duplicate.
 func (q queueRow) send(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	if q.fifo {
 		if fresh, err = q.remember(t, e); err != nil || !fresh {
@@ -133,8 +133,8 @@ func (q queueRow) retention() time.Duration {
 	return time.Duration(q.spec.RetentionSeconds) * time.Second
 }
 
-// remember notes a message's deduplication id, and reports whether it is the
-// first in the window.
+// remember stores a message's deduplication id, and reports whether it is the first
+// in the window.
 func (q queueRow) remember(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	changed, err := t.exec(`INSERT INTO queue_dedup (hash, sent_at) VALUES (?1, ?2)
 		ON CONFLICT (hash) DO UPDATE SET sent_at = ?2 WHERE sent_at <= ?3`,
@@ -142,7 +142,7 @@ func (q queueRow) remember(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	return changed > 0, err
 }
 
-// dedupHash stands for queue, group and deduplication id in a few bytes.
+// dedupHash returns a short hash of queue, group and deduplication id.
 func (q queueRow) dedupHash(e backend.SendEntry) []byte {
 	const hashBytes = 16
 	b := binary.BigEndian.AppendUint64(nil, uint64(q.id))
@@ -153,8 +153,8 @@ func (q queueRow) dedupHash(e backend.SendEntry) []byte {
 	return sum[:hashBytes]
 }
 
-// upkeep forgets deduplication ids whose time is over, and drops messages past
-// their retention, which nobody may be receiving.
+// upkeep deletes old deduplication ids, and drops messages past their retention,
+// since there may be no receiver that drops them.
 func (q queueRow) upkeep(t *tx) error {
 	if _, err := t.exec(`DELETE FROM queue_dedup WHERE hash IN
 		(SELECT hash FROM queue_dedup WHERE sent_at <= ? ORDER BY sent_at LIMIT ?)`,

@@ -17,11 +17,11 @@ type receiving struct {
 	visibleAt time.Time
 
 	got  []backend.Delivery
-	dead *queueRow // the dead-letter queue, once it was looked for and found
-	gone int       // messages that were dropped or moved on the way
+	dead *queueRow // the dead-letter queue, if it exists
+	gone int       // messages that were dropped or dead-lettered meanwhile
 }
 
-// candidate is a message as a receive reads it.
+// candidate is a message that a receive may deliver.
 type candidate struct {
 	member
 	visibleAt, receivedAt *int64
@@ -33,10 +33,10 @@ type candidate struct {
 const candidateColumns = `SELECT id, grp, visible_at, received_at, expires_at, sent_at, receives, uuid, group_id, dedup_id, body, attributes
 	FROM queue_messages `
 
-// run takes up to max messages, and reports whether there may be more to find
-// although none was taken: what is due is done in steps.
+// run takes up to max messages. It reports whether there may be more to take even if
+// it took none, since its upkeep goes in steps.
 func (r *receiving) run() (more bool, err error) {
-	if more, err = r.release(r.t); err != nil {
+	if more, err = r.releaseDue(r.t); err != nil {
 		return false, err
 	}
 	if err := r.findDeadLetters(); err != nil {
@@ -72,20 +72,20 @@ func (r *receiving) findDeadLetters() error {
 	return err
 }
 
-// takeStandard takes the oldest that are ready.
+// takeStandard takes the oldest messages that are ready.
 func (r *receiving) takeStandard() (found bool, err error) {
 	ms, err := r.candidates("WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT ?", r.id, r.max-len(r.got))
 	if err != nil {
 		return false, err
 	}
-	taken, err := r.sort(ms)
+	taken, err := r.deliverAll(ms)
 	if err != nil {
 		return false, err
 	}
 	return len(ms) > 0, r.hide(taken)
 }
 
-// takeGroups takes from the free groups whose heads are the oldest.
+// takeGroups takes messages from the free groups with the oldest heads.
 func (r *receiving) takeGroups() (found bool, err error) {
 	free, err := members(r.t, "SELECT head, id FROM queue_groups WHERE queue = ? AND blocked = 0 ORDER BY head LIMIT ?", r.id, r.max-len(r.got))
 	if err != nil {
@@ -124,7 +124,7 @@ func (r *receiving) takeGroups() (found bool, err error) {
 	return len(free) > 0, err
 }
 
-// takeGroup takes a group's messages from the head up to the first in flight.
+// takeGroup takes a group's messages from the head up to the first one in flight.
 func (r *receiving) takeGroup(group int64) (taken []int64, err error) {
 	after := int64(0)
 	for len(r.got) < r.max && r.gone < upkeepStep {
@@ -141,7 +141,7 @@ func (r *receiving) takeGroup(group int64) (taken []int64, err error) {
 				break
 			}
 		}
-		ids, err := r.sort(ms)
+		ids, err := r.deliverAll(ms)
 		if err != nil {
 			return nil, err
 		}
@@ -176,9 +176,9 @@ func (r *receiving) candidates(where string, args ...any) (ms []candidate, err e
 	return ms, rows.Err()
 }
 
-// sort drops what is past its retention, moves what was received too often, and
-// delivers the rest, whose ids it returns.
-func (r *receiving) sort(ms []candidate) (taken []int64, err error) {
+// deliverAll drops messages past their retention, dead-letters messages that were
+// received too often, and delivers the others, whose ids it returns.
+func (r *receiving) deliverAll(ms []candidate) (taken []int64, err error) {
 	for _, m := range ms {
 		switch {
 		case m.expiresAt <= micros(r.t.now):
@@ -186,7 +186,7 @@ func (r *receiving) sort(ms []candidate) (taken []int64, err error) {
 			_, err = r.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
 		case r.dead != nil && m.receives >= r.spec.MaxReceiveCount:
 			r.gone++
-			err = r.dead.bury(r.t, m)
+			err = r.dead.deadLetter(r.t, m)
 		default:
 			taken = append(taken, m.id)
 			r.deliver(m)
@@ -221,10 +221,10 @@ func (r *receiving) hide(ids []int64) error {
 	return err
 }
 
-// bury moves a message here from the queue whose dead letters these are. On a
-// FIFO queue its retention starts anew, on a standard queue it goes on.
+// deadLetter moves a message from another queue to q, its dead-letter queue. On a
+// FIFO queue the message's retention starts anew, on a standard queue it continues.
 // Source: SQS developer guide, dead-letter queue retention.
-func (q queueRow) bury(t *tx, m candidate) error {
+func (q queueRow) deadLetter(t *tx, m candidate) error {
 	group, _, err := q.group(t, m.d.GroupID)
 	if err != nil {
 		return err
@@ -245,7 +245,7 @@ func (q queueRow) bury(t *tx, m candidate) error {
 	return q.dropExpired(t)
 }
 
-// jsonList is ids as SQLite's json_each takes them.
+// jsonList returns ids in the form that SQLite's json_each takes.
 func jsonList(ids []int64) string {
 	b := []byte{'['}
 	for i, id := range ids {

@@ -22,15 +22,15 @@ CREATE TABLE settings ( -- one row
   index_lag_us INTEGER NOT NULL
 );`
 
-// settings live in the file.
+// settings are stored in the file.
 type settings struct {
 	Shards   int
 	RollSize int
 	IndexLag time.Duration
 }
 
-// prepareFile makes the schema in an empty file, and reads the settings of one
-// that has it. Two processes may do so at once: the transaction decides.
+// prepareFile creates the schema in an empty file, or reads the settings of a file
+// that has one. Two processes may do so at once: the transaction decides.
 func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
 	// Reading comes first: a file that is refused must not be changed.
 	if _, err := b.transact(ctx, b.writer, "BEGIN", func(t *tx) error {
@@ -59,8 +59,8 @@ func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
 	return err
 }
 
-// isNew reports whether a file is empty. One that is neither empty nor Postroom's,
-// in the format that this program knows, is an error.
+// isNew reports whether a file is empty. A file that is neither empty nor of this
+// program's format is an error.
 func (t *tx) isNew() (bool, error) {
 	var application, format, objects int64
 	if _, err := t.row(`SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)

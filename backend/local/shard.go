@@ -13,13 +13,13 @@ type openShard struct {
 	id          string
 	low, high   int64
 	first, last int64 // numbers of its records
-	from        int64 // last, when the edit began
+	from        int64 // last at the beginning of the edit
 }
 
 // full reports whether the shard takes no more records.
 func (s *openShard) full(rollSize int) bool { return s.last-s.first+1 >= int64(rollSize) }
 
-// openShard makes a shard whose records begin at a number.
+// openShard creates a shard whose first record will have the number first.
 func (t *tx) openShard(tbl int64, parent string, low, high, first int64) error {
 	var num int64
 	if _, err := t.row(`INSERT INTO shards (tbl, id, parent, low, high, first, last) VALUES (?, '', ?, ?, ?, ?, ?) RETURNING num`,
@@ -32,8 +32,8 @@ func (t *tx) openShard(tbl int64, parent string, low, high, first int64) error {
 	return err
 }
 
-// shardFor is the open shard that takes a hash, read once for each edit. A full
-// one is closed, and makes room for its children, before it takes another.
+// shardFor returns the open shard of a hash; an edit reads each shard once. A full
+// shard is closed and replaced by its children first.
 func (e *edit) shardFor(hash int64) (*openShard, error) {
 	for i, s := range e.shards {
 		if s.low > hash || s.high < hash {
@@ -76,8 +76,8 @@ WHERE tbl = ? AND low <= ? AND closed_at IS NULL ORDER BY low DESC LIMIT 1`,
 	return s, err
 }
 
-// roll closes a shard. It has two children while there may be more open shards,
-// and one child otherwise.
+// roll closes a shard. The shard gets two children if there may be one more open
+// shard, and one child otherwise.
 func (e *edit) roll(s *openShard) error {
 	if _, err := e.exec("UPDATE shards SET last = ?, closed_at = ? WHERE num = ?", s.last, e.now.UnixMicro(), s.num); err != nil {
 		return err
@@ -117,14 +117,14 @@ func (e *edit) record(s step, hash int64) error {
 }
 
 // trimEvery is how many records are appended to a shard between two steps of
-// trimming, each of which removes at most trimRecords: more than came in, so
-// that trimming catches up.
+// trimming. Each step removes at most trimRecords: more than were appended, so that
+// trimming catches up.
 const (
 	trimEvery   = 64
 	trimRecords = 4 * trimEvery
 )
 
-// finishShards writes how far the shards of the edit have come, and trims.
+// finishShards stores how far the shards of the edit have come, and trims.
 func (e *edit) finishShards() error {
 	for _, s := range e.shards {
 		if _, err := e.exec("UPDATE shards SET last = ? WHERE num = ?", s.last, s.num); err != nil {
@@ -139,8 +139,8 @@ func (e *edit) finishShards() error {
 	return nil
 }
 
-// trim takes one step at removing the shard that was closed the longest time
-// ago, once that is past the trim horizon. Nobody can see it any more.
+// trim makes one step at removing the shard that was closed first, once it is past
+// the trim horizon and can no longer be read.
 func (e *edit) trim() error {
 	var num int64
 	found, err := e.row("SELECT num FROM shards WHERE tbl = ? AND closed_at < ? ORDER BY closed_at LIMIT 1",
@@ -157,5 +157,5 @@ AND num < (SELECT num + ? FROM records WHERE shard = ? ORDER BY num LIMIT 1)`, n
 	return err
 }
 
-// horizon is the time before which records are trimmed.
+// horizon returns the time before which records are trimmed.
 func (t *tx) horizon() int64 { return t.now.Add(-backend.StreamRetention).UnixMicro() }

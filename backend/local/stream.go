@@ -14,11 +14,11 @@ type stream struct {
 	table string
 }
 
-// maxRecordsBytes bounds one page of records. Source: DynamoDB Streams API
-// reference, GetRecords.
+// maxRecordsBytes is the size limit of a page of records. Source: DynamoDB Streams
+// API reference, GetRecords.
 const maxRecordsBytes = 1 << 20
 
-// stream reads how the table of a stream is made.
+// stream reads the definition of a stream's table.
 func (t *tx) stream(table string) (*tableDef, error) {
 	def, err := t.table(table)
 	if err == nil && def.arn == "" {
@@ -27,17 +27,17 @@ func (t *tx) stream(table string) (*tableDef, error) {
 	return def, err
 }
 
-// streamOf reads how the table is made, if its stream is still the one named.
+// streamOf reads the definition of a table, if its stream is still the named one.
 func (t *tx) streamOf(table, arn string) (*tableDef, error) {
 	def, err := t.stream(table)
 	if err == nil && arn != def.arn {
-		err = fail(backend.KindNotFound, "requested resource not found: stream %q of table %q is gone", arn, table)
+		err = fail(backend.KindNotFound, "requested resource not found: table %[2]q no longer has the stream %[1]q", arn, table)
 	}
 	return def, err
 }
 
-// Iterator opens a shard at a position. A position is trimmed once a record
-// that it would read is; after the last of the trimmed ones it is still good.
+// Iterator opens a shard at a position. A position is trimmed once the next record
+// after it is trimmed; the position after the last trimmed record is still valid.
 func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backend.Position) (string, error) {
 	var it iterator
 	err := s.b.read(ctx, "Iterator "+s.table, func(t *tx) error {
@@ -95,7 +95,7 @@ func errTrimmed() error {
 
 const selectRecords = "SELECT num, created_at, event, pk, sk, size, image FROM records WHERE shard = ? AND num > ? ORDER BY num"
 
-// Records reads on from an iterator.
+// Records reads a page from an iterator on.
 func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (page backend.RecordPage, err error) {
 	err = s.b.read(ctx, "Records "+s.table, func(t *tx) error {
 		it, ok := parseIterator(iteratorText)
@@ -114,7 +114,7 @@ func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (p
 				it.issued.Format(time.RFC3339), iteratorLife)
 		}
 		if it.table != def.id {
-			return fail(backend.KindNotFound, "requested resource not found: the iterator is of a stream that is gone")
+			return fail(backend.KindNotFound, "requested resource not found: the iterator belongs to a stream that no longer exists")
 		}
 		shard, err := t.listedShard(def, it.shard)
 		if err != nil {
@@ -132,7 +132,7 @@ func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (p
 	return page, err
 }
 
-// read reads a page of records and moves the iterator on.
+// read reads a page of records and advances the iterator.
 func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
 	rows, err := t.rows(selectRecords, it.shard, it.after)
 	if err != nil {
@@ -178,7 +178,7 @@ func imageOf(image sql.NullString) func() (backend.Item, error) {
 	}
 }
 
-// Changed tells of records appended by this process at once, of those of others
-// within 5 ms while the file is busy and 250 ms otherwise. It may also be
-// closed for nothing.
+// Changed returns a channel that is closed at once when this process appends
+// records, and within 5 ms (250 ms if the file was idle) when another process does.
+// It may also be closed without a cause.
 func (s *stream) Changed() <-chan struct{} { return s.b.changed(tableTopic(s.table)) }

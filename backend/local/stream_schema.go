@@ -1,15 +1,15 @@
 package local
 
-// streamSchema makes the shards of the tables' streams and their records.
-// Records are numbered without gaps within a shard; a child goes on where its
-// parent ended.
+// streamSchema holds the shards of the tables' streams and their records. Records
+// are numbered without gaps within a shard, and a child continues its parent's
+// numbers.
 const streamSchema = `
 CREATE TABLE shards (
   num       INTEGER PRIMARY KEY AUTOINCREMENT,
   tbl       INTEGER NOT NULL,
   id        TEXT NOT NULL UNIQUE,
   parent    TEXT NOT NULL, -- id; '': none
-  low       INTEGER NOT NULL, -- the hashes it takes, both included
+  low       INTEGER NOT NULL, -- the range of its hashes, both included
   high      INTEGER NOT NULL,
   first     INTEGER NOT NULL, -- number of its first record
   last      INTEGER NOT NULL, -- number of its newest record, first - 1 at the start

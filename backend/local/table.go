@@ -13,7 +13,7 @@ type table struct {
 	name string
 }
 
-// Table returns the table of a name.
+// Table returns the named table.
 func (b *Backend) Table(name string) backend.Table {
 	return backend.Intercept(&table{b, name}, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
 		return b.wrap(call.Op+" "+name, next(ctx))
@@ -130,7 +130,7 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 		return units, err
 	}
 	err = tb.edit(ctx, func(e *edit) error {
-		s, err := e.look(d)
+		s, err := e.prepare(d)
 		if err != nil {
 			return err
 		}
@@ -140,15 +140,15 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 		} else if !ok {
 			return &backend.Error{Kind: backend.KindConditionFailed, Item: old, Units: units, Err: errCondition}
 		}
-		indexUnits, err := e.doAll([]step{s})
+		indexUnits, err := e.applyAll([]step{s})
 		units.Write += indexUnits
 		return err
 	})
 	return units, err
 }
 
-// allows reports whether a condition holds of what is under the step's key, and
-// returns that where it does not.
+// allows reports whether a condition holds for the item under the step's key. If
+// not, it returns that item.
 func (s step) allows(c backend.Condition) (old backend.Item, ok bool, err error) {
 	if len(c.Equals) == 0 && (!c.Absent || !s.old.found) {
 		return nil, true, nil // without decoding the item
@@ -187,7 +187,7 @@ func (tb *table) BatchWrite(ctx context.Context, writes []backend.Write) (_ []ba
 		steps := make([]step, len(drafts))
 		keys := make([]backend.Key, len(drafts))
 		for i, d := range drafts {
-			if steps[i], err = e.look(d); err != nil {
+			if steps[i], err = e.prepare(d); err != nil {
 				return err
 			}
 			keys[i] = steps[i].key
@@ -196,7 +196,7 @@ func (tb *table) BatchWrite(ctx context.Context, writes []backend.Write) (_ []ba
 		if err := e.def.checkDistinct(keys); err != nil {
 			return err
 		}
-		indexUnits, err := e.doAll(steps)
+		indexUnits, err := e.applyAll(steps)
 		units.Write += indexUnits
 		return err
 	})

@@ -1,7 +1,7 @@
 package local
 
-// tableSchema makes the tables and their items. Items are stored in DynamoDB's
-// JSON, so that the sqlite3 shell shows them.
+// tableSchema holds the tables and their items. Items are stored as DynamoDB's
+// JSON, so that the sqlite3 shell can show them.
 const tableSchema = `
 CREATE TABLE tables (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -18,7 +18,8 @@ CREATE TABLE tables (
   ttl         TEXT NOT NULL -- attribute; '': items stay
 );
 
--- hash is of the partition key: a scan goes through it, its segments are ranges.
+-- hash is the hash of the partition key: a scan follows it, and a segment of a scan
+-- is a range of hashes.
 CREATE TABLE items (
   tbl  INTEGER NOT NULL,
   hash INTEGER NOT NULL,
@@ -31,8 +32,8 @@ CREATE TABLE items (
 ) WITHOUT ROWID;
 CREATE INDEX items_expiring ON items (tbl, expires_at) WHERE expires_at IS NOT NULL;
 
--- Times are microseconds since 1970. An entry is there from from_at until
--- until_at; one that was never removed has none.
+-- Times are microseconds since 1970. An entry is visible from from_at until
+-- until_at; until_at is NULL while the entry is not removed.
 CREATE TABLE index_entries (
   tbl      INTEGER NOT NULL,
   index_pk TEXT NOT NULL,

@@ -19,16 +19,16 @@ const (
 	maxTransactBytes = 4 << 20
 )
 
-// plan is one action of a transaction, checked and encoded.
+// plan is one action of a transaction, validated and encoded.
 type plan struct {
 	draft
 
-	check     bool // write nothing
+	check     bool // the action writes nothing
 	condition backend.Condition
 	reason    *backend.Reason // what is wrong with the action itself
 }
 
-// Transact writes all actions, or nothing.
+// Transact carries out all actions, or none.
 func (tb *table) Transact(ctx context.Context, token string, actions []backend.Action) (units backend.Units, err error) {
 	plans, err := planAll(token, actions)
 	if err != nil {
@@ -95,12 +95,12 @@ func newPlan(a backend.Action) (plan, error) {
 	return p, err
 }
 
-// reasonOf is the reason of an action that is wrong in itself.
+// reasonOf returns the reason of an action that is invalid in itself.
 func reasonOf(err error) *backend.Reason {
 	return &backend.Reason{Kind: backend.KindInvalid, Code: "ValidationError", Message: messageOf(err)}
 }
 
-// transact checks all actions and does them if none is refused.
+// transact checks all actions, and carries them out if none is refused.
 func (e *edit) transact(plans []plan) (backend.Units, error) {
 	var units backend.Units
 	var steps []step
@@ -108,7 +108,7 @@ func (e *edit) transact(plans []plan) (backend.Units, error) {
 	refused := false
 	keys := make(map[backend.Key]bool, len(plans))
 	for i, p := range plans {
-		s, reason, err := e.judge(p)
+		s, reason, err := e.check(p)
 		if err != nil {
 			return units, err
 		}
@@ -128,19 +128,19 @@ func (e *edit) transact(plans []plan) (backend.Units, error) {
 		kind := backend.KindOfReasons(reasons)
 		return units, &backend.Error{Kind: kind, Reasons: reasons, Units: units, Err: errRefused}
 	}
-	indexUnits, err := e.doAll(steps)
+	indexUnits, err := e.applyAll(steps)
 	units.Write += indexUnits
 	return units, err
 }
 
 var errRefused = errors.New("transaction cancelled")
 
-// judge looks at one action and says why it is refused, nil if it is not.
-func (e *edit) judge(p plan) (step, *backend.Reason, error) {
+// check prepares one action, and returns the reason if the action is refused.
+func (e *edit) check(p plan) (step, *backend.Reason, error) {
 	if p.reason != nil {
 		return step{}, p.reason, nil
 	}
-	s, err := e.look(p.draft)
+	s, err := e.prepare(p.draft)
 	if backend.KindOf(err) == backend.KindInvalid {
 		return s, reasonOf(err), nil
 	}
@@ -154,11 +154,12 @@ func (e *edit) judge(p plan) (step, *backend.Reason, error) {
 	return s, &backend.Reason{Kind: backend.KindConditionFailed, Code: "ConditionalCheckFailed", Message: errCondition.Error()}, nil
 }
 
-// replay is what a transaction takes that was done before: it reads its items.
+// replay returns the units of a transaction that was carried out before: it reads
+// its items.
 func (e *edit) replay(plans []plan) (backend.Units, error) {
 	var units backend.Units
 	for _, p := range plans {
-		s, err := e.look(p.draft)
+		s, err := e.prepare(p.draft)
 		if err != nil {
 			return units, err
 		}
@@ -167,7 +168,8 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 	return units, nil
 }
 
-// digestOf tells apart transactions of one token.
+// digestOf returns a digest that differs between different transactions with the
+// same token.
 func digestOf(table int64, plans []plan) ([]byte, error) {
 	h := sha256.New()
 	number := func(n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
@@ -192,7 +194,7 @@ func digestOf(table int64, plans []plan) ([]byte, error) {
 	return h.Sum(nil), nil
 }
 
-// tokenSeen reports whether the same transaction was done under the token
+// tokenSeen reports whether the same transaction was carried out with the token
 // within the last ten minutes.
 func (t *tx) tokenSeen(token string, digest []byte) (bool, error) {
 	var before []byte
@@ -206,7 +208,7 @@ func (t *tx) tokenSeen(token string, digest []byte) (bool, error) {
 	return true, nil
 }
 
-// rememberToken keeps a token for ten minutes, and forgets a few that are over.
+// rememberToken keeps a token for ten minutes, and deletes a few that are older.
 func (t *tx) rememberToken(token string, digest []byte) error {
 	if _, err := t.exec(`DELETE FROM tokens WHERE token IN
 (SELECT token FROM tokens WHERE ends_at <= ? ORDER BY ends_at LIMIT 4)`, t.now.UnixMicro()); err != nil {

@@ -12,15 +12,15 @@ const (
 	transactionFactor = 2 // prepare and commit
 )
 
-// writeUnits is what writing so many bytes takes, at least one unit.
+// writeUnits returns the units of writing so many bytes, at least one.
 func writeUnits(size int) float64 { return unitsOf(size, writeUnitBytes) }
 
-// readUnits is what reading so many bytes consistently takes, at least one unit.
+// readUnits returns the units of reading so many bytes consistently, at least one.
 func readUnits(size int) float64 { return unitsOf(size, readUnitBytes) }
 
 func unitsOf(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) }
 
-// pageUnits is what a page of so many bytes takes.
+// pageUnits returns the units of reading a page of so many bytes.
 func pageUnits(size int, consistent bool) backend.Units {
 	if consistent {
 		return backend.Units{Read: readUnits(size)}

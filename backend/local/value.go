@@ -19,9 +19,9 @@ const (
 	minPower   = -130
 )
 
-// normalItem copies an item into the form in which it is stored: numbers
-// without needless zeros, sets in order. Equal items are then equal in JSON. It
-// reports values that DynamoDB refuses.
+// normalItem copies an item into the normal form in which it is stored: numbers
+// without superfluous zeros, sets in order. Equal items in normal form have equal
+// JSON. Values that DynamoDB refuses are errors.
 func normalItem(item backend.Item, depth int) (backend.Item, error) {
 	normal := make(backend.Item, len(item))
 	for name, v := range item {
@@ -115,7 +115,7 @@ func checkUTF8(name, s string) error {
 	return nil
 }
 
-// normalNumber writes a decimal number without needless signs and zeros, and
+// normalNumber writes a decimal number without superfluous signs and zeros, and
 // without an exponent.
 func normalNumber(name, s string) (string, error) {
 	digits, power, negative, ok := parseNumber(s)
@@ -146,8 +146,8 @@ func normalNumber(name, s string) (string, error) {
 	return digits, nil
 }
 
-// parseNumber takes a decimal number apart into its significant digits, none
-// for zero, and the power of ten of 0.digits.
+// parseNumber splits a decimal number into its significant digits (none for zero)
+// and the power of ten by which 0.digits is multiplied.
 func parseNumber(s string) (digits string, power int, negative, ok bool) {
 	mantissa, exponent, hasExponent := s, "", false
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
@@ -195,8 +195,8 @@ func allDigits(s string) bool {
 	return true
 }
 
-// holds reports whether a condition holds of the item under a key; nil: there
-// is none. The condition is in normal form.
+// holds reports whether a condition in normal form holds for the item under a key;
+// nil: there is none.
 func holds(c backend.Condition, item backend.Item) (bool, error) {
 	if c.Absent && item != nil {
 		return false, nil

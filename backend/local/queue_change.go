@@ -9,11 +9,11 @@ import (
 
 // Delete implements [backend.Queue].
 func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryError, error) {
-	return q.settle(ctx, "Delete", receipts, (*settling).delete)
+	return q.eachReceipt(ctx, "Delete", receipts, (*receiptBatch).delete)
 }
 
-// delete removes a message, or finds why it cannot.
-func (s *settling) delete(i int, r receipt) error {
+// delete deletes a message, or reports why it cannot.
+func (s *receiptBatch) delete(i int, r receipt) error {
 	query := "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? RETURNING grp"
 	args := []any{r.id, s.id, r.receives}
 	if s.fifo {
@@ -27,7 +27,7 @@ func (s *settling) delete(i int, r receipt) error {
 		return err
 	}
 	m, err := s.find(r)
-	if m != nil { // otherwise it was deleted before, which is well
+	if m != nil { // a message that was deleted before is not a failure
 		s.fail(i, "InvalidParameterValue", expiredMessage)
 	}
 	return err
@@ -39,13 +39,13 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 	for i, c := range changes {
 		receipts[i] = c.Receipt
 	}
-	return q.settle(ctx, "ChangeVisibility", receipts, func(s *settling, i int, r receipt) error {
+	return q.eachReceipt(ctx, "ChangeVisibility", receipts, func(s *receiptBatch, i int, r receipt) error {
 		return s.change(i, r, changes[i].Timeout)
 	})
 }
 
-// change hides a message for another while, or finds why it cannot.
-func (s *settling) change(i int, r receipt, timeout time.Duration) error {
+// change sets a message's visibility, or reports why it cannot.
+func (s *receiptBatch) change(i int, r receipt, timeout time.Duration) error {
 	if timeout < 0 || timeout > backend.MaxVisibility || timeout%time.Second != 0 {
 		s.fail(i, "InvalidParameterValue", "the visibility timeout %v is not in whole seconds from 0s to %v", timeout, backend.MaxVisibility)
 		return nil
@@ -66,32 +66,32 @@ func (s *settling) change(i int, r receipt, timeout time.Duration) error {
 
 const expiredMessage = "the receipt handle has expired"
 
-// held is a message as a receipt finds it.
-type held struct {
+// receivedMessage is the message of a receipt.
+type receivedMessage struct {
 	member
 	receivedAt time.Time
-	current    bool // no later receive, and not moved
+	current    bool // it was neither received again nor moved since
 	inFlight   bool
 }
 
-// settling is one transaction of Delete or ChangeVisibility.
-type settling struct {
+// receiptBatch is one transaction of Delete or ChangeVisibility.
+type receiptBatch struct {
 	queueRow
 	t       *tx
 	touched groups
 	failed  []backend.EntryError
 }
 
-func (s *settling) fail(i int, code, format string, args ...any) {
+func (s *receiptBatch) fail(i int, code, format string, args ...any) {
 	s.failed = append(s.failed, senderFault(i, code, format, args...))
 }
 
-// settle runs f for each receipt that may be one of this queue.
-func (q *queue) settle(
-	ctx context.Context, call string, receipts []string, f func(*settling, int, receipt) error,
+// eachReceipt runs f for each receipt that belongs to this queue.
+func (q *queue) eachReceipt(
+	ctx context.Context, call string, receipts []string, f func(*receiptBatch, int, receipt) error,
 ) (failed []backend.EntryError, err error) {
 	err = q.write(ctx, call, checkEntries(len(receipts)), func(t *tx, row queueRow) error {
-		s := &settling{queueRow: row, t: t, touched: groups{}}
+		s := &receiptBatch{queueRow: row, t: t, touched: groups{}}
 		for i, text := range receipts {
 			r, ok := parseReceipt(text, row.nonce)
 			if !ok {
@@ -104,19 +104,19 @@ func (q *queue) settle(
 		}
 		failed = s.failed
 		if len(s.touched) > 0 || !row.fifo {
-			t.wake(queueTopic(q.name)) // a group may be free, a message visible sooner
+			t.wake(queueTopic(q.name)) // a group may have become free, or a message visible
 		}
 		return row.refreshAll(t, s.touched)
 	})
 	return failed, err
 }
 
-// find reads the message of a receipt, nil where it is gone.
-func (s *settling) find(r receipt) (*held, error) {
+// find reads the message of a receipt; nil: the message is gone.
+func (s *receiptBatch) find(r receipt) (*receivedMessage, error) {
 	var queue int64
 	var receives int
 	var visibleAt, receivedAt *int64
-	m := &held{member: member{id: r.id}}
+	m := &receivedMessage{member: member{id: r.id}}
 	found, err := s.t.row("SELECT queue, grp, receives, visible_at, received_at FROM queue_messages WHERE id = ?",
 		[]any{r.id}, &queue, &m.group, &receives, &visibleAt, &receivedAt)
 	if err != nil || !found {
@@ -130,8 +130,8 @@ func (s *settling) find(r receipt) (*held, error) {
 	return m, nil
 }
 
-// hide puts a message out of sight for so long from now on, within its 12 hours.
-func (s *settling) hide(i int, m *held, timeout time.Duration) error {
+// hide hides a message for the timeout from now on, within the message's 12 hours.
+func (s *receiptBatch) hide(i int, m *receivedMessage, timeout time.Duration) error {
 	s.touched.add(m.group)
 	if timeout == 0 {
 		_, err := s.t.exec("UPDATE queue_messages SET visible_at = NULL, process = NULL WHERE id = ?", m.id)
