@@ -47,7 +47,7 @@ func (o *dedupOptions) open(a *app) (dedup.Store, error) {
 	case "memory":
 		return dedup.NewMemory(dedup.MemoryOptions{})
 	case "table":
-		return dedup.NewTable(a.control(), dedup.TableOptions{}), nil
+		return dedup.NewTable(a.control()), nil
 	}
 	return nil, usagef("--dedup is %q, must be memory, table or off", o.store)
 }

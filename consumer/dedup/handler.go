@@ -5,20 +5,22 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// MaxID is how many bytes an id may have. With what a [Table] adds it is far from
-// DynamoDB's bound of a partition key, 2,048 bytes, and an item stays near a KB.
+// MaxID is how many bytes an id may have. With the prefix that a [Table] adds it
+// is far below DynamoDB's limit of a partition key, 2,048 bytes, and an item stays
+// below about 1 KB.
 const MaxID = 1024
 
-// Handler hands on what was not handled yet. It is safe for concurrent use.
+// Handler passes on messages that were not handled before. It is safe for
+// concurrent use.
 type Handler struct {
 	next  consumer.Handler
 	store Store
@@ -26,7 +28,7 @@ type Handler struct {
 	opts  Options
 	log   *slog.Logger
 
-	claiming, renewing, recording, releasing *trouble.Work
+	claiming, renewing, recording, releasing retry.Loop
 
 	mu    sync.Mutex
 	stats Stats
@@ -34,55 +36,55 @@ type Handler struct {
 
 var _ consumer.Handler = (*Handler)(nil)
 
-// New makes a handler that stands before next. Id tells the id of a message, of 1
-// to [MaxID] bytes; its error fails the message. An option out of its bounds is
-// an error that names it.
+// New returns a handler in front of next. The function id returns a message's id,
+// of 1 to [MaxID] bytes; its error fails the message. An option that is out of
+// bounds is an error that names it.
 func New(next consumer.Handler, s Store, id func(backend.Delivery) (string, error), o Options) (*Handler, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	troubles := trouble.NewLog(o.Logger, minPause, maxPause)
+	incidents := incident.NewLog(o.Logger)
 	return &Handler{
 		next: next, store: s, id: id, opts: o, log: o.Logger,
-		claiming:  troubles.Work("claiming ids"),
-		renewing:  troubles.Work("renewing claims"),
-		recording: troubles.Work("recording what was handled"),
-		releasing: troubles.Work("releasing claims"),
+		claiming:  newLoop(incidents, "claiming ids"),
+		renewing:  newLoop(incidents, "renewing claims"),
+		recording: newLoop(incidents, "recording handled ids"),
+		releasing: newLoop(incidents, "releasing claims"),
 	}, nil
 }
 
-// Handle hands a message on, and returns what the next handler does.
+// Handle passes a message on, and returns what the next handler returns.
 //
-//   - Where the id was handled it returns nil: the message is dropped.
-//   - Where another has it in hand the error is a [consumer.RetryAfter] for when
-//     that claim runs out, if it does. This counts against the queue's maximum
-//     receive count, once for each lease the other needs.
-//   - Where the store does not answer it waits until it does or ctx is done.
+//   - If the id was handled before, it returns nil, and the message is dropped.
+//   - If another delivery of the id is being handled, the error is a
+//     [consumer.RetryAfter] the time when that claim expires. This counts against
+//     the queue's maximum receive count, once for each lease of the other.
+//   - If the store does not answer, Handle waits until it does or ctx is done.
 //
 // An id is done when the next handler returns nil or a [consumer.Drop]. After any
 // other error, or a panic, it is free again. The context of the next handler is
-// also done when another took the id; its cause is [ErrLost] then.
+// also done, with the cause [ErrLost], when another worker has claimed the id.
 func (h *Handler) Handle(ctx context.Context, d backend.Delivery) error {
 	id, err := h.idOf(d)
 	if err != nil {
 		return err
 	}
-	owner := uuid.NewString()
-	claim, since, err := h.claim(ctx, h.claiming, id, owner)
+	c := ownClaim{id: id, owner: uuid.NewString()}
+	answer, err := h.claim(ctx, h.claiming, &c)
 	if err != nil {
-		return fmt.Errorf("dedup: cannot tell whether %q was handled: %w", id, err)
+		return fmt.Errorf("dedup: cannot find out whether %q was handled: %w", id, err)
 	}
-	switch claim.State {
+	switch answer.State {
 	case Done:
 		h.count(func(s *Stats) { s.Dropped++ })
 		return nil
 	case Busy:
 		h.count(func(s *Stats) { s.Busy++ })
-		return consumer.RetryAfter(claim.Left, fmt.Errorf("dedup: another has %q in hand", id))
+		return consumer.RetryAfter(answer.Left, fmt.Errorf("dedup: another delivery of %q is being handled", id))
 	}
 	h.count(func(s *Stats) { s.Claimed++ })
-	return h.handOn(ctx, d, holding{id, owner, since})
+	return h.passOn(ctx, d, c)
 }
 
 func (h *Handler) idOf(d backend.Delivery) (string, error) {
@@ -96,21 +98,12 @@ func (h *Handler) idOf(d backend.Delivery) (string, error) {
 	return id, nil
 }
 
-// holding is an id that is claimed.
-type holding struct {
-	id, owner string
-	since     time.Time // before the claim, or its last renewal, was asked for
-}
-
-// handOn calls the next handler while the claim is renewed, and settles the claim
-// also if it panics.
-func (h *Handler) handOn(ctx context.Context, d backend.Delivery, held holding) error {
-	handling, stop := h.keep(ctx, held)
+// passOn calls the next handler while the claim is renewed, and finishes the claim,
+// also if the handler panics.
+func (h *Handler) passOn(ctx context.Context, d backend.Delivery, c ownClaim) error {
+	handling, stop := h.keep(ctx, c)
 	handled := false
-	defer func() {
-		lost := stop()
-		h.settle(ctx, held, handled, lost)
-	}()
+	defer func() { h.finish(ctx, c, handled, stop()) }()
 	err := h.next.Handle(handling, d)
 	handled = err == nil || consumer.Drops(err)
 	return err

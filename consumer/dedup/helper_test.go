@@ -23,7 +23,7 @@ func eachStore(t *testing.T, test func(t *testing.T, s Store)) {
 	t.Parallel()
 	for name, newStore := range map[string]func(t *testing.T) Store{
 		"memory": func(t *testing.T) Store { return newMemory(t, MemoryOptions{}) },
-		"table":  func(t *testing.T) Store { return NewTable(newBackend(t).Table(control), TableOptions{}) },
+		"table":  func(t *testing.T) Store { return NewTable(newBackend(t).Table(control)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -57,6 +57,12 @@ func newBackend(t *testing.T) *local.Backend {
 		Name: control, PartitionKey: backend.AttrPK, SortKey: backend.AttrSK,
 	}))
 	return b
+}
+
+func tableWithClock(t backend.Table, now func() time.Time) *Table {
+	s := NewTable(t)
+	s.now = now
+	return s
 }
 
 // faultyTable is a table whose puts go wrong where decide says so.

@@ -2,19 +2,19 @@ package dedup
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 )
 
-// ExpiresAt is the attribute by which a table may remove the items of a [Table],
-// a number of seconds since 1970: see [backend.TableSpec].TimeToLive.
+// ExpiresAt is the attribute by which a table's time to live may remove the items
+// of a [Table]; it holds seconds since 1970. See [backend.TableSpec].TimeToLive.
 const ExpiresAt = "expires_at"
 
 const (
+	format = 1 // of an item
+
 	attrOwner = "owner"
 	attrState = "state"
 
@@ -23,54 +23,43 @@ const (
 )
 
 func (e entry) encode(id string) backend.Item {
-	return backend.Item{
-		backend.AttrPK: text(pkPrefix + id), backend.AttrSK: text(itemSK),
-		attrOwner: text(e.owner), attrState: text(string(e.mark)), ExpiresAt: seconds(e.expires),
-	}
+	it := item.New(backend.Key{PK: pkPrefix + id, SK: itemSK}, format)
+	it[attrOwner], it[attrState] = item.String(e.owner), item.String(string(e.status))
+	it[ExpiresAt] = item.Int(e.expires.Unix())
+	return it
 }
 
 // unchanged is the condition that the entry is still this one.
 func (e entry) unchanged() backend.Condition {
-	if e.mark == "" {
+	if e.status == "" {
 		return backend.Condition{Absent: true}
 	}
+	c := claimedBy(e.owner)
+	c.Equals[attrState], c.Equals[ExpiresAt] = item.String(string(e.status)), item.Int(e.expires.Unix())
+	return c
+}
+
+// claimedBy is the condition that owner has a claim, expired or not.
+func claimedBy(owner string) backend.Condition {
 	return backend.Condition{Equals: backend.Item{
-		attrOwner: text(e.owner), attrState: text(string(e.mark)), ExpiresAt: seconds(e.expires),
+		attrOwner: item.String(owner), attrState: item.String(string(claimed)),
 	}}
 }
 
-// claimOf is the condition that owner has the claim, whenever it expires.
-func claimOf(owner string) backend.Condition {
-	return backend.Condition{Equals: backend.Item{attrOwner: text(owner), attrState: text(string(marked))}}
-}
-
-// decode reads an item; nil is the zero entry.
-func decode(item backend.Item) (entry, error) {
-	if item == nil {
+// decode decodes an item; nil is the zero entry.
+func decode(it backend.Item) (entry, error) {
+	if it == nil {
 		return entry{}, nil
 	}
-	e := entry{owner: backend.Text(item, attrOwner), mark: mark(backend.Text(item, attrState))}
-	if e.mark != marked && e.mark != done && e.mark != released {
-		return entry{}, misread(item, attrState, string(e.mark))
+	d := item.Decode(it, format)
+	e := entry{
+		owner: d.String(attrOwner), status: status(d.String(attrState)), expires: time.Unix(d.Int(ExpiresAt), 0),
 	}
-	s := backend.Number(item, ExpiresAt)
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return entry{}, misread(item, ExpiresAt, s)
+	if e.status != claimed && e.status != done && e.status != released {
+		d.Fail(attrState, fmt.Errorf("unknown state %q", e.status))
 	}
-	e.expires = time.Unix(n, 0)
+	if err := d.Err(); err != nil {
+		return entry{}, fmt.Errorf("%w; if you delete the item, its id is handled again", err)
+	}
 	return e, nil
-}
-
-func misread(item backend.Item, name, value string) error {
-	key := backend.KeyOf(item)
-	return &backend.Error{Op: "read the deduplication store", Kind: backend.KindInvalid, Err: fmt.Errorf(
-		"item %q, %q: %s is %q, which this version does not understand; delete the item to have the id handled again",
-		key.PK, key.SK, name, value)}
-}
-
-func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
-
-func seconds(t time.Time) types.AttributeValue {
-	return &types.AttributeValueMemberN{Value: strconv.FormatInt(t.Unix(), 10)}
 }

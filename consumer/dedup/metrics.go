@@ -8,11 +8,11 @@ import (
 
 // Stats counts what a handler did since it was made.
 type Stats struct {
-	Claimed      int64 // messages handed on
-	Dropped      int64 // messages dropped, since their id was handled
-	Busy         int64 // messages put off, since another had their id in hand
-	Lost         int64 // claims that ran out, and another took the id
-	RecordFailed int64 // messages handled that could not be recorded
+	Claimed      int64 // messages passed on to the next handler
+	Dropped      int64 // messages dropped because their id was handled before
+	Busy         int64 // messages put off because another delivery of their id was being handled
+	Lost         int64 // claims that expired before another worker claimed the id
+	RecordFailed int64 // handled messages that could not be recorded
 }
 
 func (h *Handler) count(add func(*Stats)) {
@@ -35,15 +35,15 @@ func (h *Handler) Collector() prometheus.Collector {
 
 func metrics() []metric.Metric[Stats] {
 	return []metric.Metric[Stats]{
-		metric.Counter("postroom_dedup_claimed_total", "Messages handed on to the handler.",
+		metric.Counter("postroom_dedup_claimed_total", "Messages passed on to the next handler.",
 			func(s Stats) int64 { return s.Claimed }),
-		metric.Counter("postroom_dedup_dropped_total", "Messages dropped, since their id was handled.",
+		metric.Counter("postroom_dedup_dropped_total", "Messages dropped because their id was handled before.",
 			func(s Stats) int64 { return s.Dropped }),
-		metric.Counter("postroom_dedup_busy_total", "Messages put off, since another had their id in hand.",
+		metric.Counter("postroom_dedup_busy_total", "Messages put off because another delivery of their id was being handled.",
 			func(s Stats) int64 { return s.Busy }),
-		metric.Counter("postroom_dedup_lost_total", "Claims that ran out while handling, and another took the id.",
+		metric.Counter("postroom_dedup_lost_total", "Claims that expired while handling before another worker claimed the id.",
 			func(s Stats) int64 { return s.Lost }),
-		metric.Counter("postroom_dedup_record_failed_total", "Messages handled that could not be recorded; a repetition is handled once more.",
+		metric.Counter("postroom_dedup_record_failed_total", "Handled messages that could not be recorded; a repetition is handled once more.",
 			func(s Stats) int64 { return s.RecordFailed }),
 	}
 }

@@ -127,11 +127,15 @@ func TestQ12Q13StoresAgainstAModel(t *testing.T) {
 		})
 	}
 	t.Run("memory", func(t *testing.T) {
-		check(t, func(r *modelRun) Store { return newMemory(t, MemoryOptions{Size: 2, Now: r.clock}) })
+		check(t, func(r *modelRun) Store {
+			s := newMemory(t, MemoryOptions{Size: 2})
+			s.now = r.clock
+			return s
+		})
 	})
 	t.Run("table", func(t *testing.T) {
 		b := newBackend(t)
-		check(t, func(r *modelRun) Store { return NewTable(faultyTable(b, r.fault), TableOptions{Now: r.clock}) })
+		check(t, func(r *modelRun) Store { return tableWithClock(faultyTable(b, r.fault), r.clock) })
 	})
 }
 

@@ -57,7 +57,7 @@ func TestStoppedDuringAnOutage(t *testing.T) {
 	})
 }
 
-func TestQ15HopelessStoreFailsTheMessage(t *testing.T) {
+func TestQ15PermanentErrorFailsTheMessage(t *testing.T) {
 	for _, kind := range []backend.Kind{backend.KindDenied, backend.KindNotFound, backend.KindInvalid} {
 		t.Run(kind.String(), func(t *testing.T) {
 			eachStore(t, func(t *testing.T, s Store) {
@@ -69,7 +69,7 @@ func TestQ15HopelessStoreFailsTheMessage(t *testing.T) {
 				if took := time.Since(begin); backend.KindOf(err) != kind || took < patience || took > patience+maxPause {
 					t.Errorf("error %v after %v", err, took)
 				}
-				go func() { time.Sleep(time.Minute); store.fail(nil) }() // somebody mends it
+				go func() { time.Sleep(time.Minute); store.fail(nil) }() // somebody fixes it
 				must(t, h.Handle(t.Context(), message("a")))
 				next.wants(t, 1)
 			})

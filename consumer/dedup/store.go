@@ -6,44 +6,43 @@ import (
 	"time"
 )
 
-// Store remembers which ids are in hand and which are done.
+// Store remembers which ids are claimed and which are done.
 //
-// An id is free if the store has nothing of it, its claim was released, or what
-// the store has of it has expired. Owners are unique: one for each delivery that
-// is handled. Calls overlap, also for one id, and across processes; each takes
-// effect at once or not at all. A call made again, because its answer was lost,
-// has to find what it did itself and succeed. A call returns soon after ctx is
-// done, and must not try for long by itself: callers do that.
+// An id is free if the store does not know it, its claim was released, or its claim
+// or record has expired. Owners are unique: one for each delivery that is handled.
+// Calls overlap, also for one id and across processes; each takes effect at once or
+// not at all. A call that is made again, because its answer was lost, has to find
+// what it did itself and succeed. A call returns soon after ctx is done, and must
+// not retry for long by itself: callers do that.
 //
-// An error that is a backend.Error of the kinds denied, not found or invalid is
-// taken for one that only a person can mend; after any other the call is made
-// again.
+// An error that is a backend.Error of kind denied, not found or invalid counts as
+// one that only a person can fix; after any other error the call is made again.
 type Store interface {
-	// Claim takes id for owner for the time of the lease if it is free, and
+	// Claim claims id for owner, for the time of the lease, if the id is free, and
 	// renews the claim if it is the owner's. Otherwise it changes nothing and
-	// says what id is.
+	// returns the state of the id.
 	Claim(ctx context.Context, id, owner string, lease time.Duration) (Claim, error)
 
-	// Record notes that id is done, for the time ttl, if the claim is the owner's
-	// or id is free. Otherwise it changes nothing and the error is ErrLost.
+	// Record records that id is done, for the time ttl, if the claim is the owner's
+	// or the id is free. Otherwise it changes nothing and the error is ErrLost.
 	Record(ctx context.Context, id, owner string, ttl time.Duration) error
 
 	// Release makes id free if the claim is the owner's. Otherwise it changes
-	// nothing, which is no error.
+	// nothing, which is not an error.
 	Release(ctx context.Context, id, owner string) error
 }
 
-// ErrLost says that a claim ran out and another has the id now, or was done with
-// it. It is also the cause with which a handler's context is cancelled then.
-var ErrLost = errors.New("dedup: the claim ran out and another took the id")
+// ErrLost says that a claim expired and another worker claimed the id. It is also
+// the cause with which a handler's context is cancelled then.
+var ErrLost = errors.New("dedup: the claim expired and another worker claimed the id")
 
-// State is what an id is to who wanted to claim it.
+// State is the state of an id, as seen by the worker that wanted to claim it.
 type State int
 
 // The states.
 const (
-	Claimed State = iota + 1 // the caller has it
-	Busy                     // another has it
+	Claimed State = iota + 1 // the worker has it
+	Busy                     // another worker has it
 	Done                     // it was handled
 )
 
@@ -54,30 +53,30 @@ type Claim struct {
 	Left time.Duration
 }
 
-// entry is what a store has of an id. The zero entry is nothing.
+// entry is what a store knows about an id. The zero entry is nothing.
 type entry struct {
 	owner   string
-	mark    mark
+	status  status
 	expires time.Time
 }
 
-type mark string
+type status string
 
 const (
-	marked   mark = "claimed"
-	done     mark = "done"
-	released mark = "released"
+	claimed  status = "claimed"
+	done     status = "done"
+	released status = "released"
 )
 
 // yields reports whether owner may replace the entry.
 func (e entry) yields(owner string, now time.Time) bool {
-	return e.mark == released || !now.Before(e.expires) || e.mark == marked && e.owner == owner
+	return e.status == released || !now.Before(e.expires) || e.status == claimed && e.owner == owner
 }
 
-// claim is the answer to who may not replace the entry.
+// claim is the answer to a worker that may not replace the entry.
 func (e entry) claim(now time.Time) Claim {
 	c := Claim{State: Busy, Left: e.expires.Sub(now)}
-	if e.mark == done {
+	if e.status == done {
 		c.State = Done
 	}
 	return c

@@ -8,10 +8,7 @@ import (
 	"time"
 )
 
-const (
-	lease = time.Minute
-	ttl   = time.Hour
-)
+const ttl = time.Hour
 
 // wantClaim claims id "a".
 func wantClaim(t *testing.T, s Store, owner string, want Claim) {
@@ -157,11 +154,12 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestMemoryOptions(t *testing.T) {
 	t.Parallel()
 	if _, err := NewMemory(MemoryOptions{Size: -1}); err == nil || err.Error() !=
-		"dedup: option Size is -1, must be at least 1: must provide a positive size" {
+		"dedup: option Size is -1, must be 1 to 1073741824" {
 		t.Errorf("error %v", err)
 	}
 	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := newMemory(t, MemoryOptions{Now: func() time.Time { return now }})
+	s := newMemory(t, MemoryOptions{})
+	s.now = func() time.Time { return now }
 	wantClaim(t, s, "one", Claim{Claimed, lease})
 	now = now.Add(lease - time.Second)
 	wantClaim(t, s, "two", Claim{Busy, time.Second})

@@ -8,17 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/backendtest"
+	"github.com/postroom/postroom/internal/item"
 )
 
 // What an item looks like, which another version has to understand.
 func TestItems(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		table := newBackend(t).Table(control)
-		s := NewTable(table, TableOptions{})
+		s := NewTable(table)
 		time.Sleep(time.Second / 2) // since times are rounded up
 		wants := func(state, expires string) {
 			t.Helper()
@@ -26,7 +28,7 @@ func TestItems(t *testing.T) {
 			must(t, err)
 			got, err := backend.EncodeItem(item)
 			must(t, err)
-			want := fmt.Sprintf(`{"PK":{"S":"dedup#a"},"SK":{"S":"ID"},"expires_at":{"N":%q},"owner":{"S":"one"},"state":{"S":%q}}`,
+			want := fmt.Sprintf(`{"PK":{"S":"dedup#a"},"SK":{"S":"ID"},"expires_at":{"N":%q},"format":{"N":"1"},"owner":{"S":"one"},"state":{"S":%q}}`,
 				expires, state)
 			if diff := cmp.Diff(want, string(got)); diff != "" {
 				t.Error(diff)
@@ -45,7 +47,7 @@ func TestItems(t *testing.T) {
 func TestUnits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var meter backend.Meter
-		s := NewTable(meter.Table(newBackend(t).Table(control)), TableOptions{})
+		s := NewTable(meter.Table(newBackend(t).Table(control)))
 		next := &sink{}
 		h := newHandler(t, next, s, Options{})
 		id := strings.Repeat("a", MaxID-350)
@@ -87,7 +89,7 @@ func TestQ13LostAnswersAndThrottling(t *testing.T) {
 						return fault
 					}
 					return backendtest.Fault{}
-				}), TableOptions{})
+				}))
 				next := &sink{}
 				h := newHandler(t, next, s, Options{})
 				handle := func() {
@@ -111,14 +113,14 @@ func TestQ13LostAnswersAndThrottling(t *testing.T) {
 func TestQ13RaceForAnExpiredClaim(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newBackend(t)
-		faster := NewTable(b.Table(control), TableOptions{})
+		faster := NewTable(b.Table(control))
 		puts := 0
 		slower := NewTable(faultyTable(b, func() backendtest.Fault {
 			if puts++; puts == 2 {
 				wantClaim(t, faster, "faster", Claim{Claimed, lease})
 			}
 			return backendtest.Fault{}
-		}), TableOptions{})
+		}))
 		wantClaim(t, faster, "dead", Claim{Claimed, lease})
 		time.Sleep(lease)
 		wantClaim(t, slower, "slower", Claim{Busy, lease})
@@ -135,11 +137,11 @@ func TestRacesEnd(t *testing.T) {
 		puts := 0
 		s := NewTable(faultyTable(b, func() backendtest.Fault {
 			puts++
-			other := entry{owner: fmt.Sprint(puts), mark: released, expires: time.Now()}
+			other := entry{owner: fmt.Sprint(puts), status: released, expires: time.Now()}
 			_, err := b.Table(control).Put(t.Context(), other.encode("a"), backend.Condition{})
 			must(t, err)
 			return backendtest.Fault{}
-		}), TableOptions{})
+		}))
 		_, err := s.Claim(t.Context(), "a", "one", lease)
 		if backend.KindOf(err) != backend.KindConflict || !backend.Retryable(err) || puts != maxRaces {
 			t.Errorf("error %v after %d puts", err, puts)
@@ -158,8 +160,8 @@ func TestRemovedBetweenLooks(t *testing.T) {
 				must(t, err)
 			}
 			return backendtest.Fault{}
-		}), TableOptions{})
-		wantClaim(t, NewTable(b.Table(control), TableOptions{}), "dead", Claim{Claimed, lease})
+		}))
+		wantClaim(t, NewTable(b.Table(control)), "dead", Claim{Claimed, lease})
 		time.Sleep(lease)
 		wantClaim(t, s, "one", Claim{Claimed, lease})
 		if puts != 3 {
@@ -171,14 +173,23 @@ func TestRemovedBetweenLooks(t *testing.T) {
 func TestItemNotUnderstood(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		table := newBackend(t).Table(control)
-		good := entry{owner: "one", mark: done, expires: time.Now()}.encode("a")
-		for name, value := range map[string]string{attrState: "asleep", ExpiresAt: "soon"} {
-			item := maps.Clone(good)
-			item[name] = text(value)
-			_, err := table.Put(t.Context(), item, backend.Condition{})
+		good := entry{owner: "one", status: done, expires: time.Now()}.encode("a")
+		for _, c := range []struct {
+			name  string
+			value types.AttributeValue
+			want  string
+		}{
+			{attrState, item.String("asleep"), `attribute state: unknown state "asleep"`},
+			{ExpiresAt, item.String("soon"), "attribute expires_at: "},
+			{item.AttrFormat, item.Int(2), "it has format 2, and this program knows formats up to 1: use a newer program"},
+		} {
+			bad := maps.Clone(good)
+			bad[c.name] = c.value
+			_, err := table.Put(t.Context(), bad, backend.Condition{})
 			must(t, err)
-			_, err = NewTable(table, TableOptions{}).Claim(t.Context(), "a", "two", lease)
-			if backend.KindOf(err) != backend.KindInvalid || !strings.Contains(err.Error(), `item "dedup#a", "ID": `+name+` is "`) {
+			_, err = NewTable(table).Claim(t.Context(), "a", "two", lease)
+			if backend.KindOf(err) != backend.KindInvalid || !strings.Contains(err.Error(), `item "dedup#a", "ID"`) ||
+				!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "; if you delete the item, its id is handled again") {
 				t.Errorf("error %v", err)
 			}
 		}
@@ -201,7 +212,7 @@ func TestQ13ClocksApart(t *testing.T) {
 				case <-ctx.Done():
 					return fmt.Errorf("%s: %w", name, context.Cause(ctx))
 				}
-			}}, NewTable(table, TableOptions{Now: now}), Options{})
+			}}, tableWithClock(table, now), Options{})
 		}
 		slow := worker("slow", 0, 10*time.Minute)
 		ahead, astray := worker("ahead", 39*time.Second, 0), worker("astray", 41*time.Second, time.Minute)

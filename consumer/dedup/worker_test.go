@@ -34,7 +34,7 @@ func TestQ12WorkersShareATable(t *testing.T) {
 		ended := make(chan error, 2)
 		handlers := [2]*Handler{}
 		for i := range handlers {
-			handlers[i] = newHandler(t, next, NewTable(table, TableOptions{}), Options{})
+			handlers[i] = newHandler(t, next, NewTable(table), Options{})
 			w, err := consumer.New(queue, handlers[i], consumer.Options{Concurrency: 1})
 			must(t, err)
 			go func() { ended <- w.Run(ctx) }()
