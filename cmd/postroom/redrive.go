@@ -111,7 +111,7 @@ func (a *app) redrive(ctx context.Context, o redrive.Options) error {
 }
 
 func letterOf(one redrive.Outcome, dryRun bool) letterJSON {
-	d := one.Letter
+	d := one.DeadLetter
 	l := letterJSON{
 		Outcome: one.State.String(), MessageID: d.MessageID, SentAt: formatTime(d.SentAt),
 		Redrives: one.Redrives, Reason: d.Attributes[consumer.ReasonAttribute],

@@ -180,8 +180,8 @@ func TestQ16RedriveOfNothing(t *testing.T) {
 func TestQ16RedriveOutput(t *testing.T) {
 	t.Parallel()
 	one := redrive.Outcome{
-		Letter: backend.Delivery{MessageID: "m1", Body: "b", Attributes: map[string]string{consumer.ReasonAttribute: "410 <Gone>\x1b"}},
-		State:  redrive.Refused, Redrives: 10, Err: errors.New("was redriven 10 times already"),
+		DeadLetter: backend.Delivery{MessageID: "m1", Body: "b", Attributes: map[string]string{consumer.ReasonAttribute: "410 <Gone>\x1b"}},
+		State:      redrive.Refused, Redrives: 10, Err: errors.New("was redriven 10 times already"),
 	}
 	var out strings.Builder
 	a := &app{process: process{stdout: &out}, global: &global{}}

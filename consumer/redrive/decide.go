@@ -11,10 +11,14 @@ import (
 	"github.com/postroom/postroom/internal/batch"
 )
 
-// CountAttribute of a message is how often it was redriven.
+// CountAttribute is the attribute of a message that counts how often it was
+// redriven.
 const CountAttribute = "RedriveCount"
 
-// redrives reads [CountAttribute]; what is no number is 0.
+// maxRedrives is how often a dead letter is redriven unless the run is forced.
+const maxRedrives = 10
+
+// redrives reads [CountAttribute]; a text that is not a number counts as 0.
 func redrives(d backend.Delivery) int {
 	n, err := strconv.Atoi(d.Attributes[CountAttribute])
 	if err != nil {
@@ -25,35 +29,27 @@ func redrives(d backend.Delivery) int {
 
 var (
 	errYounger = errors.New("was sent after this run began")
-	errBehind  = errors.New("waits for one of its group that failed")
+	errBehind  = errors.New("waits for another of its group that failed")
 )
 
-// decide returns the letters that are to be moved, by lanes, and tells the fate
-// of the others.
-func (r *run) decide(letters []*letter) (lanes [][]*letter) {
-	byGroup := map[string]int{}
+// toMove returns the dead letters that are to be moved, and ends the others.
+func (r *run) toMove(letters []*deadLetter) (move []*deadLetter) {
 	for _, l := range letters {
 		if r.full() {
-			break // the others are given back without a look
+			break // the others are released without being looked at
 		}
-		if state, err := r.judge(l); state != Moved {
+		if state, err := r.stateOf(l); state != Moved {
 			r.end(l, state, err)
 			continue
 		}
 		r.taken++
-		lane := l.lane()
-		i, ok := byGroup[lane]
-		if !ok || lane == "" {
-			i = len(lanes)
-			lanes, byGroup[lane] = append(lanes, nil), i
-		}
-		lanes[i] = append(lanes[i], l)
+		move = append(move, l)
 	}
-	return lanes
+	return move
 }
 
-// judge tells what is to become of a letter.
-func (r *run) judge(l *letter) (State, error) {
+// stateOf decides what to do with a dead letter: Moved means that it is to be moved.
+func (r *run) stateOf(l *deadLetter) (State, error) {
 	if l.SentAt.After(r.began) {
 		return Left, errYounger
 	}
@@ -63,7 +59,7 @@ func (r *run) judge(l *letter) (State, error) {
 	switch {
 	case !r.opts.Filter(l.Delivery):
 		return Left, nil
-	case l.redrives >= r.opts.MaxRedrives && !r.opts.Force:
+	case l.redrives >= maxRedrives && !r.opts.Force:
 		return Refused, fmt.Errorf("was redriven %d times already", l.redrives)
 	case r.stopped[l.lane()]:
 		return Failed, errBehind
@@ -74,9 +70,9 @@ func (r *run) judge(l *letter) (State, error) {
 	return Moved, nil
 }
 
-// end tells what became of a letter, and keeps no more of it than it takes to
-// give it back.
-func (r *run) end(l *letter, state State, err error) {
+// end reports the outcome of a dead letter, and keeps no more of it than it takes to
+// release it.
+func (r *run) end(l *deadLetter, state State, err error) {
 	switch state {
 	case Moved:
 		r.report.Moved++
@@ -87,12 +83,12 @@ func (r *run) end(l *letter, state State, err error) {
 	case Failed:
 		r.report.Failed++
 	}
-	r.opts.Each(Outcome{Letter: l.Delivery, Redrives: l.redrives, State: state, Err: err})
+	r.opts.Each(Outcome{DeadLetter: l.Delivery, Redrives: l.redrives, State: state, Err: err})
 	l.Body, l.Attributes = "", nil
 }
 
-// entry is a letter as it is sent.
-func (l *letter) entry() backend.SendEntry {
+// entry returns a dead letter as it is sent.
+func (l *deadLetter) entry() backend.SendEntry {
 	attributes := map[string]string{}
 	maps.Copy(attributes, l.Attributes)
 	delete(attributes, consumer.ReasonAttribute)
@@ -104,14 +100,14 @@ func (l *letter) entry() backend.SendEntry {
 	return e
 }
 
-// fits reports why an entry is none that a queue takes. The dead-letter queue
-// took it, but without its count.
+// fits returns an error for an entry that a queue would refuse. The dead-letter
+// queue took it, but without its count.
 func fits(e backend.SendEntry) error {
 	if n := len(e.Attributes); n > backend.MaxAttributes {
-		return fmt.Errorf("has %d attributes with %s, and %d is the most", n, CountAttribute, backend.MaxAttributes)
+		return fmt.Errorf("has %d attributes with %s, at most %d are allowed", n, CountAttribute, backend.MaxAttributes)
 	}
 	if n := batch.SizeBytes(e); n > backend.MaxQueueBytes {
-		return fmt.Errorf("has %d bytes with %s, and %d is the most", n, CountAttribute, backend.MaxQueueBytes)
+		return fmt.Errorf("has %d bytes with %s, at most %d are allowed", n, CountAttribute, backend.MaxQueueBytes)
 	}
 	return nil
 }

@@ -1,42 +1,41 @@
-// Package redrive moves dead letters back to the queue that they came from: all
-// of them, or those that a filter takes, so many, at so many a second.
+// Package redrive moves dead letters back to the queue that they came from: all of
+// them or those that a filter wants, up to a number, at a given rate.
 //
-// # What it promises
+// # Guarantees
 //
-//   - A letter leaves the dead-letter queue only after the queue has accepted
-//     it. It keeps its body, and with it the id of the event, its group and its
-//     attributes, but for [consumer.ReasonAttribute]; [CountAttribute] is how
+//   - A dead letter leaves the dead-letter queue only after the queue has accepted
+//     it. It keeps its body, and so the id of the event, its group, and its
+//     attributes except [consumer.ReasonAttribute]; [CountAttribute] counts how
 //     often it was redriven.
-//   - Its deduplication id is a new one, made from its id in the dead-letter
-//     queue. With the old one SQS would accept it and store nothing while five
-//     minutes have not passed since the first sending, and the message would be
-//     lost. With one made up for each attempt, a redrive that is repeated after
-//     a lost answer or a crash would bring a second copy. Once it is back in the
-//     queue it has another id, so that the next redrive is a new one, too. After
-//     five minutes, or on a standard queue, a repetition does bring one more copy
-//     of the same event: at least once, as everywhere.
-//   - Letters of a group go back in their order: a batch holds at most one of a
-//     group, and the next waits until the last was accepted. When one fails,
-//     those behind it stay. Those that stay because the filter or the queue
-//     refuses them are overtaken.
-//   - What came back to the dead-letter queue during a run, or was sent after
-//     it began, stays there. By the clock of this machine: where that is ahead of
-//     the server's, a letter may go round within a run, until
-//     [Options].MaxRedrives ends it.
+//   - Its deduplication id is a new one, made from its id in the dead-letter queue.
+//     With the old one, within five minutes of the first sending, SQS would accept
+//     the message and store nothing, and the message would be lost. With a new id for
+//     each attempt, repeating a redrive after a lost answer or a crash would store a
+//     second copy. If the message fails again, it has another id in the dead-letter
+//     queue, so the next redrive works too. After five minutes, or on a standard
+//     queue, a repetition does store one more copy of the same event: at least once,
+//     as everywhere.
+//   - Dead letters of a group go back in their order: a batch holds at most one of a
+//     group, and the next waits until the last was accepted. When one fails, those
+//     behind it stay. Those that stay because the filter does not want them or the
+//     queue refuses them are overtaken.
+//   - A message that reaches the dead-letter queue after the run began stays there.
+//     This goes by the clock of this machine: if it is ahead of the server's, a
+//     message may go round within a run, at most ten times.
 //
-// SQS's own StartMessageMoveTask is not used: it has no filter and no dry run,
-// and mixes order.
+// SQS's own StartMessageMoveTask is not used: it has no filter and no dry run, and
+// does not keep the order.
 //
-// # What it cannot do
+// # Limits
 //
-// A queue can only be read by receiving. A run hides what it has looked at for
-// two minutes at a time and gives back what stays, in order, when it ends, also
-// after an error or when its context is done; if the process is killed, the
-// letters come into sight by themselves. Each look raises a letter's receive
-// count, which does no harm as long as the dead-letter queue has no redrive
-// policy of its own.
+// A queue can only be read by receiving. A run hides the dead letters that it has
+// seen for two minutes at a time and releases those that stay, in order, when it
+// ends, also after an error or when its context is done; if the process is killed,
+// they come into sight by themselves. Each receive raises a dead letter's receive
+// count, which does no harm as long as the dead-letter queue has no redrive policy of
+// its own.
 //
-// A FIFO queue hands out at most ten letters of a group at a time, and none
-// behind them before those are gone. Letters behind ten of their group that
-// stay cannot be looked at, in a dry run neither; [Report].Unseen counts them.
+// A FIFO queue delivers at most ten messages of a group at a time, and none behind
+// them before those are gone. Dead letters behind ten of their group that stay cannot
+// be seen, nor can they in a dry run; [Report].Unseen counts them.
 package redrive

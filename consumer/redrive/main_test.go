@@ -73,8 +73,8 @@ func (r *rig) send(q backend.Queue, group string, bodies ...string) {
 	}
 }
 
-// bury lets bodies die in the queue, as a handler that fails does.
-func (r *rig) bury(group string, bodies ...string) {
+// deadLetter moves bodies to the dead-letter queue, as a handler that fails does.
+func (r *rig) deadLetter(group string, bodies ...string) {
 	r.t.Helper()
 	r.send(r.below.queue, group, bodies...)
 	for range 2 {
@@ -105,7 +105,7 @@ func (r *rig) run(ctx context.Context, o Options) (Report, error) {
 	r.t.Helper()
 	time.Sleep(time.Millisecond)
 	r.outcomes = nil
-	o.Each = func(o Outcome) { r.outcomes = append(r.outcomes, fmt.Sprint(o.Letter.Body, " ", o.State)) }
+	o.Each = func(o Outcome) { r.outcomes = append(r.outcomes, fmt.Sprint(o.DeadLetter.Body, " ", o.State)) }
 	return Run(ctx, r.dead, r.queue, o)
 }
 

@@ -8,79 +8,80 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// work moves those of new letters that are to be moved.
-func (r *run) work(ctx context.Context, letters []*letter) error {
-	lanes := r.decide(letters)
+// process moves new dead letters, or as many of them as are to be moved.
+func (r *run) process(ctx, calling context.Context, letters []*deadLetter) error {
+	left := r.toMove(letters)
 	if r.opts.DryRun {
-		for _, l := range slices.Concat(lanes...) {
+		for _, l := range left {
 			r.end(l, Moved, nil)
 		}
 		return nil
 	}
-	for begin := time.Now(); len(lanes) > 0; {
+	for begin := time.Now(); len(left) > 0; {
 		if time.Since(begin) > hidden/2 { // too slow: they would come into sight
-			return r.release(slices.Concat(lanes...))
+			return r.postpone(calling, left)
 		}
-		batch := r.heads(lanes)
-		if err := r.move(ctx, batch); err != nil {
+		now, later := r.nextBatch(left)
+		if err := r.move(ctx, calling, now); err != nil {
 			return err
 		}
-		lanes = r.advance(lanes, len(batch))
+		left = r.endStopped(later)
 	}
 	return nil
 }
 
-// heads are the first letters of as many lanes as a batch takes.
-func (r *run) heads(lanes [][]*letter) (heads []*letter) {
-	bytes := 0
-	for _, lane := range lanes[:min(len(lanes), backend.MaxQueueBatch, r.opts.Rate)] {
-		bytes += batch.SizeBytes(lane[0].entry())
-		if bytes > backend.MaxQueueBytes {
-			break
-		}
-		heads = append(heads, lane[0])
+// nextBatch splits dead letters into those that are sent next, at most one of a
+// lane, and those that wait.
+func (r *run) nextBatch(letters []*deadLetter) (now, later []*deadLetter) {
+	entries := make([]backend.SendEntry, len(letters))
+	for i, l := range letters {
+		entries[i] = l.entry()
+		entries[i].GroupID = l.lane()
 	}
-	return heads
+	first, rest := batch.Next(entries)
+	n := min(len(first), r.limiter.Burst())
+	rest = append(rest, first[n:]...)
+	slices.Sort(rest)
+	return batch.Pick(letters, first[:n]), batch.Pick(letters, rest)
 }
 
-// advance takes the heads off the first n lanes. Where one failed, those behind
-// it stay.
-func (r *run) advance(lanes [][]*letter, n int) (rest [][]*letter) {
-	for i, lane := range lanes {
-		if i < n {
-			lane = lane[1:]
+// endStopped ends the dead letters that wait behind one that failed, and returns the
+// others.
+func (r *run) endStopped(letters []*deadLetter) []*deadLetter {
+	return slices.DeleteFunc(letters, func(l *deadLetter) bool {
+		stopped := r.stopped[l.lane()]
+		if stopped {
+			r.end(l, Failed, errBehind)
 		}
-		if len(lane) > 0 && r.stopped[lane[0].lane()] {
-			for _, l := range lane {
-				r.end(l, Failed, errBehind)
-			}
-			continue
-		}
-		if len(lane) > 0 {
-			rest = append(rest, lane)
-		}
-	}
-	return rest
+		return stopped
+	})
 }
 
-// move sends a batch, at most one letter of a group, and deletes what the queue
-// has accepted. The error ends the run.
-func (r *run) move(ctx context.Context, batch []*letter) error {
-	if err := r.pace(ctx, len(batch)); err != nil {
+// postpone releases dead letters that were to be moved, to be received anew.
+func (r *run) postpone(calling context.Context, letters []*deadLetter) error {
+	r.taken -= len(letters)
+	err := r.release(calling, func(l *deadLetter) bool { return slices.Contains(letters, l) })
+	r.forget(letters)
+	return err
+}
+
+// move sends a batch, and deletes what the queue has accepted. An error ends the run.
+func (r *run) move(ctx, calling context.Context, letters []*deadLetter) error {
+	if err := retry.Sleep(ctx, r.limiter.ReserveN(time.Now(), len(letters)).Delay(), nil); err != nil {
 		return err
 	}
-	unsent, err := r.each(ctx, batch, func(ctx context.Context, letters []*letter) ([]backend.EntryError, error) {
+	unsent, err := r.each(ctx, calling, letters, func(ctx context.Context, letters []*deadLetter) ([]backend.EntryError, error) {
 		entries := make([]backend.SendEntry, len(letters))
 		for i, l := range letters {
 			entries[i] = l.entry()
 		}
 		return r.queue.Send(ctx, entries)
 	})
-	var sent []*letter
-	for _, l := range batch {
+	var sent []*deadLetter
+	for _, l := range letters {
 		why, failed := unsent[l]
 		switch {
 		case !failed:
@@ -97,40 +98,31 @@ func (r *run) move(ctx context.Context, batch []*letter) error {
 	if len(sent) == 0 {
 		return err
 	}
-	if deleteErr := r.delete(ctx, sent); err == nil {
+	if deleteErr := r.delete(ctx, calling, sent); err == nil {
 		err = deleteErr
 	}
 	return err
 }
 
-// delete deletes letters that are back in the queue.
-func (r *run) delete(ctx context.Context, sent []*letter) error {
-	undeleted, err := r.each(ctx, sent, func(ctx context.Context, letters []*letter) ([]backend.EntryError, error) {
+// delete deletes dead letters that are back in the queue.
+func (r *run) delete(ctx, calling context.Context, sent []*deadLetter) error {
+	undeleted, err := r.each(ctx, calling, sent, func(ctx context.Context, letters []*deadLetter) ([]backend.EntryError, error) {
 		receipts := make([]string, len(letters))
 		for i, l := range letters {
 			receipts[i] = l.Receipt
 		}
 		return r.dead.Delete(ctx, receipts)
 	})
-	var moved []*letter
+	var moved []*deadLetter
 	for _, l := range sent {
 		if why, failed := undeleted[l]; failed {
-			r.end(l, Failed, fmt.Errorf("is back in the queue, but stays here too: %w", why))
+			r.end(l, Failed, fmt.Errorf("is back in the queue, but could not be deleted here: %w", why))
 			continue
 		}
 		moved = append(moved, l)
 		r.end(l, Moved, nil)
 	}
-	r.drop(moved)
+	r.landed(moved)
 	r.forget(moved)
 	return err
-}
-
-// pace waits until n more may be sent.
-func (r *run) pace(ctx context.Context, n int) error {
-	if err := trouble.Sleep(ctx, time.Until(r.due), nil); err != nil {
-		return err
-	}
-	r.due = time.Now().Add(time.Duration(n) * time.Second / time.Duration(r.opts.Rate))
-	return nil
 }

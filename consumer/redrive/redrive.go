@@ -6,38 +6,35 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 )
 
 // Options of [Run]. Zero means the default.
 type Options struct {
-	// Filter takes the letters to move. It must not block. Default: all.
+	// Filter reports whether to move a dead letter. It must not block. Default: all
+	// are moved.
 	Filter func(backend.Delivery) bool
-	// DryRun tells what would be moved and moves nothing.
+	// DryRun reports what would be moved and moves nothing.
 	DryRun bool
-	// Max is how many letters to move at most, those counted that fail. Default
-	// 0: no limit.
+	// Max is how many dead letters to move at most, including those that fail.
+	// Default 0: no limit.
 	Max int
-	// Rate is how many letters to move a second at most, on average; up to ten go
-	// at once. Default 100, at most 10,000.
+	// Rate is how many dead letters to move a second on average, up to ten at once.
+	// Default 100, at most 10,000.
 	Rate int
-	// MaxRedrives is how often a letter may have been redriven before it is
-	// refused, since trying again seems of no use. Default 10.
-	MaxRedrives int
-	// Force moves letters however often they were redriven.
+	// Force also moves dead letters that were redriven ten times already. Without
+	// it they are refused, since another attempt seems pointless.
 	Force bool
-	// Each is told of every letter once its fate is known, one after the other.
-	// It must not block. Default: nobody is.
+	// Each is called with the outcome of every dead letter, one call at a time. It
+	// must not block. Default: none.
 	Each func(Outcome)
 }
 
 func (o Options) withDefaults() (Options, error) {
-	if o.Rate == 0 {
-		o.Rate = 100
-	}
-	if o.MaxRedrives == 0 {
-		o.MaxRedrives = 10
-	}
+	option.Default(&o.Rate, 100)
 	if o.Filter == nil {
 		o.Filter = func(backend.Delivery) bool { return true }
 	}
@@ -45,59 +42,50 @@ func (o Options) withDefaults() (Options, error) {
 		o.Each = func(Outcome) {}
 	}
 	return o, errors.Join(
-		check("Max", o.Max, 0, 1<<30),
-		check("Rate", o.Rate, 1, 10_000),
-		check("MaxRedrives", o.MaxRedrives, 1, 1<<30),
+		option.Check("redrive", "Max", o.Max, 0, 1<<30),
+		option.Check("redrive", "Rate", o.Rate, 1, 10_000),
 	)
 }
 
-func check(name string, v, low, high int) error {
-	if v < low || v > high {
-		return fmt.Errorf("redrive: option %s is %d, must be %d to %d", name, v, low, high)
-	}
-	return nil
-}
-
-// State is what became of a letter.
+// State is what happened to a dead letter.
 type State int
 
 // The states.
 const (
-	Moved   State = iota // back in the queue; in a dry run: would be
-	Left                 // the filter does not take it, or it came after the run began
+	Moved   State = iota // it is back in the queue; in a dry run: it would be
+	Left                 // the filter does not want it, or it came after the run began
 	Refused              // it cannot be moved as it is, or was redriven too often
-	Failed               // it stays, or was sent and could not be deleted
+	Failed               // it stays, or it was sent and could not be deleted
 )
 
 var stateNames = [...]string{"moved", "left", "refused", "failed"}
 
 func (s State) String() string { return stateNames[s] }
 
-// Outcome is what became of one letter.
+// Outcome is what happened to one dead letter.
 type Outcome struct {
-	Letter   backend.Delivery
-	Redrives int // how often it was redriven before
-	State    State
-	Err      error // why it was not moved; nil where the filter did not take it
+	DeadLetter backend.Delivery
+	Redrives   int // how often it was redriven before
+	State      State
+	Err        error // why it was not moved; nil if the filter does not want it
 }
 
-// Report counts letters.
+// Report counts dead letters.
 type Report struct {
 	Moved, Left, Refused, Failed int
-	// Unseen is about how many more lay in the dead-letter queue at the end of a
-	// run: behind others of their group that stay, beyond Max, in somebody else's
-	// hands, or new.
+	// Unseen is approximately how many more were in the dead-letter queue at the end
+	// of a run: behind others of their group that stay, beyond Max, received by
+	// somebody else, or new.
 	Unseen int
 }
 
-// Run moves letters from a dead-letter queue to the queue until it has looked at
-// all that it can. What single letters failed with is told to [Options].Each
-// and counted; an error means that the run ended before its end. The report
-// holds in either case.
+// Run moves dead letters back to their queue until it has seen all that it can
+// receive. The failure of a single one is counted and passed to [Options].Each; an
+// error means that the run ended early. The report is valid in either case.
 //
-// When ctx is done, what is on its way is finished and the rest given back,
-// within two seconds; the error is then one of ctx. Two runs at once do no harm,
-// but see less of the queue each.
+// When ctx is done, Run finishes the calls under way and releases the rest within
+// two seconds, and the error is the one of ctx. Two runs at once do no harm, but
+// each sees less of the queue.
 func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -108,21 +96,24 @@ func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, err
 			return Report{}, fmt.Errorf("redrive: the %s cannot be used: %w", name, err)
 		}
 	}
-	settling, stop := outlive(ctx, grace)
+	calling, stop := outlive(ctx, grace)
 	defer stop()
-	r := &run{dead: dead, queue: queue, opts: o, began: time.Now(), settling: settling,
-		known: map[string]*letter{}, stopped: map[string]bool{}}
-	err = r.run(ctx)
+	r := &run{
+		dead: dead, queue: queue, opts: o, began: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(o.Rate), min(o.Rate, backend.MaxQueueBatch)),
+		known:   map[string]*deadLetter{}, stopped: map[string]bool{},
+	}
+	err = r.run(ctx, calling)
 	if err == nil {
 		err = r.countUnseen(ctx)
 	}
 	if err != nil {
 		err = fmt.Errorf("redrive: %w", err)
 	}
-	return r.report, errors.Join(err, r.giveBack(func(*letter) bool { return true }))
+	return r.report, errors.Join(err, r.release(calling, func(*deadLetter) bool { return true }))
 }
 
-// outlive is a context that ends a while after ctx.
+// outlive returns a context that ends a while after ctx.
 func outlive(ctx context.Context, grace time.Duration) (context.Context, func()) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })

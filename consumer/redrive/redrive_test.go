@@ -44,7 +44,7 @@ func bodyHas(part string) func(backend.Delivery) bool {
 func TestQ16RedriveWithinFiveMinutes(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(r *rig) {
-		r.bury("g", "a", "b")
+		r.deadLetter("g", "a", "b")
 		r.holds(r.below.queue)
 		for range 3 { // and it dies again
 			r.redrive(Options{}, Report{Moved: 2})
@@ -370,7 +370,7 @@ func TestQ16SlowQueue(t *testing.T) {
 		r.send(r.below.dead, "g", numbers("", 30)...)
 		r.fault = func(_ context.Context, c backendtest.Call) backendtest.Fault {
 			if c.Op == "Send" || c.Op == "Delete" {
-				time.Sleep(callTimeout * 9 / 10)
+				time.Sleep(policy.Timeout * 9 / 10)
 			}
 			return backendtest.Fault{}
 		}
@@ -422,10 +422,9 @@ func TestQ16NotThere(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]Options{
-		"option Max is -1":         {Max: -1},
-		"option Rate is -1":        {Rate: -1},
-		"option Rate is 10001":     {Rate: 10_001},
-		"option MaxRedrives is -1": {MaxRedrives: -1},
+		"option Max is -1":     {Max: -1},
+		"option Rate is -1":    {Rate: -1},
+		"option Rate is 10001": {Rate: 10_001},
 	} {
 		if _, err := Run(t.Context(), nil, nil, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

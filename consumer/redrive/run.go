@@ -4,102 +4,97 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/postroom/postroom/backend"
 )
 
 const (
-	// hidden is for how long a letter in hand is out of sight. One that is in
-	// hand for longer comes again, and is known.
+	// hidden is for how long a dead letter in flight is out of sight. One that is in
+	// flight for longer is received again, and recognized.
 	hidden = 2 * time.Minute
-	// wait is how long a receive waits for letters. Any is long enough for SQS to
-	// ask all of its servers.
+	// wait is how long a receive waits for dead letters. Any time is long enough for
+	// SQS to ask all of its servers.
 	wait = time.Second
-	// maxHeld bounds the letters in hand, below the 120,000 that SQS has in
-	// flight. Source: SQS developer guide, message quotas.
-	maxHeld = 100_000
-	// grace is how long what is on its way goes on when the run is stopped.
+	// maxInFlight stays below the 120,000 messages that SQS allows to be in flight.
+	// Source: SQS developer guide, message quotas.
+	maxInFlight = 100_000
+	// grace is how long calls under way may go on when the run is stopped.
 	grace = 1500 * time.Millisecond
 )
 
-// run is one run. It is of one goroutine.
+// run is one run, of one goroutine. Its methods wait for ctx, the one of [Run]; calls
+// that must not be cut short use calling, which outlives it by the grace.
 type run struct {
 	dead, queue backend.Queue
 	opts        Options
 	began       time.Time
-	settling    context.Context // outlives the one of Run by grace
+	limiter     *rate.Limiter
 
-	known   map[string]*letter // by message id: all that was received and not deleted
-	held    int                // of them, those in hand
-	seen    int                // letters so far
-	taken   int                // of them, those to be moved
-	due     time.Time          // when the next may be sent
-	stopped map[string]bool    // groups in which a letter failed
-	fresh   map[string]bool    // groups with new letters in this pass
-	report  Report
+	known    map[string]*deadLetter // by message id: all that were received and not deleted
+	inFlight int                    // how many of them are in flight
+	seen     int                    // dead letters so far
+	taken    int                    // how many of them were to be moved
+	stopped  map[string]bool        // lanes in which a dead letter failed
+	fresh    map[string]bool        // lanes with new dead letters in this pass
+	report   Report
 }
 
-// letter is a letter in the dead-letter queue.
-type letter struct {
+// deadLetter is a message of the dead-letter queue.
+type deadLetter struct {
 	backend.Delivery
 
-	number   int  // in the order of the first receipt
-	held     bool // in hand: out of sight, to be given back
+	number   int  // in the order of their first receipts
+	inFlight bool // out of sight, and to be released
 	redrives int
 }
 
-// lane is what a letter must not overtake others in; empty: it may.
-func (l *letter) lane() string {
+// lane identifies the dead letters that must keep their order; with an empty one
+// order does not matter.
+func (l *deadLetter) lane() string {
 	if l.DeduplicationID == "" { // a standard queue, whose groups have no order
 		return ""
 	}
 	return l.GroupID
 }
 
-// run goes over the queue, and again as long as there may be letters behind
-// others of their group that were given back.
-func (r *run) run(ctx context.Context) error {
+// run makes passes over the queue as long as there may be dead letters behind
+// others of their group that were released.
+func (r *run) run(ctx, calling context.Context) error {
 	for {
 		r.fresh = map[string]bool{}
-		over, err := r.pass(ctx)
+		over, err := r.pass(ctx, calling)
 		if err != nil || over {
 			return err
 		}
-		again := func(l *letter) bool { return r.fresh[l.lane()] }
-		if !r.holds(again) {
+		again := func(l *deadLetter) bool { return r.fresh[l.lane()] }
+		if len(r.inFlightWhere(again)) == 0 {
 			return nil
 		}
-		if err := r.giveBack(again); err != nil {
+		if err := r.release(calling, again); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *run) holds(which func(*letter) bool) bool {
-	for _, l := range r.known {
-		if l.held && which(l) {
-			return true
-		}
-	}
-	return false
-}
-
-// pass takes letters in hand until no new ones come. Over: the run is.
-func (r *run) pass(ctx context.Context) (over bool, err error) {
+// pass receives dead letters until no new ones come. It returns true if the run is
+// over.
+func (r *run) pass(ctx, calling context.Context) (over bool, err error) {
 	for repeated := 0; repeated <= len(r.known); {
-		got, err := r.receive(ctx)
-		if err != nil || len(got) == 0 {
+		brought, err := r.receive(ctx)
+		if err != nil || len(brought) == 0 {
 			return false, err
 		}
-		letters := r.admit(got)
+		letters := r.admit(brought)
 		if len(letters) == 0 {
-			repeated += len(got)
+			repeated += len(brought)
 			continue
 		}
 		repeated = 0
-		if err := r.work(ctx, letters); err != nil {
+		if err := r.process(ctx, calling, letters); err != nil {
 			return false, err
 		}
-		if r.full() || r.held >= maxHeld {
+		if r.full() || r.inFlight >= maxInFlight {
 			return true, nil
 		}
 	}
@@ -109,50 +104,50 @@ func (r *run) pass(ctx context.Context) (over bool, err error) {
 // full reports whether as many as wanted were taken.
 func (r *run) full() bool { return r.opts.Max > 0 && r.taken >= r.opts.Max }
 
-func (r *run) receive(ctx context.Context) (got []backend.Delivery, err error) {
-	err = insist(ctx, func(ctx context.Context) error {
-		got, err = r.dead.Receive(ctx, backend.MaxQueueBatch, wait, hidden)
+func (r *run) receive(ctx context.Context) (brought []backend.Delivery, err error) {
+	err = policy.Do(ctx, func(ctx context.Context) error {
+		brought, err = r.dead.Receive(ctx, backend.MaxQueueBatch, wait, hidden)
 		return err
 	})
-	return got, err
+	return brought, err
 }
 
-// admit takes deliveries in hand and returns the new ones. Of those that were
-// seen before it notes the newer receipt.
-func (r *run) admit(got []backend.Delivery) (letters []*letter) {
-	for _, d := range got {
+// admit records deliveries, and returns the new ones. Of one that was seen before it
+// records the newer receipt.
+func (r *run) admit(brought []backend.Delivery) (letters []*deadLetter) {
+	for _, d := range brought {
 		l := r.known[d.MessageID]
 		if l == nil {
-			l = &letter{Delivery: d, number: r.seen, redrives: redrives(d)}
+			l = &deadLetter{Delivery: d, number: r.seen, redrives: redrives(d)}
 			r.known[d.MessageID] = l
 			r.seen++
 			letters = append(letters, l)
 		}
 		l.Receipt = d.Receipt
-		if !l.held {
-			l.held = true
-			r.held++
+		if !l.inFlight {
+			l.inFlight = true
+			r.inFlight++
 		}
 	}
 	return letters
 }
 
-// drop notes that letters are not in hand any more.
-func (r *run) drop(letters []*letter) {
+// landed records that dead letters are not in flight any more.
+func (r *run) landed(letters []*deadLetter) {
 	for _, l := range letters {
-		l.held = false
+		l.inFlight = false
 	}
-	r.held -= len(letters)
+	r.inFlight -= len(letters)
 }
 
-// forget lets letters that are not in hand be new when they come again.
-func (r *run) forget(letters []*letter) {
+// forget has dead letters count as new if they come again.
+func (r *run) forget(letters []*deadLetter) {
 	for _, l := range letters {
 		delete(r.known, l.MessageID)
 	}
 }
 
-// countUnseen asks what lies in the queue besides what was looked at.
+// countUnseen counts the dead letters in the queue that the run has not seen.
 func (r *run) countUnseen(ctx context.Context) error {
 	d, err := r.dead.Depth(ctx)
 	r.report.Unseen = max(0, d.Visible+d.InFlight+d.Delayed-len(r.known))
