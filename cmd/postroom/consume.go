@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
@@ -60,12 +59,12 @@ func newConsume(p process, g *global) *cobra.Command {
 // is to be noticed.
 const idleWait = time.Second
 
-func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) (err error) {
+func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) error {
 	sink, err := o.sink.open(a, o.concurrency)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, sink.close()) }()
+	defer sink.close()
 	if err := o.dedup.wrap(a, &sink); err != nil {
 		return err
 	}

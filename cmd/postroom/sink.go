@@ -39,7 +39,7 @@ type sink struct {
 
 	collectors []prometheus.Collector
 	ready      verdict
-	close      func() error
+	close      func()
 }
 
 // open makes the sink. Its errors are wrong usage, but for a file that cannot be
@@ -51,7 +51,7 @@ func (o *sinkOptions) open(a *app, concurrency int) (sink, error) {
 			return sink{}, usagef("--webhook-url and --webhook-secret-file are for --sink webhook")
 		}
 		return sink{
-			Handler: consumer.LogSink(a.stdout), ready: func() string { return "" }, close: func() error { return nil },
+			Handler: consumer.LogSink(a.stdout), ready: func() string { return "" }, close: func() {},
 		}, nil
 	case "webhook":
 		return o.openWebhook(a, concurrency)
@@ -69,7 +69,7 @@ func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
 		return sink{}, err
 	}
 	s, err := webhook.New(url, keys, webhook.Options{
-		Timeout: o.timeout, HeaderTimeout: o.timeout, Concurrency: min(concurrency, 1<<10),
+		Timeout: o.timeout, Concurrency: min(concurrency, 1<<10),
 		AllowPrivate: o.allowPrivate, Logger: a.log,
 	})
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"net/netip"
 )
 
-// errAddress is the root of all refusals of an address.
+// errAddress is wrapped by every refusal of an address.
 var errAddress = errors.New("address refused")
 
-// Addresses that are not of the public internet. Sources: the IANA registries of
+// Addresses that do not belong to the public internet. Sources: the IANA registries of
 // special-purpose IPv4 and IPv6 addresses; RFC 3056 (6to4), RFC 6052 (NAT64).
 var (
-	// private are of networks where a receiver may stand on purpose.
+	// private addresses may be used by a receiver on purpose.
 	private = prefixes(
 		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", // private use
 		"127.0.0.0/8", "::1/128", // loopback
@@ -20,7 +20,7 @@ var (
 		"198.18.0.0/15", // benchmarks
 		"fc00::/7",      // unique local
 	)
-	// never are no receiver's, whatever is allowed.
+	// never addresses are refused whatever is allowed.
 	never = prefixes(
 		"0.0.0.0/8",                                         // unspecified, this network
 		"169.254.0.0/16",                                    // link-local, with the metadata of clouds
@@ -31,12 +31,12 @@ var (
 		"240.0.0.0/4",                // reserved, broadcast
 		"2001::/23",                  // protocol assignments, Teredo
 		"2001:db8::/32", "3fff::/20", // documentation
-		// Metadata and platform services that stand elsewhere: Alibaba Cloud,
-		// Azure, AWS over IPv6.
+		// Metadata and platform services elsewhere: Alibaba Cloud, Azure, AWS over
+		// IPv6.
 		"100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::254/128",
 	)
 	globalUnicast = netip.MustParsePrefix("2000::/3")
-	// nat64 and sixToFour carry an IPv4 address after so many bytes.
+	// Addresses of nat64 and sixToFour contain an IPv4 address.
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
 	sixToFour = netip.MustParsePrefix("2002::/16")
 )
@@ -58,7 +58,8 @@ func contains(all []netip.Prefix, a netip.Addr) bool {
 	return false
 }
 
-// embedded returns the IPv4 address that an address leads to, else the address.
+// embedded returns the IPv4 address that an address contains, or the address
+// itself.
 func embedded(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if !a.Is6() {
@@ -74,7 +75,7 @@ func embedded(a netip.Addr) netip.Addr {
 	return a
 }
 
-// reach is how far an address is away.
+// reach is the part of the network in which an address can be reached.
 type reach int
 
 const (
@@ -91,24 +92,24 @@ func reachOf(a netip.Addr) reach {
 	case contains(private, a):
 		return reachPrivate
 	case a.Is6() && !globalUnicast.Contains(a):
-		return reachNever // link-local, multicast, unspecified, not assigned
+		return reachNever // link-local, multicast, unspecified, or unassigned
 	}
 	return reachPublic
 }
 
-// permit says whether requests may go to an address. Plain HTTP stays among
-// private ones: elsewhere anybody could read along.
+// permit returns an error if requests must not go to an address. Plain http is
+// confined to private ones: elsewhere others could read it.
 func permit(a netip.Addr, allowPrivate, plain bool) error {
 	switch reachOf(a) {
 	case reachNever:
-		return fmt.Errorf("%w: %v is of a special range where no receiver stands", errAddress, a)
+		return fmt.Errorf("%w: %v is in a special range, where there are no receivers", errAddress, a)
 	case reachPrivate:
 		if !allowPrivate {
-			return fmt.Errorf("%w: %v is private; if the receiver stands there, allow private addresses", errAddress, a)
+			return fmt.Errorf("%w: %v is private; if this is the receiver, allow private addresses", errAddress, a)
 		}
 	case reachPublic:
 		if plain {
-			return fmt.Errorf("%w: %v is public, where plain http can be read by others; use https", errAddress, a)
+			return fmt.Errorf("%w: %v is public, where others can read plain http; use https", errAddress, a)
 		}
 	}
 	return nil

@@ -114,12 +114,12 @@ func TestQ14NameThatChangesItsAddress(t *testing.T) {
 			return permit(a, false, false)
 		}
 		return nil
-	}, nameServer(func() [4]byte {
+	}, net.Dialer{Resolver: nameServer(func() [4]byte {
 		if lookups.Add(1) == 1 {
 			return [4]byte{127, 0, 0, 2}
 		}
 		return [4]byte{127, 0, 0, 1}
-	}))
+	})})
 	wants(t, s, handle(t.Context(), s, event), "done", Delivered)
 	err = handle(t.Context(), s, event)
 	wants(t, s, err, "fails", Forbidden)
@@ -186,6 +186,6 @@ func TestQ14NoProxyOfTheEnvironment(t *testing.T) {
 		t.Error("a proxy may be used")
 	}
 	s.transport = newTransport(s.opts, func(a netip.Addr) error { return permit(a, false, true) },
-		nameServer(func() [4]byte { return [4]byte{10, 0, 0, 1} }))
+		net.Dialer{Resolver: nameServer(func() [4]byte { return [4]byte{10, 0, 0, 1} })})
 	wants(t, s, handle(t.Context(), s, event), "fails", Forbidden)
 }

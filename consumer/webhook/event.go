@@ -6,21 +6,21 @@ import (
 	"fmt"
 )
 
-// maxIDBytes is more than any identifier needs and fits every server's limit of
+// maxIDBytes is more than any identifier needs, and below every server's limit of
 // a header.
 const maxIDBytes = 256
 
-// eventID returns the id of an event as it goes into a header. A full stop would
-// let the id and the time of a signed text run into each other, so there is none
-// in it. Source: Standard Webhooks 1.0.0, Signature scheme.
+// eventID returns the id of an event, as it is sent in a header. An id must not
+// contain a full stop, which separates it from the time in the signed text.
+// Source: Standard Webhooks 1.0.0, Signature scheme.
 func eventID(body string) (string, error) {
-	var event map[string]json.RawMessage // a struct would take "ID", too
+	var event map[string]json.RawMessage // a struct would accept "ID" too
 	if err := json.Unmarshal([]byte(body), &event); err != nil {
-		return "", fmt.Errorf("webhook: the body is no JSON object: %w", err)
+		return "", fmt.Errorf("webhook: the body is not a JSON object: %w", err)
 	}
 	var id string
 	if err := json.Unmarshal(event["id"], &id); err != nil || id == "" {
-		return "", errors.New("webhook: the body is no event, it has no id that is text")
+		return "", errors.New("webhook: the body is not an event: it has no id that is a string")
 	}
 	if len(id) > maxIDBytes {
 		return "", fmt.Errorf("webhook: the event's id has %d bytes, must have 1 to %d", len(id), maxIDBytes)

@@ -1,27 +1,29 @@
 package webhook
 
 import (
+	"cmp"
+	"maps"
 	"net/url"
-	"sort"
+	"slices"
 	"strings"
 	"unicode"
 )
 
-// What is quoted at most, in bytes: of an answer's body, and of an error.
+// Limits of a quotation in bytes: of an answer's body, and of an error.
 const (
 	maxExcerpt = 200
 	maxError   = 600
 )
 
-// Parts of a URL this long, in bytes, are taken for secrets: in the query, where
-// most are, and in the path, where most are not.
+// Words of a URL of at least this length, in bytes, are treated as secrets: in the
+// query, where most of them are secret, and in the path, where most are not.
 const (
 	minQuerySecret = 4
 	minPathSecret  = 16
 )
 
-// censor quotes what a receiver says. That may repeat the URL it was asked for,
-// in whatever escaping, so the words of that are what it takes out.
+// censor quotes a receiver's words. These may repeat the requested URL, escaped in
+// any way, so the censor removes the words of that URL.
 type censor struct{ words *strings.Replacer }
 
 func newCensor(u *url.URL) censor {
@@ -38,7 +40,7 @@ func newCensor(u *url.URL) censor {
 	}
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, ok := strings.Cut(pair, "=")
-		if !ok { // a query without names is a secret as a whole
+		if !ok { // a query without a name is a secret as a whole
 			value = name
 		}
 		add(value, minQuerySecret)
@@ -53,22 +55,19 @@ func notOfAWord(r rune) bool {
 	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 }
 
-// replacer takes words out, long ones before their parts.
+// replacer removes words, long ones before their parts.
 func replacer(words map[string]bool) *strings.Replacer {
-	sorted := make([]string, 0, len(words))
-	for word := range words {
-		sorted = append(sorted, word)
-	}
-	sort.Slice(sorted, func(i, j int) bool { return len(sorted[i]) > len(sorted[j]) })
+	longestFirst := func(a, b string) int { return cmp.Compare(len(b), len(a)) }
 	var pairs []string
-	for _, word := range sorted {
+	for _, word := range slices.SortedFunc(maps.Keys(words), longestFirst) {
 		pairs = append(pairs, word, "…")
 	}
 	return strings.NewReplacer(pairs...)
 }
 
-// quote returns the beginning of a text, at most so many bytes and an ellipsis,
-// on one line, of printable characters and without words of the URL.
+// quote returns the beginning of a text, at most the given number of bytes and an
+// ellipsis, on one line, with printable characters only and without words of the
+// URL.
 func (c censor) quote(text string, most int) string {
 	text = c.words.Replace(strings.ToValidUTF8(text, "\uFFFD"))
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {

@@ -6,28 +6,28 @@ import (
 	"sync"
 	"time"
 
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// GoneError says that the receiver wants no more: it answered 410.
+// GoneError says that the receiver wants no more events: it answered 410.
 type GoneError struct {
 	At     time.Time // of the answer
-	Reason string    // what the receiver said, without secrets
+	Reason string    // the receiver's words, without secrets
 }
 
 func (e *GoneError) Error() string {
-	return fmt.Sprintf("webhook disabled at %s: %s; give it the URL of a receiver that wants the events, and start again",
+	return fmt.Sprintf("webhook disabled at %s: %s; start it again with the URL of a receiver that wants the events",
 		e.At.UTC().Format(time.RFC3339), e.Reason)
 }
 
-// gate lets so many requests through at once, none during a pause, and none
+// gate admits a bounded number of requests at once, none during a pause, and none
 // after the receiver has gone.
 type gate struct {
 	permits chan struct{}
 	shut    chan struct{} // closed when gone is set
 
 	mu    sync.Mutex
-	until time.Time // of the pause
+	until time.Time // end of the pause
 	gone  *GoneError
 }
 
@@ -35,8 +35,8 @@ func newGate(concurrency int) *gate {
 	return &gate{permits: make(chan struct{}, concurrency), shut: make(chan struct{})}
 }
 
-// enter waits until a request may be sent. Who is let in has to leave. The error
-// is a [GoneError] or that of ctx.
+// enter waits until a request may be sent; after success the caller must leave. The
+// error is a [GoneError] or the one of ctx.
 func (g *gate) enter(ctx context.Context) error {
 	select {
 	case g.permits <- struct{}{}:
@@ -54,7 +54,7 @@ func (g *gate) enter(ctx context.Context) error {
 
 func (g *gate) leave() { <-g.permits }
 
-// wait waits for the end of the pause, which may grow meanwhile.
+// wait waits for the end of the pause, which may become longer meanwhile.
 func (g *gate) wait(ctx context.Context) error {
 	for {
 		if gone := g.isGone(); gone != nil {
@@ -64,14 +64,14 @@ func (g *gate) wait(ctx context.Context) error {
 		if d == 0 {
 			return ctx.Err()
 		}
-		if err := trouble.Sleep(ctx, d, g.shut); err != nil {
+		if err := retry.Sleep(ctx, d, g.shut); err != nil {
 			return err
 		}
 	}
 }
 
-// pause begins a pause, or makes the one there is longer. It is true if there
-// was none.
+// pause begins a pause, or extends the current one. It returns true if there was
+// none.
 func (g *gate) pause(d time.Duration) (began bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -89,7 +89,7 @@ func (g *gate) pauseLeft() time.Duration {
 	return max(0, time.Until(g.until))
 }
 
-// disable shuts the gate for good. It is true the first time.
+// disable shuts the gate for good. It returns true the first time.
 func (g *gate) disable(reason string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

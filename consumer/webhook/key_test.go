@@ -21,19 +21,19 @@ func TestParseKey(t *testing.T) {
 		}
 	}
 	for bad, says := range map[string]string{
-		"":                                     "begins with whsec_",
+		"":                                     "must begin with whsec_",
 		"whsec_":                               "has 0 bytes",
 		text(23):                               "has 23 bytes",
 		text(65):                               "has 65 bytes",
-		"whsk_" + text(32)[6:]:                 "begins with whsec_",
-		text(32)[6:]:                           "begins with whsec_",
-		strings.TrimRight(text(32), "="):       "not base64",
-		strings.ReplaceAll(text(32), "+", "-"): "not base64",
-		text(32) + "=":                         "not base64",
-		text(32)[:20] + "\n" + text(32)[20:]:   "not base64",
-		text(32)[:20] + " " + text(32)[20:]:    "not base64",
-		strings.Replace(text(25), "w==", "x==", 1): "not base64", // another text of the same key
-		text(24) + " " + text(24):                  "not base64",
+		"whsk_" + text(32)[6:]:                 "must begin with whsec_",
+		text(32)[6:]:                           "must begin with whsec_",
+		strings.TrimRight(text(32), "="):       "must be base64",
+		strings.ReplaceAll(text(32), "+", "-"): "must be base64",
+		text(32) + "=":                         "must be base64",
+		text(32)[:20] + "\n" + text(32)[20:]:   "must be base64",
+		text(32)[:20] + " " + text(32)[20:]:    "must be base64",
+		strings.Replace(text(25), "w==", "x==", 1): "must be base64", // another text of the same key
+		text(24) + " " + text(24):                  "must be base64",
 	} {
 		if _, err := ParseKey(bad); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", bad, err)
@@ -81,7 +81,7 @@ func TestQ14KeyNeverShows(t *testing.T) {
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
 		slog.New(h).Info("keys", "key", key, "pointer", &key, "holder", holder, "keys", []Key{key})
 	}
-	out.WriteString(key.String() + key.GoString())
+	out.WriteString(key.String())
 	if !strings.Contains(out.String(), redacted) {
 		t.Error("nothing was printed")
 	}

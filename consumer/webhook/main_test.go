@@ -123,8 +123,8 @@ func (l *oneConn) Close() error {
 
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// fate is what an error asks of the worker.
-func fate(err error) string {
+// asked is what an error asks the worker to do.
+func asked(err error) string {
 	i, ok := errors.AsType[*consumer.Instruction](err)
 	switch {
 	case err == nil:
@@ -139,10 +139,10 @@ func fate(err error) string {
 const toDeadLetters = "to the dead-letter queue"
 
 // wants checks what became of a message, and that it was counted so.
-func wants(t testing.TB, s *Sink, err error, wantFate string, want Outcome) {
+func wants(t testing.TB, s *Sink, err error, wantAsked string, want Outcome) {
 	t.Helper()
-	if f := fate(err); f != wantFate {
-		t.Errorf("%s, want %s: %v", f, wantFate, err)
+	if f := asked(err); f != wantAsked {
+		t.Errorf("%s, want %s: %v", f, wantAsked, err)
 	}
 	if s.Stats().Messages[want] == 0 {
 		t.Errorf("not counted as %s: %v", want, s.Stats().Messages)

@@ -10,11 +10,12 @@ import (
 	"github.com/postroom/postroom/internal/metric"
 )
 
-// Outcome is what became of a message, see the table of the package.
+// Outcome is what happened to a message; see the table in the documentation of the
+// package.
 type Outcome string
 
-// All outcomes. With Poison, Disabled, and Cancelled while it waited, nothing
-// was sent.
+// The outcomes. After Poison and Disabled, and if a message was Cancelled while it
+// waited, nothing was sent.
 const (
 	Delivered   Outcome = "delivered"
 	Refused     Outcome = "refused"
@@ -38,12 +39,12 @@ var outcomes = []Outcome{
 
 // Stats counts what a sink did since it was made.
 type Stats struct {
-	Messages    map[Outcome]int64 // messages handed to it, by what became of them
-	Requests    int64             // requests that have ended, each hop of a redirect is one
-	RequestTime time.Duration     // that all of them took together
+	Messages    map[Outcome]int64 // messages handled, by outcome
+	Requests    int64             // requests that have ended; each hop of a redirect is one
+	RequestTime time.Duration     // the time that these took together
 	InFlight    int64             // requests under way
-	PauseLeft   time.Duration     // for how long nothing is sent yet
-	Disabled    bool              // the receiver has gone
+	PauseLeft   time.Duration     // for how long nothing will be sent
+	Disabled    bool              // the receiver is gone
 }
 
 // tally keeps the counts. The zero tally is ready to use.
@@ -61,7 +62,7 @@ func (t *tally) add(o Outcome) {
 	t.stats.Messages[o]++
 }
 
-// began counts a request. What it returns ends it.
+// began counts a request that begins. Call ended when it ends.
 func (t *tally) began() (ended func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -105,9 +106,9 @@ func metrics() []metric.Metric[Stats] {
 			func(s Stats) float64 { return s.RequestTime.Seconds() }),
 		metric.Gauge("postroom_webhook_requests_in_flight", "Requests under way.",
 			func(s Stats) float64 { return float64(s.InFlight) }),
-		metric.Gauge("postroom_webhook_pause_seconds", "For how long nothing is sent yet, as the receiver asked.",
+		metric.Gauge("postroom_webhook_pause_seconds", "For how long nothing will be sent, as the receiver asked.",
 			func(s Stats) float64 { return s.PauseLeft.Seconds() }),
-		metric.Gauge("postroom_webhook_disabled", "1 once the receiver has said that it wants no more.",
+		metric.Gauge("postroom_webhook_disabled", "1 once the receiver has answered that it wants no more events.",
 			func(s Stats) float64 {
 				if s.Disabled {
 					return 1
@@ -117,7 +118,7 @@ func metrics() []metric.Metric[Stats] {
 	}
 	for _, o := range outcomes {
 		all = append(all, metric.LabelledCounter("postroom_webhook_messages_total",
-			"Messages handed to the webhook, by what became of them.", prometheus.Labels{"outcome": string(o)},
+			"Messages handled by the webhook, by outcome.", prometheus.Labels{"outcome": string(o)},
 			func(s Stats) int64 { return s.Messages[o] }))
 	}
 	return all

@@ -43,7 +43,7 @@ func TestQ14PauseHoldsEverybody(t *testing.T) {
 			switch err := handle(t.Context(), s, event); {
 			case err == nil:
 				done.Add(1)
-			case strings.HasPrefix(fate(err), "to be retried in "):
+			case strings.HasPrefix(asked(err), "to be retried in "):
 				retried.Add(1)
 			default:
 				t.Error(err)

@@ -57,16 +57,16 @@ func TestQ14RedirectsThatAreRefused(t *testing.T) {
 		location string
 		says     string
 	}{
-		"another port":      {307, other.URL + "/hook?token=hush", "a 307 leads to " + other.URL + "; if that is right, make it"},
+		"another port":      {307, other.URL + "/hook?token=hush", "a 307 leads to " + other.URL + "; if that is correct, use it"},
 		"another host":      {308, "http://localhost:1/", "leads to http://localhost:1;"},
 		"another scheme":    {308, "https://{host}/", "leads to https://127.0.0.1"},
-		"no scheme of ours": {308, "file:///etc/passwd", "does not say where to"},
-		"script":            {308, "javascript:alert(1)", "does not say where to"},
+		"no scheme of ours": {308, "file:///etc/passwd", "has no valid location"},
+		"script":            {308, "javascript:alert(1)", "has no valid location"},
 		"loses the event":   {301, "/new", "a 301 to http://127.0.0.1"},
 		"see other":         {303, "/done", "a 303 to http://127.0.0.1"},
 		"found elsewhere":   {302, other.URL, "a 302 leads to " + other.URL},
-		"nowhere":           {307, "", "a 307 does not say where to"},
-		"malformed":         {307, "http://a b:x/hush", "does not say where to"},
+		"nowhere":           {307, "", "a 307 has no valid location"},
+		"malformed":         {307, "http://a b:x/hush", "has no valid location"},
 		"in circles":        {307, "/", "more than 3 in a row"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// minRetryAfter keeps a receiver that says "now" from being asked in a loop.
+// minRetryAfter keeps requests from looping if a receiver says "now".
 const minRetryAfter = time.Second
 
-// retryAfter reads a Retry-After header: seconds, or a date in one of HTTP's
-// three forms. What it returns lies between a second and longest. It is false
-// for what is neither. Source: RFC 9110, 10.2.3 and 5.6.7.
+// retryAfter parses a Retry-After header: seconds, or a date in one of HTTP's three
+// forms. It returns from one second to longest, and false for any other text.
+// Source: RFC 9110, 10.2.3 and 5.6.7.
 func retryAfter(value string, now time.Time, longest time.Duration) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(longest/time.Second) { // more than fits, too
+		if err != nil || seconds > int64(longest/time.Second) { // also a number that overflows
 			return longest, true
 		}
 		return max(minRetryAfter, time.Duration(seconds)*time.Second), true

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -73,7 +74,7 @@ func TestQ14SecretsShowNowhere(t *testing.T) {
 			s := newSink(t, base+path+query, Options{Logger: logger})
 			if name == "address refused" {
 				permitted := func(a netip.Addr) error { return permit(a, false, false) }
-				s.transport = newTransport(s.opts, permitted, nameServer(func() [4]byte { return [4]byte{10, 0, 0, 1} }))
+				s.transport = newTransport(s.opts, permitted, net.Dialer{Resolver: nameServer(func() [4]byte { return [4]byte{10, 0, 0, 1} })})
 			}
 			err := handle(t.Context(), s, event)
 			if err == nil {

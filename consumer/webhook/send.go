@@ -15,29 +15,29 @@ import (
 const (
 	contentType = "application/cloudevents+json; charset=utf-8"
 	userAgent   = "postroom-webhook (+https://github.com/postroom/postroom)"
-	// maxRedirects a delivery follows.
+	// maxRedirects is how many redirects a delivery follows.
 	maxRedirects = 3
-	// Of an answer's body no more is read, and no longer waited for: it changes
-	// nothing, and what has been read lets the connection be used again.
+	// Limits of reading an answer's body. It does not change the outcome, and once
+	// it is read to the end the connection can be used again.
 	maxAnswerBytes = 64 << 10
 	maxAnswerTime  = time.Second
 )
 
 var (
-	errTimeout  = errors.New("the time for a delivery is over")
+	errTimeout  = errors.New("the delivery took too long")
 	errRedirect = errors.New("redirect refused")
 )
 
-// answer is what a receiver said.
+// answer is a receiver's answer.
 type answer struct {
 	status               int
 	retryAfter, location string
 	body                 string // its beginning
 }
 
-// post sends an event, follows redirects, and returns the last answer. It goes
-// past [http.Client], which has rules of its own for redirects and quotes URLs
-// in its errors.
+// post sends an event, follows redirects, and returns the last answer. It does not
+// use [http.Client], which has its own rules for redirects and quotes URLs in its
+// errors.
 func (s *Sink) post(ctx context.Context, id, body string) (answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, errTimeout)
 	defer cancel()
@@ -66,8 +66,8 @@ func (s *Sink) header(id, body string) http.Header {
 		"Webhook-Id":        {id},
 		"Webhook-Timestamp": {strconv.FormatInt(now, 10)},
 		"Webhook-Signature": {sign(s.keys, id, now, body)},
-		// Without a value it is not sent. It lets the transport try again when
-		// an idle connection turns out to be closed: the id tells receivers.
+		// A header without values is not sent. This one lets the transport try again
+		// when an idle connection turns out to be closed: receivers recognize the id.
 		"Idempotency-Key": {},
 	}
 }
@@ -77,7 +77,7 @@ func (s *Sink) send(ctx context.Context, target *url.URL, header http.Header, bo
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(body))
 	if err != nil {
-		return answer{}, errURL // cannot be, and the error would quote it
+		return answer{}, errURL // impossible, and err would quote the URL
 	}
 	request.Header = header
 	defer s.tally.began()()
@@ -97,9 +97,9 @@ func read(response *http.Response) answer {
 		location:   response.Header.Get("Location"),
 	}
 	if a.status == http.StatusSwitchingProtocols {
-		return a // what follows is no body, and waits for us
+		return a // what follows is not a body, and the other side waits for us
 	}
-	// The status has said what counts, so a body that breaks off does no harm.
+	// Only the status counts, so a body that breaks off does no harm.
 	body, _ := io.ReadAll(io.LimitReader(response.Body, maxAnswerBytes))
 	a.body = string(body)
 	return a
@@ -114,20 +114,20 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// redirected returns where a redirect leads to, if it may be followed: within
-// the origin that events are meant for, and with method and body as they are.
+// redirected returns the target of a redirect that may be followed: it must stay
+// within the origin, and keep method and body.
 func redirected(from *url.URL, a answer) (*url.URL, error) {
 	to, err := from.Parse(a.location)
 	if err != nil || a.location == "" || to.Hostname() == "" {
-		return nil, fmt.Errorf("%w: a %d does not say where to", errRedirect, a.status)
+		return nil, fmt.Errorf("%w: a %d has no valid location", errRedirect, a.status)
 	}
 	switch {
 	case !sameOrigin(from, to):
-		return nil, fmt.Errorf("%w: a %d leads to %s; if that is right, make it the webhook's URL",
+		return nil, fmt.Errorf("%w: a %d leads to %s; if that is correct, use it as the webhook's URL",
 			errRedirect, a.status, origin(to))
 	case a.status != http.StatusTemporaryRedirect && a.status != http.StatusPermanentRedirect:
-		return nil, fmt.Errorf("%w: a %d to %s would lose the event; have it answer 308, or make the place it leads to the webhook's URL",
+		return nil, fmt.Errorf("%w: a %d to %s would lose the event; let it answer 308, or use its location as the webhook's URL",
 			errRedirect, a.status, origin(to))
 	}
-	return to, nil // the transport sends neither its user information nor its fragment
+	return to, nil // the transport sends neither user information nor a fragment
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,6 +14,13 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
+)
+
+const (
+	// defaultPause is the pause after a 429 without Retry-After.
+	defaultPause = 10 * time.Second
+	// maxPause bounds the pause that a receiver can ask for.
+	maxPause = time.Hour
 )
 
 // Sink is a [consumer.Handler] that posts events to one URL. Its methods may be
@@ -30,10 +38,10 @@ type Sink struct {
 
 var _ consumer.Handler = (*Sink)(nil)
 
-// New makes a sink for a URL, signing with every key: with the old and the new
-// one while a receiver changes keys. It resolves no name and sends nothing. The
-// error says what is wrong with the URL, the keys or an option, and quotes
-// neither URL nor keys. Close the sink when done.
+// New returns a sink for a URL. It signs with every key: while a receiver changes
+// keys, pass the old and the new one. New resolves no names and sends nothing. Its
+// error says what is wrong with the URL, the keys or an option, and quotes neither
+// URL nor keys. Close the sink after use.
 func New(receiver string, keys []Key, o Options) (*Sink, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -48,7 +56,7 @@ func New(receiver string, keys []Key, o Options) (*Sink, error) {
 	}
 	for i, key := range keys {
 		if key.secret == nil {
-			return nil, fmt.Errorf("webhook: key %d is empty, make it with ParseKey", i+1)
+			return nil, fmt.Errorf("webhook: key %d is empty; parse it with ParseKey", i+1)
 		}
 	}
 	permitted := func(a netip.Addr) error { return permit(a, o.AllowPrivate, u.Scheme == "http") }
@@ -56,22 +64,19 @@ func New(receiver string, keys []Key, o Options) (*Sink, error) {
 		url: u, keys: keys, opts: o, log: o.Logger.With("receiver", origin(u)),
 		censor:    newCensor(u),
 		gate:      newGate(o.Concurrency),
-		transport: newTransport(o, permitted, nil),
+		transport: newTransport(o, permitted, net.Dialer{Timeout: connectTimeout}),
 	}, nil
 }
 
-// Close closes connections that are idle, and has the others closed after their
-// requests. It always returns nil.
-func (s *Sink) Close() error {
-	s.transport.CloseIdleConnections()
-	return nil
-}
+// Close closes idle connections, and the others after their requests.
+func (s *Sink) Close() { s.transport.CloseIdleConnections() }
 
-// Disabled returns a [*GoneError] with reason and time once the receiver has
-// said by 410 that it wants no more, and nil before. It is for readiness.
+// Disabled returns a [*GoneError] once the receiver has answered 410, and nil
+// before. Use it for readiness.
 func (s *Sink) Disabled() error { return s.gate.isGone() }
 
-// Handle posts the body of a message, and follows the rules of the package.
+// Handle posts the body of a message, and follows the rules in the documentation of
+// the package.
 func (s *Sink) Handle(ctx context.Context, d backend.Delivery) error {
 	outcome, err := s.deliver(ctx, d.Body)
 	s.tally.add(outcome)
@@ -94,11 +99,11 @@ func (s *Sink) deliver(ctx context.Context, body string) (Outcome, error) {
 	if err != nil {
 		return s.failed(ctx, err)
 	}
-	return s.judge(a)
+	return s.answered(a)
 }
 
-// failed classifies what went wrong without an answer. The error keeps nothing
-// of its cause but text that was looked through.
+// failed classifies the failure of a delivery without an answer. The error keeps
+// nothing of its cause except its censored text.
 func (s *Sink) failed(ctx context.Context, err error) (Outcome, error) {
 	if ctx.Err() != nil {
 		return Cancelled, fmt.Errorf("webhook: no answer yet: %w", ctx.Err())
@@ -118,15 +123,15 @@ func (s *Sink) failed(ctx context.Context, err error) (Outcome, error) {
 	return outcome, fmt.Errorf("webhook: posting to %s: %s", origin(s.url), s.censor.quote(err.Error(), maxError))
 }
 
-// judge follows the rule of an answer.
-func (s *Sink) judge(a answer) (Outcome, error) {
-	said := s.describe(a)
-	err := errors.New("webhook: " + said)
+// answered applies the rule for an answer.
+func (s *Sink) answered(a answer) (Outcome, error) {
+	text := s.describe(a)
+	err := errors.New("webhook: " + text)
 	switch {
 	case a.status >= 200 && a.status <= 299:
 		return Delivered, nil
 	case a.status == http.StatusGone:
-		return s.gone(said)
+		return s.gone(text)
 	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
 		return s.throttled(a, err)
 	case isRefusal(a.status):
@@ -139,7 +144,7 @@ func (s *Sink) judge(a answer) (Outcome, error) {
 	return ServerError, err
 }
 
-// isRefusal is true for what is wrong with the event itself.
+// isRefusal reports whether a status says that the event itself is wrong.
 func isRefusal(status int) bool {
 	switch status {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge,
@@ -149,22 +154,22 @@ func isRefusal(status int) bool {
 	return false
 }
 
-func (s *Sink) gone(said string) (Outcome, error) {
-	first := s.gate.disable(said)
+func (s *Sink) gone(reason string) (Outcome, error) {
+	first := s.gate.disable(reason)
 	err := s.gate.isGone()
 	if first {
-		s.log.Error("the webhook's receiver wants no more, all messages are dead letters from now on", "error", err)
+		s.log.Error("the webhook's receiver wants no more events; all messages are dead letters from now on", "error", err)
 	}
 	return Gone, consumer.DeadLetter(err)
 }
 
 func (s *Sink) throttled(a answer, err error) (Outcome, error) {
-	d, told := retryAfter(a.retryAfter, time.Now(), s.opts.MaxPause)
-	if !told && a.status == http.StatusServiceUnavailable {
+	d, ok := retryAfter(a.retryAfter, time.Now(), maxPause)
+	if !ok && a.status == http.StatusServiceUnavailable {
 		return ServerError, err
 	}
-	if !told {
-		d = s.opts.Pause
+	if !ok {
+		d = defaultPause
 	}
 	if s.gate.pause(d) {
 		s.log.Warn("the webhook's receiver asks for a pause", "pause", d, "error", err)
@@ -172,7 +177,7 @@ func (s *Sink) throttled(a answer, err error) (Outcome, error) {
 	return Throttled, consumer.RetryAfter(d, err)
 }
 
-// describe is an answer in few words.
+// describe returns an answer in a few words.
 func (s *Sink) describe(a answer) string {
 	text := strings.TrimSpace(fmt.Sprintf("%s answered %d %s", origin(s.url), a.status, http.StatusText(a.status)))
 	if excerpt := s.censor.quote(a.body, maxExcerpt); excerpt != "" {

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// errURL quotes nothing: any part of what was meant as a URL may be a secret.
+// errURL quotes nothing, since any part of the text may be a secret.
 var errURL = errors.New("webhook: the URL is not of the form https://host[:port]/path")
 
-// parseTarget reads the receiver's URL.
+// parseTarget parses the receiver's URL.
 func parseTarget(text string, allowPrivate bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Fragment != "" {
@@ -23,12 +23,12 @@ func parseTarget(text string, allowPrivate bool) (*url.URL, error) {
 	case !plain && u.Scheme != "https":
 		return nil, errURL
 	case u.User != nil:
-		return nil, errors.New("webhook: the URL has user information; the signature says who sends, leave it out")
+		return nil, errors.New("webhook: the URL has user information; leave it out, the signature authenticates the sender")
 	case plain && !allowPrivate:
 		return nil, errors.New("webhook: the URL is plain http, which others can read; " +
-			"use https, or allow private addresses if the receiver stands on one")
+			"use https, or allow private addresses if the receiver has one")
 	}
-	if a, err := netip.ParseAddr(u.Hostname()); err == nil { // others are known once they are dialled
+	if a, err := netip.ParseAddr(u.Hostname()); err == nil { // names are checked when they are dialled
 		if err := permit(a, allowPrivate, plain); err != nil {
 			return nil, fmt.Errorf("webhook: %w", err)
 		}
@@ -36,8 +36,8 @@ func parseTarget(text string, allowPrivate bool) (*url.URL, error) {
 	return u, nil
 }
 
-// origin is all of a URL that is ever shown: receivers have secrets in the
-// query, and in the path.
+// origin returns the only part of a URL that is ever shown: receivers put secrets in
+// the query and in the path.
 func origin(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // sameOrigin compares scheme, host and port.
