@@ -115,19 +115,13 @@ func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 		if d.spec.DeletionProtection {
 			return invalid("table %q is protected against deletion", name)
 		}
-		for _, statement := range []string{
+		t.wake(tableTopic(name))
+		return t.execAll(d.id,
 			"DELETE FROM items WHERE tbl = ?",
 			"DELETE FROM index_entries WHERE tbl = ?",
 			"DELETE FROM records WHERE shard IN (SELECT num FROM shards WHERE tbl = ?)",
 			"DELETE FROM shards WHERE tbl = ?",
-			"DELETE FROM tables WHERE id = ?",
-		} {
-			if _, err := t.exec(statement, d.id); err != nil {
-				return err
-			}
-		}
-		t.wake(tableTopic(name))
-		return nil
+			"DELETE FROM tables WHERE id = ?")
 	})
 }
 

@@ -120,6 +120,34 @@ func (t *tx) rows(query string, args ...any) (*sql.Rows, error) {
 	return s.QueryContext(context.Background(), args...)
 }
 
+// collect reads all rows of a query, each with scan. The same query must not run
+// again meanwhile.
+func collect[T any](t *tx, scan func(*sql.Rows, *T) error, query string, args ...any) (all []T, err error) {
+	rows, err := t.rows(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var row T
+		if err := scan(rows, &row); err != nil {
+			return nil, err
+		}
+		all = append(all, row)
+	}
+	return all, rows.Err()
+}
+
+// execAll runs statements that take an id.
+func (t *tx) execAll(id int64, statements ...string) error {
+	for _, statement := range statements {
+		if _, err := t.exec(statement, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // wake wakes the waiters of a topic once the transaction is committed.
 func (t *tx) wake(topic string) { t.topics = append(t.topics, topic) }
 

@@ -89,18 +89,6 @@ func (e *edit) expire(written []step) error {
 }
 
 func (e *edit) expired(limit int) ([]backend.Key, error) {
-	rows, err := e.rows(selectExpired, e.def.id, e.now.Add(-maxOverdue).Unix(), e.now.Unix(), limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var keys []backend.Key
-	for rows.Next() {
-		var key backend.Key
-		if err := rows.Scan(&key.PK, &key.SK); err != nil {
-			return nil, err
-		}
-		keys = append(keys, key)
-	}
-	return keys, rows.Err()
+	scan := func(rows *sql.Rows, key *backend.Key) error { return rows.Scan(&key.PK, &key.SK) }
+	return collect(e.tx, scan, selectExpired, e.def.id, e.now.Add(-maxOverdue).Unix(), e.now.Unix(), limit)
 }

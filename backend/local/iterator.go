@@ -3,7 +3,7 @@ package local
 import (
 	"encoding/base64"
 	"fmt"
-	"strconv"
+	"math/big"
 	"strings"
 	"time"
 )
@@ -41,42 +41,26 @@ func parseIterator(text string) (iterator, bool) {
 	return it, it.String() == text
 }
 
-// Records are numbered from 1. Their sequence numbers begin near the largest number
-// of 21 digits, the fewest that DynamoDB uses: the tenth record's has 22 digits, so
-// a program that compares sequence numbers as text fails early.
-const (
-	shortSequence   = "99999999999999999999" // followed by the number's one digit
-	shortSequences  = 10
-	longSequence    = "1" // followed by the number in 21 digits
-	sequenceLength  = 21
-	maxNumberDigits = 18 // any such number fits 64 bits
-)
+// firstSequence is the sequence number of record 0; records are numbered from 1. It
+// is close to the largest number of 21 digits, the fewest that DynamoDB uses: the
+// tenth record's has 22 digits, so a program that compares sequence numbers as text
+// fails early.
+const firstSequence = "999999999999999999990"
 
 // sequence returns the sequence number of a record.
 func sequence(num int64) string {
-	if num < shortSequences {
-		return shortSequence + strconv.FormatInt(num, 10)
-	}
-	return fmt.Sprintf("%s%0*d", longSequence, sequenceLength, num-shortSequences)
+	first, _ := new(big.Int).SetString(firstSequence, 10)
+	return first.Add(first, big.NewInt(num)).String()
 }
 
 // parseSequence is the inverse of sequence.
 func parseSequence(s string) (int64, bool) {
-	digits, ok := strings.CutPrefix(s, shortSequence)
-	add := int64(0)
-	if !ok || len(s) != sequenceLength {
-		digits, ok = strings.CutPrefix(s, longSequence)
-		add = shortSequences
-	}
-	if !ok || strings.Trim(digits, "0123456789") != "" {
+	first, _ := new(big.Int).SetString(firstSequence, 10)
+	num, ok := new(big.Int).SetString(s, 10)
+	if !ok || !num.Sub(num, first).IsInt64() {
 		return 0, false
 	}
-	digits = strings.TrimLeft(digits, "0")
-	if len(digits) > maxNumberDigits {
-		return 0, false
-	}
-	num, _ := strconv.ParseInt("0"+digits, 10, 64)
-	return num + add, sequence(num+add) == s
+	return num.Int64(), num.Sign() >= 0 && sequence(num.Int64()) == s
 }
 
 // eventID returns the id of a record, unique in the file.

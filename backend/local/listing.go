@@ -28,19 +28,12 @@ func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPa
 			return err
 		}
 		page.StreamARN = def.arn
-		rows, err := t.rows(selectShards, def.id, start, t.horizon(), maxListedShards+1)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if page.Shards, err = scanShards(rows); err != nil {
-			return err
-		}
+		page.Shards, err = collect(t, scanShard, selectShards, def.id, start, t.horizon(), maxListedShards+1)
 		if len(page.Shards) > maxListedShards {
 			page.Shards = page.Shards[:maxListedShards]
 			page.Last = page.Shards[maxListedShards-1].ID
 		}
-		return nil
+		return err
 	})
 	return page, err
 }
@@ -64,28 +57,14 @@ func (s *stream) Children(ctx context.Context, streamARN, parent string) (childr
 		if err != nil {
 			return err
 		}
-		rows, err := t.rows(selectChildren, def.id, num, parent, t.horizon())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		children, err = scanShards(rows)
+		children, err = collect(t, scanShard, selectChildren, def.id, num, parent, t.horizon())
 		return err
 	})
 	return children, err
 }
 
-// scanShards reads rows of id and parent.
-func scanShards(rows *sql.Rows) ([]backend.Shard, error) {
-	var shards []backend.Shard
-	for rows.Next() {
-		var shard backend.Shard
-		if err := rows.Scan(&shard.ID, &shard.Parent); err != nil {
-			return nil, err
-		}
-		shards = append(shards, shard)
-	}
-	return shards, rows.Err()
+func scanShard(rows *sql.Rows, shard *backend.Shard) error {
+	return rows.Scan(&shard.ID, &shard.Parent)
 }
 
 // shardNumber returns the number at the end of a shard's id; 0 for an empty id.

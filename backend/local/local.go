@@ -4,11 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
+	"math"
 	"sync"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 )
 
 // Memory is the path of a private database in memory that is gone once it is closed.
@@ -87,21 +88,12 @@ func Open(path string, opts Options) (*Backend, error) {
 // settings returns the settings of a new file.
 func (o Options) settings() (settings, error) {
 	s := settings{Shards: o.Shards, RollSize: o.RollSize, IndexLag: o.IndexLag}
-	if s.Shards == 0 {
-		s.Shards = defaultShards
-	}
-	if s.RollSize == 0 {
-		s.RollSize = defaultRollSize
-	}
-	switch {
-	case s.Shards < 1 || s.Shards > maxShards:
-		return s, fmt.Errorf("Options.Shards is %d, want 1 to %d", o.Shards, maxShards)
-	case s.RollSize < 1:
-		return s, fmt.Errorf("Options.RollSize is %d, want at least 1", o.RollSize)
-	case s.IndexLag < 0:
-		return s, fmt.Errorf("Options.IndexLag is %v, want at least 0", o.IndexLag)
-	}
-	return s, nil
+	option.Default(&s.Shards, defaultShards)
+	option.Default(&s.RollSize, defaultRollSize)
+	return s, errors.Join(
+		option.Check("local", "Shards", s.Shards, 1, maxShards),
+		option.Check("local", "RollSize", s.RollSize, 1, math.MaxInt),
+		option.Check("local", "IndexLag", s.IndexLag, 0, math.MaxInt64))
 }
 
 // connect opens the connections, and creates the schema in a new file.

@@ -29,23 +29,21 @@ func (q *queue) write(ctx context.Context, call string, refused error, f func(*t
 	if refused != nil {
 		return q.b.wrap(q.op(call), refused)
 	}
-	return q.b.write(ctx, q.op(call), func(t *tx) error {
-		row, err := t.queue(q.name)
-		if err != nil {
-			return err
-		}
-		return f(t, row)
-	})
+	return q.b.write(ctx, q.op(call), q.withRow(f))
 }
 
 func (q *queue) read(ctx context.Context, call string, f func(*tx, queueRow) error) error {
-	return q.b.read(ctx, q.op(call), func(t *tx) error {
+	return q.b.read(ctx, q.op(call), q.withRow(f))
+}
+
+func (q *queue) withRow(f func(*tx, queueRow) error) func(*tx) error {
+	return func(t *tx) error {
 		row, err := t.queue(q.name)
 		if err != nil {
 			return err
 		}
 		return f(t, row)
-	})
+	}
 }
 
 // checkEntries reports a batch of a length that SQS does not take.

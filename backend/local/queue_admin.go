@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"database/sql"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -43,11 +44,11 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 	}
 	return b.write(ctx, op, func(t *tx) error {
 		if dead := spec.DeadLetterQueue; dead != "" {
-			_, found, err := findQueue(t, dead)
+			found, err := findQueue(t, dead)
 			if err != nil {
 				return err
 			}
-			if !found {
+			if found == nil {
 				return fail(backend.KindNotFound, "its dead-letter queue %s does not exist: create that first", dead)
 			}
 		}
@@ -101,19 +102,13 @@ func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		for _, statement := range []string{
+		t.wake(queueTopic(name)) // the waiters find that the queue is gone
+		return t.execAll(q.id,
 			"DELETE FROM queue_messages WHERE queue = ? AND grp IS NOT NULL",
 			"DELETE FROM queue_messages WHERE queue = ? AND grp IS NULL AND visible_at IS NULL",
 			"DELETE FROM queue_messages WHERE queue = ? AND visible_at IS NOT NULL",
 			"DELETE FROM queue_groups WHERE queue = ?",
-			"DELETE FROM queues WHERE id = ?",
-		} {
-			if _, err := t.exec(statement, q.id); err != nil {
-				return err
-			}
-		}
-		t.wake(queueTopic(name)) // the waiters find that the queue is gone
-		return nil
+			"DELETE FROM queues WHERE id = ?")
 	})
 }
 
@@ -124,20 +119,32 @@ type queueRow struct {
 	spec      backend.QueueSpec
 }
 
-func findQueue(t *tx, name string) (q queueRow, found bool, err error) {
+const selectQueues = "SELECT id, nonce, name, visibility_s, retention_s, dead_letter, max_receives FROM queues"
+
+func scanQueue(rows *sql.Rows, q *queueRow) error {
 	s := &q.spec
-	found, err = t.row(`SELECT id, nonce, name, visibility_s, retention_s, dead_letter, max_receives
-		FROM queues WHERE name = ?`, []any{name},
-		&q.id, &q.nonce, &s.Name, &s.VisibilitySeconds, &s.RetentionSeconds, &s.DeadLetterQueue, &s.MaxReceiveCount)
-	q.fifo = isFIFO(name)
-	return q, found, err
+	err := rows.Scan(&q.id, &q.nonce, &s.Name, &s.VisibilitySeconds, &s.RetentionSeconds, &s.DeadLetterQueue, &s.MaxReceiveCount)
+	q.fifo = isFIFO(s.Name)
+	return err
+}
+
+// findQueue reads the row of a queue; nil: there is none.
+func findQueue(t *tx, name string) (*queueRow, error) {
+	found, err := collect(t, scanQueue, selectQueues+" WHERE name = ?", name)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
 }
 
 // queue reads the row of a queue that must exist.
 func (t *tx) queue(name string) (queueRow, error) {
-	q, found, err := findQueue(t, name)
-	if err == nil && !found {
+	q, err := findQueue(t, name)
+	if err == nil && q == nil {
 		err = fail(backend.KindNotFound, "there is no queue %q", name)
 	}
-	return q, err
+	if err != nil {
+		return queueRow{}, err
+	}
+	return *q, nil
 }

@@ -1,5 +1,7 @@
 package local
 
+import "database/sql"
+
 // group returns the id of a FIFO group, creating its row if there is none; nil on a
 // standard queue. A new row is blocked and has no head yet.
 func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
@@ -17,29 +19,24 @@ func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
 }
 
 // refresh updates a group's head, and whether the group is blocked, from its
-// messages. It deletes the row of a group without messages.
-func (q queueRow) refresh(t *tx, group int64) error {
+// messages. It deletes the row of a group without messages. Nil is no group.
+func (q queueRow) refresh(t *tx, group *int64) error {
+	if group == nil {
+		return nil
+	}
 	var head int64
 	var blocked bool
 	found, err := t.row(`SELECT id, visible_at IS NOT NULL FROM queue_messages
-		WHERE queue = ? AND grp = ? ORDER BY id LIMIT 1`, []any{q.id, group}, &head, &blocked)
+		WHERE queue = ? AND grp = ? ORDER BY id LIMIT 1`, []any{q.id, *group}, &head, &blocked)
 	switch {
 	case err != nil:
 		return err
 	case found:
-		_, err = t.exec("UPDATE queue_groups SET head = ?, blocked = ? WHERE id = ?", head, blocked, group)
+		_, err = t.exec("UPDATE queue_groups SET head = ?, blocked = ? WHERE id = ?", head, blocked, *group)
 	default:
-		_, err = t.exec("DELETE FROM queue_groups WHERE id = ?", group)
+		_, err = t.exec("DELETE FROM queue_groups WHERE id = ?", *group)
 	}
 	return err
-}
-
-// refreshOne refreshes a message's group, if the message has one.
-func (q queueRow) refreshOne(t *tx, group *int64) error {
-	if group == nil {
-		return nil
-	}
-	return q.refresh(t, *group)
 }
 
 // groups collects the groups that a call touched, so that each is refreshed once.
@@ -53,7 +50,7 @@ func (g groups) add(group *int64) {
 
 func (q queueRow) refreshAll(t *tx, touched groups) error {
 	for group := range touched {
-		if err := q.refresh(t, group); err != nil {
+		if err := q.refresh(t, &group); err != nil {
 			return err
 		}
 	}
@@ -66,20 +63,8 @@ type member struct {
 	group *int64
 }
 
-func members(t *tx, query string, args ...any) (all []member, err error) {
-	rows, err := t.rows(query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var m member
-		if err := rows.Scan(&m.id, &m.group); err != nil {
-			return nil, err
-		}
-		all = append(all, m)
-	}
-	return all, rows.Err()
+func members(t *tx, query string, args ...any) ([]member, error) {
+	return collect(t, func(rows *sql.Rows, m *member) error { return rows.Scan(&m.id, &m.group) }, query, args...)
 }
 
 // releaseDue makes the messages ready whose visibility has ended, in the order in
@@ -136,5 +121,5 @@ func (q queueRow) drop(t *tx, m member) error {
 	if _, err := t.exec("DELETE FROM queue_messages WHERE id = ?", m.id); err != nil {
 		return err
 	}
-	return q.refreshOne(t, m.group)
+	return q.refresh(t, m.group)
 }

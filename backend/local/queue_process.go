@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"database/sql"
 	"math/rand/v2"
 	"os"
 )
@@ -78,37 +79,18 @@ func (q queueRow) releaseOf(t *tx, token int64) (int, error) {
 }
 
 func deadProcesses(t *tx) (dead []int64, err error) {
-	rows, err := t.rows("SELECT token, pid FROM processes WHERE host = ? AND token <> ?", processHost(), processToken)
-	if err != nil {
-		return nil, err
+	type process struct {
+		token int64
+		pid   int
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var token int64
-		var pid int
-		if err := rows.Scan(&token, &pid); err != nil {
-			return nil, err
-		}
-		if pid == os.Getpid() || !processRuns(pid) {
-			dead = append(dead, token)
+	scan := func(rows *sql.Rows, p *process) error { return rows.Scan(&p.token, &p.pid) }
+	others, err := collect(t, scan, "SELECT token, pid FROM processes WHERE host = ? AND token <> ?", processHost(), processToken)
+	for _, p := range others {
+		if p.pid == os.Getpid() || !processRuns(p.pid) {
+			dead = append(dead, p.token)
 		}
 	}
-	return dead, rows.Err()
+	return dead, err
 }
 
-func allQueues(t *tx) (all []queueRow, err error) {
-	rows, err := t.rows("SELECT id, name FROM queues")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var q queueRow
-		if err := rows.Scan(&q.id, &q.spec.Name); err != nil {
-			return nil, err
-		}
-		q.fifo = isFIFO(q.spec.Name)
-		all = append(all, q)
-	}
-	return all, rows.Err()
-}
+func allQueues(t *tx) ([]queueRow, error) { return collect(t, scanQueue, selectQueues) }

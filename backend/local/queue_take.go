@@ -1,6 +1,7 @@
 package local
 
 import (
+	"database/sql"
 	"strconv"
 	"time"
 
@@ -65,10 +66,8 @@ func (r *receiving) findDeadLetters() error {
 	if r.spec.DeadLetterQueue == "" {
 		return nil
 	}
-	dead, found, err := findQueue(r.t, r.spec.DeadLetterQueue)
-	if found {
-		r.dead = &dead
-	}
+	var err error
+	r.dead, err = findQueue(r.t, r.spec.DeadLetterQueue)
 	return err
 }
 
@@ -110,7 +109,7 @@ func (r *receiving) takeGroups() (found bool, err error) {
 		if err := r.hide(ids); err != nil {
 			return false, err
 		}
-		if err := r.refresh(r.t, *g.group); err != nil {
+		if err := r.refresh(r.t, g.group); err != nil {
 			return false, err
 		}
 		taken = taken[:len(taken)-len(ids)]
@@ -152,28 +151,22 @@ func (r *receiving) takeGroup(group int64) (taken []int64, err error) {
 	return taken, nil
 }
 
-func (r *receiving) candidates(where string, args ...any) (ms []candidate, err error) {
-	rows, err := r.t.rows(candidateColumns+where, args...)
+func (r *receiving) candidates(where string, args ...any) ([]candidate, error) {
+	return collect(r.t, scanCandidate, candidateColumns+where, args...)
+}
+
+func scanCandidate(rows *sql.Rows, m *candidate) error {
+	var sentAt int64
+	var id uuid.UUID
+	var attributes string
+	err := rows.Scan(&m.id, &m.group, &m.visibleAt, &m.receivedAt, &m.expiresAt, &sentAt, &m.receives,
+		&id, &m.d.GroupID, &m.d.DeduplicationID, &m.d.Body, &attributes)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var m candidate
-		var sentAt int64
-		var id uuid.UUID
-		var attributes string
-		if err := rows.Scan(&m.id, &m.group, &m.visibleAt, &m.receivedAt, &m.expiresAt, &sentAt, &m.receives,
-			&id, &m.d.GroupID, &m.d.DeduplicationID, &m.d.Body, &attributes); err != nil {
-			return nil, err
-		}
-		if m.d.Attributes, err = decodeAttributes(attributes); err != nil {
-			return nil, err
-		}
-		m.d.MessageID, m.d.SentAt = id.String(), fromMicros(sentAt)
-		ms = append(ms, m)
-	}
-	return ms, rows.Err()
+	m.d.MessageID, m.d.SentAt = id.String(), fromMicros(sentAt)
+	m.d.Attributes, err = decodeAttributes(attributes)
+	return err
 }
 
 // deliverAll drops messages past their retention, dead-letters messages that were
@@ -239,7 +232,7 @@ func (q queueRow) deadLetter(t *tx, m candidate) error {
 		return err
 	}
 	t.wake(queueTopic(q.spec.Name))
-	if err := q.refreshOne(t, group); err != nil {
+	if err := q.refresh(t, group); err != nil {
 		return err
 	}
 	return q.dropExpired(t)
