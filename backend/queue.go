@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -47,6 +48,19 @@ type Queue interface {
 
 	// Depth counts the messages in the queue, on some servers approximately.
 	Depth(ctx context.Context) (Depth, error)
+}
+
+// CheckReceive reports arguments of [Queue].Receive that are out of range.
+func CheckReceive(max int, wait, visibility time.Duration) error {
+	switch {
+	case max < 1 || max > MaxQueueBatch:
+		return fmt.Errorf("max is %d, must be 1 to %d", max, MaxQueueBatch)
+	case wait < 0 || wait > MaxWait || wait%time.Second != 0:
+		return fmt.Errorf("wait is %v, must be whole seconds from 0s to %v", wait, MaxWait)
+	case visibility < time.Second || visibility > MaxVisibility || visibility%time.Second != 0:
+		return fmt.Errorf("visibility is %v, must be whole seconds from 1s to %v", visibility, MaxVisibility)
+	}
+	return nil
 }
 
 // SendEntry is one message to send.

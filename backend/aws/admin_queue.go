@@ -20,9 +20,9 @@ type redrivePolicy struct {
 	MaxReceiveCount     json.Number `json:"maxReceiveCount"` // some servers answer with a string
 }
 
-// CreateQueue implements backend.Backend. The queue is encrypted with keys that
-// SQS manages. A queue with the same name and attributes is no error, as SQS
-// has it; with others it is KindExists.
+// CreateQueue implements [backend.Backend]. The queue is encrypted with keys that SQS
+// manages. An existing queue with the same attributes is not an error, as SQS has
+// it; with other attributes it is KindExists.
 func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
 	q, op := b.queue(spec.Name), "CreateQueue "+spec.Name
 	attributes := map[string]string{
@@ -46,7 +46,7 @@ func (b *Backend) CreateQueue(ctx context.Context, spec backend.QueueSpec) error
 	if err != nil {
 		return err
 	}
-	// For about a second SQS may not know a new queue yet.
+	// For about a second SQS may not find a new queue.
 	return poll(ctx, op, func() (bool, error) {
 		q.setURL(awssdk.ToString(out.QueueUrl))
 		_, err := q.attributes(ctx, op, types.QueueAttributeNameQueueArn)
@@ -69,7 +69,7 @@ func (b *Backend) redrive(ctx context.Context, op string, spec backend.QueueSpec
 	return string(policy), err
 }
 
-// DescribeQueue implements backend.Backend.
+// DescribeQueue implements [backend.Backend].
 func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.QueueSpec, error) {
 	op := "DescribeQueue " + name
 	attributes, err := b.queue(name).attributes(ctx, op, types.QueueAttributeNameAll)
@@ -100,11 +100,11 @@ func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.Queue
 }
 
 func unreadable(op, attribute string, attributes map[string]string) error {
-	return &backend.Error{Op: op, Err: fmt.Errorf("SQS answers with the %s %q", attribute, attributes[attribute])}
+	return &backend.Error{Op: op, Err: fmt.Errorf("SQS answered with the %s %q", attribute, attributes[attribute])}
 }
 
-// DeleteQueue implements backend.Backend. SQS takes up to a minute to forget
-// the queue, and refuses its name for as long.
+// DeleteQueue implements [backend.Backend]. SQS takes up to a minute to delete the
+// queue, and refuses its name meanwhile.
 func (b *Backend) DeleteQueue(ctx context.Context, name string) error {
 	q := b.queue(name)
 	var in sqs.DeleteQueueInput

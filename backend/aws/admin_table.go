@@ -13,11 +13,10 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// CreateTable implements backend.Backend. It returns once the table, its index
-// and its stream are active, usually within ten seconds, or when the context is
-// done. Then it switches time to live and point-in-time recovery on; a server
-// that does not know these makes it return an error that is
-// errors.ErrUnsupported, and the table is there all the same.
+// CreateTable implements [backend.Backend]. It waits until the table, its index and
+// its stream are active, usually less than ten seconds, and then switches time to
+// live and point-in-time recovery on. If the server lacks these, the error is
+// errors.ErrUnsupported, and the table exists.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
 	op := "CreateTable " + spec.Name
 	_, err := call(ctx, b.onDB, op, b.db.CreateTable, createInput(spec))
@@ -27,7 +26,7 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 	if err := poll(ctx, op, func() (bool, error) { return b.tableActive(ctx, spec) }); err != nil {
 		return err
 	}
-	lacking := []error{nil, nil}
+	var lacking [2]error
 	if spec.TimeToLive != "" {
 		lacking[0] = b.SetTimeToLive(ctx, spec.Name, spec.TimeToLive)
 	}
@@ -39,10 +38,10 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 			return err
 		}
 	}
-	return errors.Join(lacking...)
+	return errors.Join(lacking[:]...)
 }
 
-// setRecovery switches point-in-time recovery of a new table on.
+// setRecovery switches point-in-time recovery on, for a new table.
 func (b *Backend) setRecovery(ctx context.Context, table string) error {
 	return poll(ctx, "CreateTable "+table, func() (bool, error) {
 		err := b.enableRecovery(ctx, table)
@@ -93,7 +92,7 @@ func keySchema(pk, sk string) []types.KeySchemaElement {
 	}
 }
 
-// keyNames is keySchema backwards.
+// keyNames is the inverse of keySchema.
 func keyNames(schema []types.KeySchemaElement) (pk, sk string) {
 	for _, k := range schema {
 		if k.KeyType == types.KeyTypeHash {
@@ -105,11 +104,10 @@ func keyNames(schema []types.KeySchemaElement) (pk, sk string) {
 	return pk, sk
 }
 
-// tableActive reports whether a new table can be used, index and stream
-// included.
+// tableActive reports whether a new table, its index and its stream can be used.
 func (b *Backend) tableActive(ctx context.Context, spec backend.TableSpec) (bool, error) {
 	d, err := b.table(spec.Name).describe(ctx)
-	if backend.KindOf(err) == backend.KindNotFound { // not seen everywhere yet
+	if backend.KindOf(err) == backend.KindNotFound { // not visible everywhere yet
 		return false, nil
 	}
 	if err != nil || d.TableStatus != types.TableStatusActive {
@@ -150,8 +148,8 @@ func (b *Backend) enableRecovery(ctx context.Context, table string) error {
 	return err
 }
 
-// changeTable makes a call that changes a table, again and again while the table
-// is "in use": while it is being made or changed.
+// changeTable calls change, and repeats it while the table is "in use": while it is
+// being created or changed.
 func changeTable(ctx context.Context, op string, change func() error) error {
 	return poll(ctx, op, func() (bool, error) {
 		err := change()
@@ -162,8 +160,8 @@ func changeTable(ctx context.Context, op string, change func() error) error {
 	})
 }
 
-// SetDeletionProtection implements backend.Backend. It looks first, and changes
-// the table only where it must; then it returns once the table is active again.
+// SetDeletionProtection implements [backend.Backend]. It changes the table only if
+// necessary, and returns once the table is active again.
 func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bool) error {
 	op := "SetDeletionProtection " + table
 	is := func(d *types.TableDescription) bool { return awssdk.ToBool(d.DeletionProtectionEnabled) == on }
@@ -184,7 +182,7 @@ func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bo
 	})
 }
 
-// DeleteTable implements backend.Backend. It returns once the name is free.
+// DeleteTable implements [backend.Backend]. It returns once the name is free.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	op := "DeleteTable " + name
 	err := changeTable(ctx, op, func() error {

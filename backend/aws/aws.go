@@ -21,17 +21,17 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Options say where AWS is. The zero value takes everything from the environment
-// and the shared configuration files.
+// Options of [Open]. The zero value takes everything from the environment and the
+// shared configuration files.
 type Options struct {
 	// Region, such as "eu-west-1". Default: AWS_REGION, or the profile's.
 	Region string
-	// EndpointURL is where all three services are, such as
-	// "http://localhost:4566". Default: as the environment or the profile says,
+	// EndpointURL is the address of all three services, such as
+	// "http://localhost:4566". Default: that of the environment or the profile, or
 	// else AWS itself.
 	EndpointURL string
-	// Timeout bounds one call, its retries included. A Receive may take as long
-	// as it waits in addition. Default: 5 s.
+	// Timeout bounds one call, its retries included; a Receive may take longer by
+	// the time that it waits. Default: 5 s.
 	Timeout time.Duration
 }
 
@@ -39,12 +39,12 @@ const (
 	defaultTimeout = 5 * time.Second
 	openTimeout    = 5 * time.Second
 	dialTimeout    = 2 * time.Second
-	// idleConns is how many connections to one host are kept: about what a busy
-	// projector uses at once. A connection more costs a TLS handshake.
+	// idleConns is how many idle connections to one host are kept: about as many as a
+	// busy projector uses at once. Each further connection costs a TLS handshake.
 	idleConns = 256
 )
 
-// Backend is a backend.Backend on AWS. It is safe for concurrent use.
+// Backend is a [backend.Backend] on AWS. It is safe for concurrent use.
 type Backend struct {
 	db      *dynamodb.Client
 	streams *dynamodbstreams.Client
@@ -62,9 +62,9 @@ type Backend struct {
 
 var _ backend.Backend = (*Backend)(nil)
 
-// Open prepares the clients of the three services. It makes sure that there is
-// a region and that there are credentials, which may take a call to the
-// machine's role; the services themselves are not called.
+// Open prepares the clients of the three services. It fails if there is no region or
+// if there are no credentials, for which it may ask the machine's role; it does not
+// call the services.
 func Open(ctx context.Context, o Options) (*Backend, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -94,8 +94,8 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 }
 
 func newBackend(cfg awssdk.Config, o Options) *Backend {
-	// The client came back with what the configuration adds to it, such as
-	// AWS_CA_BUNDLE. Left as it is, each service would make a pool of its own.
+	// The client now contains what the configuration adds, such as AWS_CA_BUNDLE. Used
+	// as it is, it would give each service a pool of its own.
 	pool := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
 	cfg.HTTPClient = &http.Client{Transport: pool, CheckRedirect: noRedirect}
 	var endpoint *string
@@ -105,7 +105,7 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 	b := &Backend{
 		db: dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
 			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
-			// The check comes after the answer was decoded and is only logged.
+			// The SDK checks after it has decoded the answer, and only logs the result.
 			c.DisableValidateResponseChecksum = true
 		}),
 		streams: dynamodbstreams.NewFromConfig(cfg, func(c *dynamodbstreams.Options) {
@@ -113,8 +113,8 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 		}),
 		sqs: sqs.NewFromConfig(cfg, func(c *sqs.Options) {
 			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
-			// One wrong checksum would fail a whole batch after the server has
-			// carried it out; TLS guards what is on the wire.
+			// A wrong checksum would fail a whole batch that the server has carried
+			// out; TLS protects the transfer.
 			c.DisableMessageChecksumValidation = true
 		}),
 		pool:   pool,
@@ -138,8 +138,8 @@ func or(a, b *string) *string {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// newHTTPClient is one pool for all three services. It has no timeout of its
-// own: every call has a context with one.
+// newHTTPClient returns the one client of all three services. It has no timeout,
+// since every call's context has one.
 func newHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
@@ -168,7 +168,7 @@ func (b *Backend) queue(name string) *queue {
 	return cached(b, b.queues, name, func() *queue { return &queue{name: name, b: b} })
 }
 
-// cached returns the one port of a name: it remembers what it looked up.
+// cached returns the one port of a name, which remembers what it has looked up.
 func cached[P any](b *Backend, ports map[string]P, name string, open func() P) P {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -180,7 +180,8 @@ func cached[P any](b *Backend, ports map[string]P, name string, open func() P) P
 	return p
 }
 
-// Close drops the idle connections. Calls after it fail, calls under way end.
+// Close closes the idle connections. Calls after it fail; calls that are running
+// complete.
 func (b *Backend) Close() error {
 	b.closed.Store(true)
 	b.pool.CloseIdleConnections()

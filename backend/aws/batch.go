@@ -10,7 +10,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// BatchGet implements backend.Table.
+// BatchGet implements [backend.Table].
 func (t *table) BatchGet(ctx context.Context, keys []backend.Key) (
 	items []backend.Item, unprocessed []backend.Key, units backend.Units, err error,
 ) {
@@ -37,7 +37,7 @@ func (t *table) BatchGet(ctx context.Context, keys []backend.Key) (
 	return out.Responses[t.name], unprocessed, units, nil
 }
 
-// BatchWrite implements backend.Table.
+// BatchWrite implements [backend.Table].
 func (t *table) BatchWrite(ctx context.Context, writes []backend.Write) (
 	unprocessed []backend.Write, units backend.Units, err error,
 ) {

@@ -22,9 +22,9 @@ func (t *table) describe(ctx context.Context) (*types.TableDescription, error) {
 	return out.Table, nil
 }
 
-// DescribeTable implements backend.Backend. Of several indexes it tells the
-// first by name. Point-in-time recovery and time to live read as off where the
-// server does not know them or the credentials do not reach to them.
+// DescribeTable implements [backend.Backend]. Of several indexes it returns the first
+// by name. It returns point-in-time recovery and time to live as off if the server
+// does not have them or denies access to them.
 func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
 	d, err := b.table(name).describe(ctx)
 	if err != nil {

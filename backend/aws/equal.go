@@ -11,8 +11,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// equalItems reports whether two items are the same to DynamoDB: numbers by
-// their value, sets in any order.
+// equalItems reports whether two items are equal to DynamoDB, which compares numbers
+// by their value and ignores the order of sets.
 func equalItems(a, b backend.Item) bool { return maps.EqualFunc(a, b, equalValues) }
 
 func equalValues(a, b types.AttributeValue) bool {
@@ -51,7 +51,7 @@ func equalValues(a, b types.AttributeValue) bool {
 	return false
 }
 
-// equalNumbers compares numbers by value: DynamoDB drops zeros that say nothing.
+// equalNumbers compares numbers by value: DynamoDB drops superfluous zeros.
 func equalNumbers(a, b string) bool {
 	if a == b {
 		return true

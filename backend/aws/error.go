@@ -15,9 +15,9 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// kinds of the error codes of the three services, the ones that their models
-// leave out included. Sources: the SDK's models; DynamoDB, Streams and SQS API
-// references, common errors.
+// kinds has the kinds of the three services' error codes, including those that the
+// services' models leave out. Sources: the SDK's models; DynamoDB, Streams and SQS
+// API references, common errors.
 var kinds = map[string]backend.Kind{
 	"ConditionalCheckFailedException": backend.KindConditionFailed,
 
@@ -76,12 +76,12 @@ var kinds = map[string]backend.Kind{
 	"OptInRequired":                       backend.KindDenied,
 	"InvalidSecurity":                     backend.KindDenied,
 	"KmsAccessDenied":                     backend.KindDenied,
-	// ValidationException, IdempotentParameterMismatchException and whatever
-	// else answers 4xx is KindInvalid by its status.
+	// ValidationException, IdempotentParameterMismatchException and all other errors
+	// with a status of 4xx are KindInvalid by their status.
 }
 
-// codeOf is the code of an error that a server answered with, without the
-// namespace some of them put before it; empty: no server answered.
+// codeOf returns the code of an error with which a server answered, without the
+// namespace that some servers put in front; empty: no server answered.
 func codeOf(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
@@ -94,7 +94,7 @@ func codeOf(err error) string {
 	return code
 }
 
-// statusOf is the HTTP status of the answer, 0 where there was none.
+// statusOf returns the HTTP status of the answer; 0: there was none.
 func statusOf(err error) int {
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
@@ -143,8 +143,8 @@ func invalid(op string, err error) error {
 	return &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
 }
 
-// unsupported reports whether the server does not know the operation, as
-// emulators do not know some.
+// unsupported reports whether the server does not have the operation; emulators lack
+// some.
 func unsupported(err error) bool {
 	code := codeOf(err)
 	return code == "UnknownOperationException" || code == "UnknownOperation" || code == "UnsupportedOperation" ||

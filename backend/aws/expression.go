@@ -12,8 +12,8 @@ import (
 )
 
 // expression collects the placeholders of one expression: names may be reserved
-// words, values may not stand in it. The same input always makes the same text,
-// since a transaction's token belongs to its exact parameters.
+// words, and values must not stand in the text. The same input always gives the same
+// text, since a transaction's token belongs to its exact parameters.
 type expression struct {
 	names  map[string]string
 	values map[string]types.AttributeValue
@@ -37,7 +37,7 @@ func (e *expression) value(v types.AttributeValue) string {
 	return placeholder
 }
 
-// condition writes a condition, nil for the one that always holds.
+// condition returns the text of a condition; nil: it always holds.
 func (e *expression) condition(c backend.Condition) *string {
 	var terms []string
 	if c.Absent {
@@ -56,7 +56,7 @@ func (e *expression) condition(c backend.Condition) *string {
 	return &text
 }
 
-// within writes the key condition of a query.
+// within returns the key condition of a query.
 func (e *expression) within(pkName, pk, skName, skPrefix string) *string {
 	text := e.name(pkName) + " = " + e.value(str(pk))
 	if skPrefix != "" {

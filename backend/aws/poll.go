@@ -7,15 +7,15 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Pauses between two looks at what takes its time.
+// Bounds of the pauses of poll.
 const (
-	firstLook = 20 * time.Millisecond
-	lastLook  = time.Second
+	minPollPause = 20 * time.Millisecond
+	maxPollPause = time.Second
 )
 
-// poll calls f with growing pauses until it is done, for the operation op.
+// poll calls f, with growing pauses, until f reports that it is done or fails.
 func poll(ctx context.Context, op string, f func() (done bool, err error)) error {
-	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+	for pause := minPollPause; ; pause = min(2*pause, maxPollPause) {
 		done, err := f()
 		if done || err != nil {
 			return err

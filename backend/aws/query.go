@@ -11,7 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Query implements backend.Table.
+// Query implements [backend.Table].
 func (t *table) Query(ctx context.Context, q backend.Query) (backend.Page, error) {
 	in := &dynamodb.QueryInput{
 		TableName:              &t.name,
@@ -50,7 +50,7 @@ func (t *table) Query(ctx context.Context, q backend.Query) (backend.Page, error
 	return p, nil
 }
 
-// Scan implements backend.Table.
+// Scan implements [backend.Table].
 func (t *table) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) {
 	in := &dynamodb.ScanInput{
 		TableName:              &t.name,
@@ -92,13 +92,10 @@ func startKey(k backend.Key) backend.Item {
 	return keyItem(k)
 }
 
-// index looks up, once, which attributes are the keys of an index.
+// index returns the key attributes of an index, which it looks up once.
 func (t *table) index(ctx context.Context, name string) (backend.IndexSpec, error) {
-	t.mu.Lock()
-	known, ok := t.indexes[name]
-	t.mu.Unlock()
-	if ok {
-		return known, nil
+	if known, ok := t.indexes.Load(name); ok {
+		return known.(backend.IndexSpec), nil
 	}
 	description, err := t.describe(ctx)
 	if err != nil {
@@ -109,14 +106,9 @@ func (t *table) index(ctx context.Context, name string) (backend.IndexSpec, erro
 			continue
 		}
 		pk, sk := keyNames(g.KeySchema)
-		known = backend.IndexSpec{Name: name, PartitionKey: pk, SortKey: sk}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.indexes == nil {
-			t.indexes = map[string]backend.IndexSpec{}
-		}
-		t.indexes[name] = known
-		return known, nil
+		spec := backend.IndexSpec{Name: name, PartitionKey: pk, SortKey: sk}
+		t.indexes.Store(name, spec)
+		return spec, nil
 	}
 	return backend.IndexSpec{}, invalid("Query "+t.name, fmt.Errorf("the table has no index %q", name))
 }

@@ -2,7 +2,6 @@ package aws
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,16 +26,16 @@ type queue struct {
 
 func (q *queue) fifo() bool { return strings.HasSuffix(q.name, ".fifo") }
 
-// Receive implements backend.Queue. On a FIFO queue the call has an id of its
-// own, so that a repetition after a lost answer gets the same messages, which
-// would otherwise block their groups until their visibility ends.
+// Receive implements [backend.Queue]. On a FIFO queue each call has an id, so that a
+// retry after a lost answer gets the same messages, which would otherwise block
+// their groups until their visibility ends.
 //
-// The arguments are checked here, since SQS cannot tell a zero from nothing and
-// would take the queue's default for it. For a wait of zero it does so all the
-// same; queues made by CreateQueue do not wait.
+// The arguments are checked here, since SQS does not distinguish zero from an
+// argument that is left out, and then uses the queue's default. This remains so for
+// a wait of zero; queues created by CreateQueue do not wait by default.
 func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
 	op := "Receive " + q.name
-	if err := checkReceive(max, wait, visibility); err != nil {
+	if err := backend.CheckReceive(max, wait, visibility); err != nil {
 		return nil, invalid(op, err)
 	}
 	in := &sqs.ReceiveMessageInput{
@@ -81,8 +80,8 @@ func delivery(m types.Message) backend.Delivery {
 	}
 }
 
-// attributeType is the type of the attributes that are sent; of others that
-// somebody else sent those that are text, numbers too, are received.
+// attributeType is the type of the attributes that are sent. Of the attributes of
+// other senders, those with a text value are received, numbers included.
 const attributeType = "String"
 
 func attributes(values map[string]types.MessageAttributeValue) map[string]string {
@@ -107,20 +106,8 @@ func epochMillis(s string) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-func checkReceive(max int, wait, visibility time.Duration) error {
-	switch {
-	case max < 1 || max > backend.MaxQueueBatch:
-		return fmt.Errorf("max is %d, it must be 1 to %d", max, backend.MaxQueueBatch)
-	case wait < 0 || wait > backend.MaxWait || wait%time.Second != 0:
-		return fmt.Errorf("wait is %s, it must be whole seconds from 0s to %s", wait, backend.MaxWait)
-	case visibility < time.Second || visibility > backend.MaxVisibility || visibility%time.Second != 0:
-		return fmt.Errorf("visibility is %s, it must be whole seconds from 1s to %s", visibility, backend.MaxVisibility)
-	}
-	return nil
-}
-
-// Depth implements backend.Queue. The counts of AWS are approximate, and settle
-// about a minute after the last change.
+// Depth implements [backend.Queue]. The counts of AWS are approximate, and become
+// exact about a minute after the last change.
 func (q *queue) Depth(ctx context.Context) (backend.Depth, error) {
 	attributes, err := q.attributes(ctx, "Depth "+q.name,
 		types.QueueAttributeNameApproximateNumberOfMessages,
@@ -149,9 +136,9 @@ func (q *queue) attributes(ctx context.Context, op string, names ...types.QueueA
 	return out.Attributes, nil
 }
 
-// onQueue makes a call that takes the queue's URL, and may take longer than others
-// by what it waits. A queue that is gone is looked up again at the next call, since
-// another one may have been made under its name.
+// onQueue makes a call that needs the queue's URL and may take longer than others, by
+// its wait. If the queue is gone, the next call looks its URL up again, since another
+// queue may have been created under its name.
 func onQueue[In, Out any](
 	ctx context.Context, q *queue, op string, wait time.Duration,
 	f func(context.Context, *In, ...func(*sqs.Options)) (*Out, error), in *In, inURL **string,

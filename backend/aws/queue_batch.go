@@ -14,7 +14,7 @@ import (
 
 // The id of a batch entry is its index.
 
-// Send implements backend.Queue.
+// Send implements [backend.Queue].
 func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) ([]backend.EntryError, error) {
 	in := &sqs.SendMessageBatchInput{Entries: make([]types.SendMessageBatchRequestEntry, len(entries))}
 	for i, e := range entries {
@@ -33,7 +33,7 @@ func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) ([]backen
 	return entryErrors(out.Failed), nil
 }
 
-// Delete implements backend.Queue.
+// Delete implements [backend.Queue].
 func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryError, error) {
 	in := &sqs.DeleteMessageBatchInput{Entries: make([]types.DeleteMessageBatchRequestEntry, len(receipts))}
 	for i, receipt := range receipts {
@@ -46,7 +46,7 @@ func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryE
 	return entryErrors(out.Failed), nil
 }
 
-// ChangeVisibility implements backend.Queue.
+// ChangeVisibility implements [backend.Queue].
 func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.VisibilityChange) ([]backend.EntryError, error) {
 	in := &sqs.ChangeMessageVisibilityBatchInput{
 		Entries: make([]types.ChangeMessageVisibilityBatchRequestEntry, len(changes)),
@@ -55,7 +55,7 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 		in.Entries[i] = types.ChangeMessageVisibilityBatchRequestEntry{
 			Id:                entryID(i),
 			ReceiptHandle:     &c.Receipt,
-			VisibilityTimeout: int32((c.Timeout + time.Second - 1) / time.Second), // never shorter than asked for
+			VisibilityTimeout: int32((c.Timeout + time.Second - 1) / time.Second), // rounded up
 		}
 	}
 	out, err := onQueue(ctx, q, "ChangeVisibility "+q.name, 0, q.b.sqs.ChangeMessageVisibilityBatch, in, &in.QueueUrl)

@@ -17,8 +17,8 @@ const (
 	backoffMax  = time.Second
 )
 
-// newRetryer is what every client repeats its calls with. An attempt that timed
-// out is not repeated: it has used up the time of the call.
+// newRetryer returns the retryer of every client. An attempt that timed out is not
+// retried: it has used up the time of the call.
 func newRetryer() awssdk.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
@@ -28,15 +28,15 @@ func newRetryer() awssdk.Retryer {
 	})
 }
 
-// backoff is the pause before the attempt after attempt, counted from one: it
-// doubles each time, and half of it is chance.
+// backoff returns the pause after an attempt, counted from one. The pause doubles
+// with each attempt, and half of it is random.
 func backoff(attempt int, _ error) (time.Duration, error) {
 	d := min(backoffBase<<(attempt-1), backoffMax)
 	return d/2 + rand.N(d/2), nil
 }
 
-// recorder is a retryer for one call that remembers whether an attempt that is
-// repeated may have been carried out.
+// recorder is the retryer of one call. It remembers whether an attempt that is
+// retried may have been carried out.
 type recorder struct {
 	awssdk.RetryerV2
 

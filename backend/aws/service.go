@@ -16,7 +16,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// service is one of the three, as errors speak of it.
+// service is one of the three services, as errors describe it.
 type service struct {
 	place    string // "DynamoDB at http://localhost:8000"
 	variable string // that sets its endpoint
@@ -59,12 +59,12 @@ func callFor[In, Out, Options any](
 	return out, nil
 }
 
-// fail makes the error of a port from what the SDK returned.
+// fail turns an error of the SDK into one of a port.
 func (s *service) fail(caller context.Context, op string, allowed time.Duration, err error) *backend.Error {
 	kind := kindOf(err)
 	told := &callError{err: err}
 	if caller.Err() == nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)) {
-		told.err = nil // of the call's own time or the network's, which is for trying again
+		told.err = nil // it is the call's own time-out or the network's, so the call is retryable
 	}
 	code, denied := codeOf(err), (*credentialsError)(nil)
 	switch {
@@ -76,8 +76,8 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 		told.text = fmt.Sprintf("%s: %v", s.place, context.Cause(caller))
 	case errors.Is(err, context.DeadlineExceeded):
 		told.text = fmt.Sprintf("%s did not answer within %s; %s", s.place, allowed, s.checkEndpoint())
-	case statusOf(err) >= http.StatusBadRequest: // of a proxy, or another kind of server
-		told.text = fmt.Sprintf("%s answers with status %d and no error that AWS knows; %s", s.place, statusOf(err), s.checkEndpoint())
+	case statusOf(err) >= http.StatusBadRequest: // the answer of a proxy, or of another kind of server
+		told.text = fmt.Sprintf("%s answered with status %d and without an AWS error; %s", s.place, statusOf(err), s.checkEndpoint())
 	case kind == backend.KindUnavailable:
 		told.text = fmt.Sprintf("no usable answer from %s: %v; %s", s.place, cause(err), s.checkEndpoint())
 	default:
@@ -86,7 +86,7 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 	return &backend.Error{Op: op, Kind: kind, Err: told}
 }
 
-// answered tells what the server said.
+// answered returns the text of an error with which the server answered.
 func (s *service) answered(kind backend.Kind, code string, err error) string {
 	text := code
 	var api smithy.APIError
@@ -102,7 +102,7 @@ func (s *service) answered(kind backend.Kind, code string, err error) string {
 	switch {
 	case kind == backend.KindDenied:
 		text += "; " + checkCredentials
-	case code == "UnknownError": // the SDK's, where the answer names none
+	case code == "UnknownError": // the SDK's code if the answer names none
 		text += "; " + s.checkEndpoint()
 	}
 	return text
@@ -112,7 +112,7 @@ func (s *service) checkEndpoint() string {
 	return fmt.Sprintf("check the endpoint (AWS_ENDPOINT_URL, %s), the region and the network", s.variable)
 }
 
-// cause is the part of a failure to reach a server that says why.
+// cause returns the part of a connection error that gives the reason.
 func cause(err error) error {
 	var address *url.Error
 	if errors.As(err, &address) {
@@ -121,7 +121,7 @@ func cause(err error) error {
 	return err
 }
 
-// callError is what the SDK returned, in words for an operator.
+// callError is an error of the SDK, with a text for an operator.
 type callError struct {
 	text string
 	err  error
@@ -130,10 +130,10 @@ type callError struct {
 func (e *callError) Error() string { return e.text }
 func (e *callError) Unwrap() error { return e.err }
 
-const checkCredentials = "check the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and what they may do"
+const checkCredentials = "check the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and their permissions"
 
-// credentials marks the errors of a provider, so that missing credentials are
-// not taken for a server that does not answer.
+// credentials marks the errors of a provider, so that missing credentials are not
+// mistaken for a server that does not answer.
 type credentials struct{ awssdk.CredentialsProvider }
 
 // Retrieve implements aws.CredentialsProvider.

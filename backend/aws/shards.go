@@ -12,8 +12,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Shards implements backend.Stream. The stream is looked up anew at the first
-// page of each listing: switched off and on, it is another one.
+// Shards implements [backend.Stream]. It looks the stream up at the first page of
+// each listing: a stream that was switched off and on again is another one.
 func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, error) {
 	arn, err := s.find(ctx, after == "")
 	if err != nil {
@@ -33,12 +33,12 @@ func (s *stream) Shards(ctx context.Context, after string) (backend.ShardPage, e
 	}, nil
 }
 
-// maxChildPages bounds one call of Children. A shard has few children; more
-// pages than this are a server's that ignores the filter, or whose cursor loops.
+// maxChildPages bounds one call of Children. A shard has few children; a server with
+// more pages ignores the filter, or its cursor loops.
 const maxChildPages = 5
 
-// Children implements backend.Stream. What is past the pages that are read shows
-// in the next listing.
+// Children implements [backend.Stream]. Children on pages that are not read appear in
+// the next listing.
 func (s *stream) Children(ctx context.Context, streamARN, parent string) ([]backend.Shard, error) {
 	in := &dynamodbstreams.DescribeStreamInput{
 		StreamArn:   &streamARN,

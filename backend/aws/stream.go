@@ -18,7 +18,7 @@ type stream struct {
 	b     *Backend
 
 	mu  sync.Mutex
-	arn string // of the listing under way
+	arn string // of the current listing
 }
 
 var iteratorTypes = map[backend.PositionType]types.ShardIteratorType{
@@ -27,7 +27,7 @@ var iteratorTypes = map[backend.PositionType]types.ShardIteratorType{
 	backend.AfterSequence: types.ShardIteratorTypeAfterSequenceNumber,
 }
 
-// Iterator implements backend.Stream.
+// Iterator implements [backend.Stream].
 func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backend.Position) (string, error) {
 	in := &dynamodbstreams.GetShardIteratorInput{
 		StreamArn:         &streamARN,
@@ -45,7 +45,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 	return awssdk.ToString(out.ShardIterator), nil
 }
 
-// Records implements backend.Stream.
+// Records implements [backend.Stream].
 func (s *stream) Records(ctx context.Context, iterator string, limit int) (backend.RecordPage, error) {
 	in := &dynamodbstreams.GetRecordsInput{ShardIterator: &iterator, Limit: awssdk.Int32(int32(limit))}
 	out, err := call(ctx, s.b.onStreams, "Records "+s.table, s.b.streams.GetRecords, in)
@@ -59,7 +59,7 @@ func (s *stream) Records(ctx context.Context, iterator string, limit int) (backe
 	return p, nil
 }
 
-// Changed implements backend.Stream: AWS does not tell.
+// Changed implements [backend.Stream]: AWS does not report changes.
 func (s *stream) Changed() <-chan struct{} { return nil }
 
 func record(r *types.Record) backend.Record {

@@ -17,11 +17,10 @@ type table struct {
 	name string
 	b    *Backend
 
-	mu      sync.Mutex
-	indexes map[string]backend.IndexSpec // looked up at the first query of each
+	indexes sync.Map // of backend.IndexSpec by name, each looked up at its first query
 }
 
-// Get implements backend.Table.
+// Get implements [backend.Table].
 func (t *table) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {
 	out, err := call(ctx, t.b.onDB, "Get "+t.name, t.b.db.GetItem, &dynamodb.GetItemInput{
 		TableName:              &t.name,
@@ -35,7 +34,7 @@ func (t *table) Get(ctx context.Context, key backend.Key) (backend.Item, backend
 	return out.Item, readUnits(out.ConsumedCapacity), nil
 }
 
-// Put implements backend.Table.
+// Put implements [backend.Table].
 func (t *table) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
 	var e expression
 	in := &dynamodb.PutItemInput{
@@ -54,9 +53,9 @@ func (t *table) Put(ctx context.Context, item backend.Item, condition backend.Co
 	return writeUnits(out.ConsumedCapacity), nil
 }
 
-// putError adds what was under the key to the error of a failed condition. It
-// is nil where that is what an earlier attempt of the same call has put there:
-// see the package's documentation.
+// putError adds the item under the key to the error of a failed condition. It returns
+// nil if an earlier attempt of the same call put that item: see the package's
+// documentation.
 func putError(err error, item backend.Item, uncertain bool) error {
 	var failed *types.ConditionalCheckFailedException
 	var e *backend.Error

@@ -12,10 +12,10 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// SetTimeToLive implements backend.Backend. It looks first, since DynamoDB
-// refuses what is so already, and any further change for an hour. It waits while
-// the table is being made or changed, and not until DynamoDB is done, which may
-// take that hour.
+// SetTimeToLive implements [backend.Backend]. It reads the setting first, since
+// DynamoDB refuses a change that changes nothing, and any further change for an
+// hour. It waits while the table is being created or changed, but not until DynamoDB
+// has completed the change, which may take that hour.
 func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) error {
 	op := "SetTimeToLive " + table
 	if attribute == "" {
@@ -27,7 +27,7 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 	}
 	err = changeTable(ctx, op, func() error { return b.updateTimeToLive(ctx, op, table, attribute) })
 	if backend.KindOf(err) == backend.KindInvalid && !errors.Is(err, errors.ErrUnsupported) {
-		// Another one may have been faster.
+		// Another process may have been faster.
 		if is, lookErr := b.livesBy(ctx, op, table, attribute); lookErr == nil && is {
 			return nil
 		}
@@ -35,8 +35,8 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 	return err
 }
 
-// livesBy reports whether the attribute is the table's already, and an error if
-// another one is.
+// livesBy reports whether the table's items expire by the attribute already. It fails
+// if they expire by another one.
 func (b *Backend) livesBy(ctx context.Context, op, table, attribute string) (bool, error) {
 	have, err := b.timeToLive(ctx, table)
 	switch {
@@ -45,7 +45,7 @@ func (b *Backend) livesBy(ctx context.Context, op, table, attribute string) (boo
 	case err != nil || have == "":
 		return false, err
 	case have != attribute:
-		return false, invalid(op, fmt.Errorf("its items live until %s already", have))
+		return false, invalid(op, fmt.Errorf("its items expire by the attribute %s already", have))
 	}
 	return true, nil
 }
@@ -61,8 +61,8 @@ func (b *Backend) updateTimeToLive(ctx context.Context, op, table, attribute str
 	return err
 }
 
-// timeToLive is the attribute that a table's items live by, from the moment on at
-// which it was switched on; empty: none.
+// timeToLive returns the attribute by which a table's items expire, as soon as it is
+// switched on; empty: none.
 func (b *Backend) timeToLive(ctx context.Context, table string) (string, error) {
 	op := "DescribeTimeToLive " + table
 	out, err := call(ctx, b.onDB, op, b.db.DescribeTimeToLive, &dynamodb.DescribeTimeToLiveInput{TableName: &table})
@@ -76,7 +76,7 @@ func (b *Backend) timeToLive(ctx context.Context, table string) (string, error) 
 	return "", nil
 }
 
-// unknown is the error of an operation that the server does not know.
+// unknown returns the error of an operation that the server does not have.
 func (b *Backend) unknown(op string) error {
 	return invalid(op, fmt.Errorf("%w: %s does not know it", errors.ErrUnsupported, b.onDB.place))
 }

@@ -26,7 +26,7 @@ func TestSetTimeToLiveLooksFirst(t *testing.T) {
 		must(t, b.SetTimeToLive(t.Context(), "t", "expires_at"))
 	}
 	err := b.SetTimeToLive(t.Context(), "t", "expires_at")
-	wantError(t, err, backend.KindInvalid, "SetTimeToLive t", "live until another already")
+	wantError(t, err, backend.KindInvalid, "SetTimeToLive t", "expire by the attribute another already")
 	wantSame(t, f.ops()[3:], []string{"DescribeTimeToLive", "DescribeTimeToLive", "DescribeTimeToLive"})
 }
 

@@ -11,10 +11,10 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Transact implements backend.Table.
+// Transact implements [backend.Table].
 func (t *table) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
 	op := "Transact " + t.name
-	if token == "" { // the SDK would make one up, another one at each call
+	if token == "" { // the SDK would generate a new one at each call
 		return backend.Units{}, invalid(op, errors.New("the token is empty"))
 	}
 	in := &dynamodb.TransactWriteItemsInput{
@@ -57,8 +57,8 @@ func (t *table) action(a backend.Action) types.TransactWriteItem {
 	}}
 }
 
-// transactUnits reads what a transaction consumed: write units, or read units
-// where it was a repetition that changed nothing.
+// transactUnits returns what a transaction consumed: write units, or read units if it
+// was a repetition that changed nothing.
 func transactUnits(c types.ConsumedCapacity) backend.Units {
 	if c.ReadCapacityUnits == nil && c.WriteCapacityUnits == nil {
 		return writeUnits(&c)
@@ -66,7 +66,7 @@ func transactUnits(c types.ConsumedCapacity) backend.Units {
 	return backend.Units{Read: awssdk.ToFloat64(c.ReadCapacityUnits), Write: awssdk.ToFloat64(c.WriteCapacityUnits)}
 }
 
-// reasonKinds are the codes of cancellation reasons.
+// reasonKinds has the kinds of the codes of cancellation reasons.
 // Source: DynamoDB API reference, TransactWriteItems.
 var reasonKinds = map[string]backend.Kind{
 	"ConditionalCheckFailed":          backend.KindConditionFailed,
@@ -78,7 +78,7 @@ var reasonKinds = map[string]backend.Kind{
 	"AccessDenied":                    backend.KindDenied,
 }
 
-// transactError reads the reasons of a refused transaction one by one.
+// transactError adds the reasons of a refused transaction to its error.
 func transactError(err error, actions int) error {
 	var cancelled *types.TransactionCanceledException
 	var e *backend.Error

@@ -11,8 +11,8 @@ import (
 // FIFO queue Receive takes as many messages as possible from the group with the
 // oldest message before it goes on to the next group, as SQS does.
 func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Duration) ([]backend.Delivery, error) {
-	if err := checkReceive(max, wait, visibility); err != nil {
-		return nil, q.b.wrap(q.op("Receive"), err)
+	if err := backend.CheckReceive(max, wait, visibility); err != nil {
+		return nil, q.b.wrap(q.op("Receive"), invalid("InvalidParameterValue: %w", err))
 	}
 	got, err := q.receive(ctx, max, visibility)
 	if err != nil || len(got) > 0 || wait == 0 {
@@ -37,18 +37,6 @@ func (q *queue) Receive(ctx context.Context, max int, wait, visibility time.Dura
 			return nil, err
 		}
 	}
-}
-
-func checkReceive(max int, wait, visibility time.Duration) error {
-	switch {
-	case max < 1 || max > backend.MaxQueueBatch:
-		return invalid("InvalidParameterValue: max is %d, want 1 to %d", max, backend.MaxQueueBatch)
-	case wait < 0 || wait > backend.MaxWait || wait%time.Second != 0:
-		return invalid("InvalidParameterValue: wait is %v, want whole seconds, at most %v", wait, backend.MaxWait)
-	case visibility < time.Second || visibility > backend.MaxVisibility || visibility%time.Second != 0:
-		return invalid("InvalidParameterValue: visibility is %v, want whole seconds, 1s to %v", visibility, backend.MaxVisibility)
-	}
-	return nil
 }
 
 // available reports, without the lock for writing, whether a receive may find a
