@@ -149,7 +149,7 @@ func readWhole(b *testing.B, url string, total int) {
 	}
 	defer func() { _ = store.Close() }()
 	seen := 0
-	err = NewReader(store.Stream("bench"), newTable(), HandlerFunc(func(_ context.Context, records []*Record) error {
+	err = newReader(store.Stream("bench"), newTable(), HandlerFunc(func(_ context.Context, records []*Record) error {
 		for _, r := range records {
 			r.Ack()
 		}
@@ -157,7 +157,7 @@ func readWhole(b *testing.B, url string, total int) {
 			stop()
 		}
 		return nil
-	}), Options{}).Run(ctx)
+	}), config{}).Run(ctx)
 	if err != nil || seen != total {
 		b.Fatalf("%d records, want %d: %v", seen, total, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
 )
 
 // crew is a fleet of readers on one stream, under the eyes of a referee.
@@ -39,7 +40,7 @@ func manyShards(n int) (shards []*fakeShard) {
 }
 
 // hire starts a worker.
-func (c *crew) hire(name string, o Options, keep func(*Record) bool) *hand {
+func (c *crew) hire(name string, o config, keep func(*Record) bool) *hand {
 	c.t.Helper()
 	h := &hand{worker: &worker{keep: keep, before: c.does}, name: name, gate: newGate()}
 	o.Worker = name
@@ -48,7 +49,7 @@ func (c *crew) hire(name string, o Options, keep func(*Record) bool) *hand {
 		c.delivered(name, records)
 		return h.handle(ctx, records)
 	})
-	h.start(c.t, NewReader(gatedStream{c.stream, h.gate}, gatedTable{c.control, h.gate, name}, handler, o))
+	h.start(c.t, newReader(gatedStream{c.stream, h.gate}, gatedTable{c.control, h.gate, name}, handler, o))
 	c.t.Cleanup(h.gate.thaw)
 	c.hands = append(c.hands, h)
 	return h
@@ -57,7 +58,7 @@ func (c *crew) hire(name string, o Options, keep func(*Record) bool) *hand {
 // hireAll starts workers one after the other, and waits until they have settled.
 func (c *crew) hireAll(names ...string) (hands []*hand) {
 	for _, name := range names {
-		hands = append(hands, c.hire(name, Options{}, nil))
+		hands = append(hands, c.hire(name, config{}, nil))
 		pass(5 * time.Second)
 	}
 	return hands
@@ -96,9 +97,9 @@ func (c *crew) roll(parents ...string) {
 func (c *crew) heldBy(name string) (shards []string) {
 	c.control.set(func() {
 		for _, item := range c.control.items {
-			l, err := decodeLease(item)
-			if err == nil && l.shard != "" && l.worker == name && !l.finished {
-				shards = append(shards, l.shard)
+			l, err := lease.Decode(item)
+			if err == nil && l.Shard != "" && l.Worker == name && !l.Finished {
+				shards = append(shards, l.Shard)
 			}
 		}
 	})
@@ -170,16 +171,16 @@ func (c *crew) leader() *hand {
 }
 
 // change makes of a lease something else, as an operator might.
-func (c *crew) change(shard string, change func(*lease)) {
-	key := leaseKey(c.stream.arn, shard)
+func (c *crew) change(shard string, change func(*lease.Lease)) {
+	key := lease.Key(c.stream.arn, shard)
 	l := c.control.lease(c.stream.arn, shard)
 	change(&l)
-	c.control.set(func() { c.control.items[key] = l.encode(key) })
+	c.control.set(func() { c.control.items[key] = l.Encode(c.stream.arn) })
 	c.meddle(l)
 }
 
 // strike removes a lease, as an operator might.
 func (c *crew) strike(shard string) {
-	c.control.set(func() { delete(c.control.items, leaseKey(c.stream.arn, shard)) })
-	c.meddle(lease{shard: shard})
+	c.control.set(func() { delete(c.control.items, lease.Key(c.stream.arn, shard)) })
+	c.meddle(lease.Lease{Shard: shard})
 }

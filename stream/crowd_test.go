@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lease"
 )
 
 // crowd is a stream of many open shards and the control table beside it. It
@@ -34,7 +36,7 @@ type crowd struct {
 	begun      time.Time          // the first of them
 	unread     []time.Time        // since when nobody reads it, by shard; zero: somebody does
 	gap        time.Duration      // the longest that one was not read
-	lease      []lease            // as last written, by shard
+	lease      []lease.Lease      // as last written, by shard
 	moves      []int              // changes of owner, by shard
 	owned      int                // shards that ever had an owner
 	beats      map[string]time.Time
@@ -48,7 +50,7 @@ func newCrowd(shards, busy int) *crowd {
 	c := &crowd{
 		table: newTable(), busy: busy, every: 10 * time.Millisecond, latency: 10 * time.Millisecond,
 		calls: map[string]float64{}, beats: map[string]time.Time{},
-		reads: make([]int, shards), unread: make([]time.Time, shards), lease: make([]lease, shards), moves: make([]int, shards),
+		reads: make([]int, shards), unread: make([]time.Time, shards), lease: make([]lease.Lease, shards), moves: make([]int, shards),
 		begun: time.Now(),
 	}
 	for i := range shards {
@@ -64,7 +66,7 @@ func (c *crowd) wrote(item backend.Item) {
 	defer c.mu.Unlock()
 	key := backend.KeyOf(item)
 	kind, id, _ := strings.Cut(key.SK, "#")
-	if key.PK == streamsPK {
+	if key.PK == "streams" {
 		kind = key.PK
 	}
 	c.calls["write units "+kind] += math.Ceil(float64(backend.ItemBytes(item)) / 1024)
@@ -75,13 +77,13 @@ func (c *crowd) wrote(item backend.Item) {
 		}
 		c.beats[id] = time.Now()
 	case "SHARD":
-		next, err := decodeLease(item)
+		next, err := lease.Decode(item)
 		if err != nil {
 			panic(err)
 		}
 		i, _ := slices.BinarySearch(c.shards, id)
-		if next.worker != "" && next.run != c.lease[i].run {
-			if c.moves[i]++; c.lease[i].worker == "" {
+		if next.Worker != "" && next.Session != c.lease[i].Session {
+			if c.moves[i]++; c.lease[i].Worker == "" {
 				c.owned++
 			}
 			if c.unread[i].IsZero() { // else its last owner stopped before
@@ -115,7 +117,7 @@ type line struct {
 }
 
 func (l *line) wait(ctx context.Context, d time.Duration) error {
-	if err := trouble.Sleep(ctx, d, nil); err != nil {
+	if err := retry.Sleep(ctx, d, nil); err != nil {
 		return err
 	}
 	if l.cut.Load() {
@@ -180,7 +182,7 @@ func (l *line) Records(ctx context.Context, iterator string, limit int) (page ba
 			page.Records = append(page.Records, backend.Record{
 				Sequence: fmt.Sprintf("%021d", n), EventID: fmt.Sprintf("%032d", n), Event: backend.Insert,
 				Key: backend.Key{PK: "group", SK: "MSG#"}, CreatedAt: time.Now(), SizeBytes: int64(len(image)),
-				NewImage: func() (backend.Item, error) { return backend.Item{"image": text(string(image))}, nil },
+				NewImage: func() (backend.Item, error) { return backend.Item{"image": item.String(string(image))}, nil },
 			})
 		}
 	}
@@ -218,7 +220,7 @@ func (l *line) Query(ctx context.Context, q backend.Query) (page backend.Page, e
 		units /= 2
 	}
 	kind, _, _ := strings.Cut(q.SKPrefix, "#")
-	if q.PK == streamsPK {
+	if q.PK == "streams" {
 		kind = q.PK
 	}
 	l.called("query "+kind, 1)
@@ -250,11 +252,11 @@ type member struct {
 }
 
 // join starts a worker that acknowledges everything at once.
-func (c *crowd) join(t *testing.T, o Options) *member {
+func (c *crowd) join(t *testing.T, o config) *member {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &member{line: &line{crowd: c}, cancel: cancel, done: make(chan struct{})}
-	m.Reader = NewReader(m.line, m.line, HandlerFunc(func(_ context.Context, records []*Record) error {
+	m.Reader = newReader(m.line, m.line, HandlerFunc(func(_ context.Context, records []*Record) error {
 		for _, r := range records {
 			r.Ack()
 		}
@@ -272,7 +274,7 @@ func (m *member) stop(t *testing.T) {
 	t.Helper()
 	m.mu.Lock()
 	for i, l := range m.lease {
-		if current := m.current.Load(); current != nil && l.run == current.id {
+		if current := m.current.Load(); current != nil && l.Session == current.self.Session {
 			m.unread[i] = time.Now()
 		}
 	}

@@ -12,9 +12,17 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
 )
 
 const iteratorLife = 15 * time.Minute
+
+// How the keys of the control table begin.
+const (
+	shardPrefix  = "SHARD#"
+	workerPrefix = "WORKER#"
+	leaderSK     = "LEADER"
+)
 
 // fakeShard is one shard of a fakeStream.
 type fakeShard struct {
@@ -331,14 +339,14 @@ func (f *fakeTable) BatchWrite(ctx context.Context, writes []backend.Write) ([]b
 }
 
 // lease returns the lease of a shard as it stands in the table.
-func (f *fakeTable) lease(arn, id string) lease {
+func (f *fakeTable) lease(arn, id string) lease.Lease {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	item := f.items[leaseKey(arn, id)]
+	item := f.items[lease.Key(arn, id)]
 	if item == nil {
-		return lease{}
+		return lease.Lease{}
 	}
-	l, err := decodeLease(item)
+	l, err := lease.Decode(item)
 	if err != nil {
 		panic(err)
 	}

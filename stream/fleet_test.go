@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/membership"
 )
 
 // A hand-over takes the next look of the giver, its drain, and the next look of
@@ -23,10 +25,10 @@ func TestS14NewcomerIsGivenItsHalf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(6)...)
-		one := c.hire("one", Options{}, nil)
+		one := c.hire("one", config{}, nil)
 		pass(5 * time.Second)
 		c.wantShare(one, 6, 6)
-		two := c.hire("two", Options{}, nil)
+		two := c.hire("two", config{}, nil)
 		for range 100 { // records come all the while
 			pass(100 * time.Millisecond)
 			c.write()
@@ -53,9 +55,9 @@ func TestS13GiftWaitsForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
-		one := c.hire("one", Options{DrainTimeout: time.Minute}, keepAll)
+		one := c.hire("one", config{DrainTimeout: time.Minute}, keepAll)
 		pass(5 * time.Second)
-		two := c.hire("two", Options{}, nil)
+		two := c.hire("two", config{}, nil)
 		pass(30 * time.Second)
 		c.wantShare(two, 0, 0)
 		one.ack("s00/1")
@@ -77,9 +79,9 @@ func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
-				one := c.hire("one", Options{DrainTimeout: 5 * time.Second, MaxInFlight: window}, keepAll)
+				one := c.hire("one", config{DrainTimeout: 5 * time.Second, MaxInFlight: window}, keepAll)
 				pass(5 * time.Second)
-				two := c.hire("two", Options{}, nil)
+				two := c.hire("two", config{}, nil)
 				took := c.until("the gift", func() bool { return len(c.heldBy("two")) == 2 })
 				// Where the window is full of others' records the given shards may have
 				// nothing to wait for.
@@ -110,12 +112,12 @@ func TestS13GiftOfAShardWhoseHandlerBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(manyShards(2)...), newTable()
 		one := &worker{}
-		one.start(t, NewReader(s, c, HandlerFunc(func(ctx context.Context, _ []*Record) error {
+		one.start(t, newReader(s, c, HandlerFunc(func(ctx context.Context, _ []*Record) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}), Options{}))
+		}), config{}))
 		pass(time.Second)
-		two := work(t, s, c, Options{}, nil)
+		two := work(t, s, c, config{}, nil)
 		pass(2 * lookPause)
 		if n := len(two.got()); n != 1 {
 			t.Errorf("%d records of the shard that was to be given", n)
@@ -132,9 +134,9 @@ func TestS13HeirDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
-		one := c.hire("one", Options{DrainTimeout: time.Minute}, keepAll)
+		one := c.hire("one", config{DrainTimeout: time.Minute}, keepAll)
 		pass(5 * time.Second)
-		two := c.hire("two", Options{}, nil)
+		two := c.hire("two", config{}, nil)
 		pass(2 * lookPause)
 		two.gate.shut()
 		pass(crashTime)
@@ -194,7 +196,7 @@ func TestS13StoppingAloneLetsTheNextStartAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, openShard("a", "", "1", "2"))
-		first := c.hire("one", Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		first := c.hire("one", config{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(10 * time.Millisecond)
 		begin := time.Now()
 		go func() { // what is acknowledged while draining counts
@@ -205,12 +207,12 @@ func TestS13StoppingAloneLetsTheNextStartAtOnce(t *testing.T) {
 		if took := time.Since(begin); took != 500*time.Millisecond {
 			t.Errorf("stopping took %v: until the last acknowledgement, 500ms", took)
 		}
-		if l := c.control.lease(c.stream.arn, "a"); l.done.sequence != "2" {
+		if l := c.control.lease(c.stream.arn, "a"); l.Checkpoint.Sequence != "2" {
 			t.Errorf("the lease is %+v", l)
 		}
 		c.write()
 		begin = time.Now()
-		second := c.hire("two", Options{}, nil)
+		second := c.hire("two", config{}, nil)
 		synctest.Wait()
 		second.wants(t, "a/10001")
 		if took := time.Since(begin); took != 0 {
@@ -224,7 +226,7 @@ func TestStopIsBoundedWithoutAcknowledgements(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c, log := newStream(openShard("a", "", "1", "2")), newTable(), &logs{}
-		w := work(t, s, c, Options{Logger: logger(log)}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, config{Logger: logger(log)}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
 		c.set(func() { c.fault = func(string, string) error { return fail("Put", backend.KindUnavailable) } })
 		begin := time.Now()
@@ -260,7 +262,7 @@ func TestS14RollingRestartOneByOne(t *testing.T) {
 		for i, h := range hands {
 			go h.cancel()
 			settled("stop of " + h.name)
-			next := c.hire(string(rune('a'+i))+"2", Options{}, nil)
+			next := c.hire(string(rune('a'+i))+"2", config{}, nil)
 			settled("start of " + next.name)
 			c.wantShare(next, 4, 5)
 		}
@@ -293,7 +295,7 @@ func TestS15ColdStart(t *testing.T) {
 		c.stream.pageSize = 100
 		var hands []*hand
 		for i := range 5 {
-			hands = append(hands, c.hire(fmt.Sprint("w", i), Options{}, nil))
+			hands = append(hands, c.hire(fmt.Sprint("w", i), config{}, nil))
 		}
 		pass(10 * time.Second)
 		for _, h := range hands {
@@ -303,33 +305,24 @@ func TestS15ColdStart(t *testing.T) {
 	})
 }
 
-// mimic shows signs of life of a worker that does nothing else, until the test
-// ends.
-func (c *crew) mimic(s sign, key backend.Key) (stop func()) {
+// mimic sends heartbeats of a worker that does nothing else, until the test ends.
+func (c *crew) mimic(name string) {
+	w := membership.Worker{Owner: lease.Owner{Worker: name, Session: name}, LeaseDuration: 10 * time.Second}
 	ended, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		for {
-			s.counter++
-			s.renewedAt = time.Now()
-			c.control.set(func() { c.control.items[key] = s.encode(key) })
+			w.Counter++
+			w.RenewedAt = time.Now()
+			c.control.set(func() { c.control.items[membership.WorkerKey(c.stream.arn, name)] = w.Encode(c.stream.arn) })
 			select {
-			case <-time.After(s.lease / 3):
+			case <-time.After(w.LeaseDuration / 3):
 			case <-ended:
 				return
 			}
 		}
 	}()
-	var once bool
-	stop = func() {
-		if !once {
-			once = true
-			close(ended)
-			<-stopped
-		}
-	}
-	c.t.Cleanup(stop)
-	return stop
+	c.t.Cleanup(func() { close(ended); <-stopped })
 }
 
 // Who is to take a lease lives and does not.
@@ -337,8 +330,8 @@ func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
-		c.mimic(sign{worker: "idler", run: "idler", lease: 10 * time.Second}, workerKey(c.stream.arn, "idler"))
-		one := c.hire("one", Options{}, nil)
+		c.mimic("idler")
+		one := c.hire("one", config{}, nil)
 		pass(5 * time.Second)
 		c.wantShare(one, 2, 2)
 		pass(10*time.Second + lookPause)
@@ -363,7 +356,7 @@ func TestS15LeaseWhoseAnswerIsLost(t *testing.T) {
 			}
 			return nil
 		}
-		one := c.hire("one", Options{}, nil)
+		one := c.hire("one", config{}, nil)
 		for range 50 {
 			pass(100 * time.Millisecond)
 			if _, idle := one.IdleSince(); idle && len(one.got()) < 2 {
@@ -382,14 +375,14 @@ func TestS16TableAndReadersAreReconciled(t *testing.T) {
 	t.Parallel()
 	for what, meddle := range map[string]func(c *crew, one, two *hand){
 		"given to the other": func(c *crew, _, two *hand) {
-			run := c.control.lease(c.stream.arn, c.heldBy(two.name)[0]).run
-			c.change("s00", func(l *lease) { l.worker, l.run, l.epoch = two.name, run, l.epoch+1 })
+			run := c.control.lease(c.stream.arn, c.heldBy(two.name)[0]).Session
+			c.change("s00", func(l *lease.Lease) { l.Worker, l.Session, l.Epoch = two.name, run, l.Epoch+1 })
 		},
 		"given to nobody there is": func(c *crew, _, _ *hand) {
-			c.change("s00", func(l *lease) { l.worker, l.run, l.epoch = "nobody", "none", l.epoch+1 })
+			c.change("s00", func(l *lease.Lease) { l.Worker, l.Session, l.Epoch = "nobody", "none", l.Epoch+1 })
 		},
 		"freed": func(c *crew, _, _ *hand) {
-			c.change("s00", func(l *lease) { l.worker, l.run = "", "" })
+			c.change("s00", func(l *lease.Lease) { l.Worker, l.Session = "", "" })
 		},
 		"removed": func(c *crew, _, _ *hand) { c.strike("s00") },
 	} {
@@ -504,27 +497,29 @@ func TestShardGivenBackAtOnce(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, c := newStream(manyShards(2)...), newTable()
-				guest := sign{worker: "guest", run: "guest", lease: 10 * time.Second}
+				guest := membership.Worker{Owner: lease.Owner{Worker: "guest", Session: "guest"}, LeaseDuration: 10 * time.Second}
 				given := false
 				w := work(t, s, giftTable{c, func(item backend.Item) (bool, error) {
-					l, err := decodeLease(item)
-					if err != nil || l.shard == "" || l.run != guest.run {
+					l, err := lease.Decode(item)
+					if err != nil || l.Shard == "" || l.Session != guest.Session {
 						return false, nil
 					}
 					own := c.lease(s.arn, "s00")
-					if l.shard == "s00" {
+					if l.Shard == "s00" {
 						own = c.lease(s.arn, "s01")
 					}
-					l.worker, l.run, l.epoch = own.worker, own.run, l.epoch+1
+					l.Worker, l.Session, l.Epoch = own.Worker, own.Session, l.Epoch+1
 					c.set(func() {
-						c.items[leaseKey(s.arn, l.shard)] = l.encode(leaseKey(s.arn, l.shard))
-						delete(c.items, workerKey(s.arn, guest.run)) // and leaves
+						c.items[lease.Key(s.arn, l.Shard)] = l.Encode(s.arn)
+						delete(c.items, membership.WorkerKey(s.arn, guest.Session)) // and leaves
 					})
 					given = true
 					return true, lost
-				}}, Options{}, nil)
+				}}, config{}, nil)
 				pass(5 * time.Second)
-				c.set(func() { c.items[workerKey(s.arn, guest.run)] = guest.encode(workerKey(s.arn, guest.run)) })
+				c.set(func() {
+					c.items[membership.WorkerKey(s.arn, guest.Session)] = guest.Encode(s.arn)
+				})
 				pass(6 * lookPause)
 				if n := len(w.Progress()); n != 2 || !given {
 					t.Errorf("%d shards are read, of two that it has; one was given away: %v", n, given)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
 func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t *testing.T) {
@@ -16,15 +17,15 @@ func TestS1LastBatchWithNilIteratorIsProcessedAndFinishedOnlyWhenAcknowledged(t 
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(openShard("a", "", "1", "2").close(), openShard("b", "a", "3"))
 		c := newTable()
-		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, config{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
 		w.wants(t, "a/1", "a/2")
-		if l := c.lease(s.arn, "a"); l.finished || l.done.sequence != "1" {
+		if l := c.lease(s.arn, "a"); l.Finished || l.Checkpoint.Sequence != "1" {
 			t.Errorf("before the acknowledgement the lease is %+v", l)
 		}
 		w.ack("a/2")
 		synctest.Wait()
-		if l := c.lease(s.arn, "a"); !l.finished || l.done.sequence != "2" || l.finishedAt.IsZero() {
+		if l := c.lease(s.arn, "a"); !l.Finished || l.Checkpoint.Sequence != "2" || l.FinishedAt.IsZero() {
 			t.Errorf("after the acknowledgement the lease is %+v", l)
 		}
 		w.wants(t, "a/1", "a/2", "b/3")
@@ -37,7 +38,7 @@ func TestS2ChildrenStartAtTheTrimHorizon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s := newStream(a)
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Second)
 		s.edit(func() { // a split: the children hold records before they are found
 			a.close()
@@ -59,17 +60,17 @@ func TestS3ChildWaitsForItsParentAlsoAcrossARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(openShard("c", "b", "3"), openShard("b", "a", "2").close(), openShard("a", "", "1").close())
 		c := newTable()
-		first := work(t, s, c, Options{}, keepAll)
+		first := work(t, s, c, config{}, keepAll)
 		pass(time.Minute)
 		first.wants(t, "a/1")
 		wantStop(t, first)
 
-		second := work(t, s, c, Options{}, func(r *Record) bool { return r.Shard == "b" })
+		second := work(t, s, c, config{}, func(r *Record) bool { return r.Shard == "b" })
 		pass(time.Minute)
 		second.wants(t, "a/1", "b/2")
 		wantStop(t, second)
 
-		third := work(t, s, c, Options{}, nil)
+		third := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		third.wants(t, "b/2", "c/3")
 		wantStop(t, third)
@@ -80,7 +81,7 @@ func TestS3UnknownParentBlocksNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(openShard("b", "trimmed long ago", "2"), openShard("c", "", "3"))
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Second)
 		w.wantsSet(t, "b/2", "c/3")
 		wantStop(t, w)
@@ -95,7 +96,7 @@ func TestS7AllPagesOfTheListing(t *testing.T) {
 		for i := range 250 {
 			s.shards = append(s.shards, openShard(fmt.Sprintf("s%03d", i), "", "1"))
 		}
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(10 * time.Second)
 		if n := len(w.got()); n != 250 {
 			t.Errorf("%d of 250 shards were read", n)
@@ -121,7 +122,7 @@ func TestS7CursorThatLoops(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(openShard("a", "", "1"))
-		w := work(t, loopingStream{s}, newTable(), Options{}, nil)
+		w := work(t, loopingStream{s}, newTable(), config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1") // what was found is used
 		if n := s.count("Shards"); n > 60 {
@@ -144,7 +145,7 @@ func TestS8FailedPageKeepsWhatWasFound(t *testing.T) {
 			}
 			return nil
 		}
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "x/1") // and not the child, whose parent may be on the other page
 		s.edit(func() { broken = false })
@@ -163,7 +164,7 @@ func TestS10ChildrenAppearLate(t *testing.T) {
 				b := openShard("b", "a", "2")
 				b.hidden = true
 				s := newStream(openShard("a", "", "1").close(), b)
-				w := work(t, s, newTable(), Options{}, nil)
+				w := work(t, s, newTable(), config{}, nil)
 				pass(10 * time.Millisecond)
 				before := s.count("Shards")
 				pass(after)
@@ -191,10 +192,10 @@ func TestS10ChildrenAppearLateAfterARestart(t *testing.T) {
 		b := openShard("b", "a", "2")
 		b.hidden = true
 		s, c := newStream(openShard("a", "", "1").close(), b), newTable()
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(10 * time.Millisecond)
 		wantStop(t, w)
-		w = work(t, s, c, Options{}, nil)
+		w = work(t, s, c, config{}, nil)
 		pass(100 * time.Millisecond)
 		s.edit(func() { b.hidden = false })
 		pass(time.Second)
@@ -209,19 +210,19 @@ func TestS6MissingGenerationIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1").close()
 		s, c, log := newStream(a), newTable(), &logs{}
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		wantStop(t, w)
 		pass(25 * time.Hour)
 		s.edit(func() { a.gone = true; s.shards = append(s.shards, openShard("c", "b", "3")) })
-		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		w = work(t, s, c, config{Logger: logger(log)}, nil)
 		if loss := wantError[*DataLossError](t, w.ended(t)); loss.Shard != "b" || loss.AfterTime.IsZero() {
 			t.Errorf("the loss is %+v", loss)
 		}
-		if log.count("DATA LOSS") != 1 || c.lease(s.arn, "c").lost == "" {
+		if log.count("DATA LOSS") != 1 || c.lease(s.arn, "c").Lost == "" {
 			t.Errorf("logged:\n%s", log.b.String())
 		}
-		w = work(t, s, c, Options{}, nil) // it is recorded, and does not halt twice
+		w = work(t, s, c, config{}, nil) // it is recorded, and does not halt twice
 		pass(time.Minute)
 		w.wants(t, "c/3")
 		wantStop(t, w)
@@ -233,24 +234,24 @@ func TestS19FinishedShardIsNotReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openShard("a", "", "1").close(), openShard("b", "a", "2")
 		s, c := newStream(a, b), newTable()
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		wantStop(t, w)
 
-		slow := Options{MaxIdle: time.Hour, LeaseDuration: time.Hour, FlushInterval: time.Hour, DiscoverInterval: time.Hour}
+		slow := config{MaxIdle: time.Hour, LeaseDuration: time.Hour, CheckpointInterval: time.Hour, SyncInterval: time.Hour}
 		w = work(t, s, c, slow, nil)
 		pass(time.Minute)
 		w.wants(t)
 		pass(60 * time.Hour) // still listed, long after its records are gone
-		if !c.lease(s.arn, "a").finished {
+		if !c.lease(s.arn, "a").Finished {
 			t.Error("the lease of a listed shard was forgotten")
 		}
 		s.edit(func() { a.gone = true })
 		pass(2 * time.Hour)
-		if c.lease(s.arn, "a").epoch != 0 {
+		if c.lease(s.arn, "a").Epoch != 0 {
 			t.Error("the lease of a shard that is no longer listed was kept")
 		}
-		if l := c.lease(s.arn, "b"); l.epoch != 3 || l.done.sequence != "2" {
+		if l := c.lease(s.arn, "b"); l.Epoch != 3 || l.Checkpoint.Sequence != "2" {
 			t.Errorf("the lease of its child is %+v", l)
 		}
 		s.edit(func() { b.records = append(b.records, backend.Record{Sequence: "3"}) })
@@ -266,14 +267,14 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 		a := openShard("a", "", "1", "2")
 		s, c, log := newStream(a), newTable(), &logs{}
 		old := s.arn
-		w := work(t, s, c, Options{Logger: logger(log)}, nil)
+		w := work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		s.edit(func() { s.arn += "0" })
 		for range 2 { // it halts until somebody says that he knows
 			if loss := wantError[*DataLossError](t, w.ended(t)); loss.StreamARN != s.arn || loss.Shard != "" || loss.Replaced != old {
 				t.Errorf("the loss is %+v", loss)
 			}
-			w = work(t, s, c, Options{Logger: logger(log)}, nil)
+			w = work(t, s, c, config{Logger: logger(log)}, nil)
 		}
 		wantError[*DataLossError](t, w.ended(t))
 		if log.count("DATA LOSS") != 3 {
@@ -281,8 +282,8 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 		}
 
 		// The same shard id in the new stream: the old position is not its.
-		c.set(func() { delete(c.items, backend.Key{PK: streamsPK, SK: old}) })
-		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		c.set(func() { delete(c.items, lineage.HistoryKey(old)) })
+		w = work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1", "a/2")
 		wantStop(t, w)
@@ -294,7 +295,7 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2")), newTable()
 		var losses []*DataLossError
-		w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
+		w := work(t, s, c, config{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 			losses = append(losses, loss)
 			if len(losses) == 2 {
 				return errors.New("not yet")
@@ -333,15 +334,14 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 					s.arn += "0"
 				}
 				var losses []*DataLossError
-				w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
+				w := work(t, s, c, config{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 					if losses = append(losses, loss); len(losses) == 1 {
-						m := marks{firstReadAt: time.Now()}
-						return m.write(t.Context(), c, other)
+						c.set(func() { c.items[lineage.HistoryKey(other)] = lineage.History{FirstReadAt: time.Now()}.Encode(other) })
 					}
 					return nil
 				}}, nil)
 				pass(time.Minute)
-				if isTrue(c.items[backend.Key{PK: streamsPK, SK: s.arn}], attrAlone) {
+				if h, err := lineage.DecodeHistory(c.items[lineage.HistoryKey(s.arn)]); err != nil || h.MaybeFirst {
 					t.Error("nobody has looked for the other one")
 				}
 				if len(losses) != 2 || !losses[0].FirstStart || losses[1].FirstStart ||
@@ -361,14 +361,12 @@ func TestS24TwoStreamsBegunAtOnceAndACrash(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1")), newTable()
 		older := s.arn
 		s.arn += "0"
-		for arn, m := range map[string]marks{s.arn: {firstReadAt: time.Now(), alone: true}, older: {firstReadAt: time.Now()}} {
-			if err := m.write(t.Context(), c, arn); err != nil {
-				t.Fatal(err)
-			}
+		for arn, h := range map[string]lineage.History{s.arn: {FirstReadAt: time.Now(), MaybeFirst: true}, older: {FirstReadAt: time.Now()}} {
+			c.items[lineage.HistoryKey(arn)] = h.Encode(arn)
 		}
 		for range 2 {
 			var losses []*DataLossError
-			w := work(t, s, c, Options{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
+			w := work(t, s, c, config{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 				losses = append(losses, loss)
 				return nil
 			}}, nil)
@@ -387,7 +385,7 @@ func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, log := newStream(openShard("a", "", "1").close()), &logs{}
 		s.disabled = true
-		w := work(t, s, newTable(), Options{Logger: logger(log)}, nil)
+		w := work(t, s, newTable(), config{Logger: logger(log)}, nil)
 		pass(3 * time.Minute)
 		w.wants(t, "a/1")
 		if n := log.count("switched off"); n != 1 {
@@ -405,13 +403,13 @@ func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s, c := newStream(a, openShard("b", "a", "9")), newTable()
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(10 * time.Minute) // of empty pages, with a child listed
 		w.wants(t, "a/1")
 		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
-		pass(gather)
+		pass(gatherTime)
 		w.wants(t, "a/1", "a/2")
-		if c.lease(s.arn, "a").finished {
+		if c.lease(s.arn, "a").Finished {
 			t.Error("the shard counts as finished")
 		}
 		s.edit(func() { a.closed = true })
@@ -425,7 +423,7 @@ func TestS25StuckParentIsToldOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logs{}
-		w := work(t, newStream(openShard("a", ""), openShard("b", "a", "9")), newTable(), Options{Logger: logger(log)}, nil)
+		w := work(t, newStream(openShard("a", ""), openShard("b", "a", "9")), newTable(), config{Logger: logger(log)}, nil)
 		pass(20 * time.Minute)
 		if n := log.count("does not end"); n != 1 {
 			t.Errorf("logged %d times", n)

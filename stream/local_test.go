@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
+	"github.com/postroom/postroom/internal/item"
 )
 
 // On a real store, with shards that roll every few records and a reader that is
@@ -35,7 +37,7 @@ func TestEveryRecordOfARollingStream(t *testing.T) {
 	defer writers.Wait()
 	writers.Go(func() {
 		for n := range items * changes {
-			item := backend.Item{"PK": text(fmt.Sprint(n % items)), "SK": text("x"), "n": number(int64(n / items))}
+			item := backend.Item{"PK": item.String(fmt.Sprint(n % items)), "SK": item.String("x"), "n": item.Int(int64(n / items))}
 			if _, err := b.Table("rolls").Put(t.Context(), item, backend.Condition{}); err != nil {
 				t.Error(err)
 				return
@@ -52,17 +54,17 @@ func TestEveryRecordOfARollingStream(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		stopAfter := rand.IntN(300)
-		r := NewReader(b.Stream("rolls"), b.Table("rolls-control"), HandlerFunc(func(_ context.Context, records []*Record) error {
+		r := newReader(b.Stream("rolls"), b.Table("rolls-control"), HandlerFunc(func(_ context.Context, records []*Record) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, rec := range records {
-				item, err := rec.NewImage()
+				image, err := rec.NewImage()
 				if err != nil {
 					return err
 				}
-				d := decoder{item: item}
-				if n := d.number("n"); d.err != nil || n > next[rec.Key.PK] {
-					t.Errorf("item %s: change %d came before %d (%v)", rec.Key.PK, n, next[rec.Key.PK], d.err)
+				n, err := strconv.ParseInt(backend.Number(image, "n"), 10, 64)
+				if err != nil || n > next[rec.Key.PK] {
+					t.Errorf("item %s: change %d came before %d (%v)", rec.Key.PK, n, next[rec.Key.PK], err)
 				} else if n == next[rec.Key.PK] {
 					next[rec.Key.PK]++
 					left--
@@ -77,7 +79,7 @@ func TestEveryRecordOfARollingStream(t *testing.T) {
 				cancel()
 			}
 			return nil
-		}), Options{DrainTimeout: time.Millisecond})
+		}), config{DrainTimeout: time.Millisecond})
 		if err := r.Run(ctx); err != nil {
 			t.Fatal(err)
 		}

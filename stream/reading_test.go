@@ -11,20 +11,22 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/membership"
 )
 
 func TestS4CheckpointStaysAtTheContiguousPrefix(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
-		w := work(t, s, c, Options{}, keepAll)
+		w := work(t, s, c, config{}, keepAll)
 		for _, step := range []struct{ ack, checkpoint string }{
 			{"a/3", ""}, {"a/1", "1"}, {"a/1", "1"}, {"a/2", "3"}, {"a/4", "4"},
 		} {
 			pass(2 * time.Second)
 			w.ack(step.ack)
 			pass(2 * time.Second)
-			if got := c.lease(s.arn, "a").done.sequence; got != step.checkpoint {
+			if got := c.lease(s.arn, "a").Checkpoint.Sequence; got != step.checkpoint {
 				t.Errorf("after %s the checkpoint is %q, want %q", step.ack, got, step.checkpoint)
 			}
 		}
@@ -36,10 +38,10 @@ func TestS4MissingAcknowledgementIsReadAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2", "3").close(), openShard("b", "a", "4")), newTable()
-		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, config{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
 		wantStop(t, w)
-		w = work(t, s, c, Options{}, nil)
+		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/2", "a/3", "b/4")
 		wantStop(t, w)
@@ -52,11 +54,11 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 		a := openShard("a", "", "1", "2", "3")
 		s, c, log := newStream(a, openShard("z", "", "7")), newTable(), &logs{}
 		made := a.records[0].CreatedAt
-		w := work(t, s, c, Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, config{}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(time.Minute)
 		wantStop(t, w)
 		s.edit(func() { a.trimmed = "2" })
-		w = work(t, s, c, Options{Logger: logger(log)}, nil)
+		w = work(t, s, c, config{Logger: logger(log)}, nil)
 		loss := wantError[*DataLossError](t, w.ended(t))
 		if loss.Shard != "a" || loss.After != "1" || !loss.AfterTime.Equal(made) || backend.KindOf(loss) != backend.KindTrimmed {
 			t.Errorf("the loss is %+v", loss)
@@ -64,12 +66,12 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 		if log.count("DATA LOSS") != 1 {
 			t.Error("the loss was not logged once")
 		}
-		if l := c.lease(s.arn, "a"); l.lost == "" || l.done.sequence != "1" {
+		if l := c.lease(s.arn, "a"); l.Lost == "" || l.Checkpoint.Sequence != "1" {
 			t.Errorf("the lease is %+v", l)
 		}
 		// Who mended it deletes the lease, as the error says.
-		c.set(func() { delete(c.items, leaseKey(s.arn, "a")) })
-		w = work(t, s, c, Options{}, nil)
+		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/3")
 		wantStop(t, w)
@@ -81,7 +83,7 @@ func TestS6TrimmedWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s := newStream(a)
-		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
+		w := work(t, s, newTable(), config{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
 		pass(time.Minute)
 		s.edit(func() {
 			a.records = append(a.records, backend.Record{Sequence: "2"})
@@ -101,7 +103,7 @@ func TestS6TrimmedAndNothingLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "")
 		s, c, log := newStream(a), newTable(), &logs{}
-		w := work(t, s, c, Options{Logger: logger(log)}, nil)
+		w := work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		refused := false
 		s.edit(func() {
@@ -135,8 +137,8 @@ func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
 			}
 			return nil
 		}
-		w := work(t, s, newTable(), Options{
-			PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour, LeaseDuration: time.Hour, FlushInterval: time.Hour, DiscoverInterval: time.Hour,
+		w := work(t, s, newTable(), config{
+			PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour, LeaseDuration: time.Hour, CheckpointInterval: time.Hour, SyncInterval: time.Hour,
 		}, nil)
 		pass(40 * time.Hour)
 		wantError[*DataLossError](t, w.ended(t))
@@ -148,23 +150,23 @@ func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s, c := newStream(a, openShard("b", "a", "2")), newTable()
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		wantStop(t, w)
 		s.edit(func() { a.gone = true })
 		for range 2 { // and again, until somebody mends it
-			w = work(t, s, c, Options{}, nil)
+			w = work(t, s, c, config{}, nil)
 			loss := wantError[*DataLossError](t, w.ended(t))
 			if loss.Shard != "a" || loss.After != "1" {
 				t.Errorf("the loss is %+v", loss)
 			}
 			w.wants(t)
 		}
-		if c.lease(s.arn, "a").lost == "" {
+		if c.lease(s.arn, "a").Lost == "" {
 			t.Error("the loss does not stand in the lease")
 		}
-		c.set(func() { delete(c.items, leaseKey(s.arn, "a")) })
-		w = work(t, s, c, Options{}, nil)
+		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "b/2")
 		wantStop(t, w)
@@ -183,7 +185,7 @@ func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
 			}
 			return nil
 		}
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "b/2")
 		wantStop(t, w)
@@ -196,12 +198,12 @@ func TestS6NotFoundForAMoment(t *testing.T) {
 		s := newStream(openShard("a", "", "1"))
 		failures := 0
 		s.fault = func(op, _ string) error {
-			if failures++; op == "Iterator" && failures < goneAfter {
+			if failures++; op == "Iterator" && failures < 5 {
 				return fail(op, backend.KindNotFound)
 			}
 			return nil
 		}
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1")
 		wantStop(t, w)
@@ -212,7 +214,7 @@ func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
-		w := work(t, s, c, Options{MaxInFlight: 2}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, c, config{MaxInFlight: 2}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(20 * time.Minute) // a page waits for room, its iterator grows old
 		w.wants(t, "a/1", "a/2")
 		s.mu.Lock()
@@ -238,7 +240,7 @@ func TestS9IteratorsThatExpireAtOnceAreNoTightLoop(t *testing.T) {
 			}
 			return nil
 		}
-		w := work(t, s, newTable(), Options{}, nil)
+		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Minute)
 		if n := s.count("Records"); n > 20 {
 			t.Errorf("%d reads in a minute", n)
@@ -257,12 +259,12 @@ func TestS18RepeatedRecordsAndNumbersOfDifferentLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// As text, 99… is greater than 100….
 		s, c := newStream(openShard("a", "", "99999999999999999999", "100000000000000000000", "99999999999999999999")), newTable()
-		w := work(t, s, c, Options{}, nil)
+		w := work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		if n := len(w.got()); n != 3 {
 			t.Errorf("%d records were delivered", n)
 		}
-		if got := c.lease(s.arn, "a").done.sequence; got != "100000000000000000000" {
+		if got := c.lease(s.arn, "a").Checkpoint.Sequence; got != "100000000000000000000" {
 			t.Errorf("the checkpoint is %s", got)
 		}
 		wantStop(t, w)
@@ -273,7 +275,7 @@ func TestS18ExpiredIteratorAfterNumbersOfDifferentLength(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream(openShard("a", "", "99999999999999999999", "100000000000000000000"))
-		w := work(t, s, newTable(), Options{MaxIdle: time.Hour, PollInterval: time.Hour}, nil)
+		w := work(t, s, newTable(), config{MaxIdle: time.Hour, PollInterval: time.Hour}, nil)
 		pass(2 * time.Hour)
 		if n := len(w.got()); n != 2 {
 			t.Errorf("%d records were delivered", n)
@@ -290,8 +292,8 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s, c := newStream(a), newTable()
-		sk := leaseKey(s.arn, "a").SK
-		w := work(t, s, c, Options{FlushInterval: time.Minute, FlushCount: 100}, nil)
+		sk := lease.Key(s.arn, "a").SK
+		w := work(t, s, c, config{CheckpointInterval: time.Minute, CheckpointCount: 100}, nil)
 		pass(59 * time.Second)
 		if n := c.written(sk); n != 2 { // found and taken
 			t.Errorf("%d writes before the flush is due", n)
@@ -309,7 +311,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 				a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(i + 2)})
 			}
 		})
-		pass(gather)
+		pass(gatherTime)
 		if n := c.written(sk); n != 4 {
 			t.Errorf("%d writes after a hundred records at once", n)
 		}
@@ -322,13 +324,13 @@ func TestS23IdleShardsBackOffAndWritesWakeThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s := newStream(a)
-		w := work(t, s, newTable(), Options{PollInterval: time.Second, MaxIdle: time.Minute}, nil)
+		w := work(t, s, newTable(), config{PollInterval: time.Second, MaxIdle: time.Minute}, nil)
 		pass(time.Hour)
 		if n := s.count("Records"); n < 60 || n > 90 {
 			t.Errorf("%d reads of an idle shard in an hour, want about 65", n)
 		}
 		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
-		pass(gather)
+		pass(gatherTime)
 		w.wants(t, "a/1", "a/2")
 		wantStop(t, w)
 	})
@@ -346,8 +348,8 @@ func TestS23WriteWhileAnEmptyPageIsReadIsNotMissed(t *testing.T) {
 				s.changed = make(chan struct{})
 			}
 		}
-		w := work(t, s, newTable(), Options{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
-		pass(gather)
+		w := work(t, s, newTable(), config{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
+		pass(gatherTime)
 		w.wants(t, "a/1")
 		wantStop(t, w)
 	})
@@ -364,7 +366,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 			}
 			s.shards = append(s.shards, one)
 		}
-		w := work(t, s, newTable(), Options{MaxInFlight: 7}, keepAll)
+		w := work(t, s, newTable(), config{MaxInFlight: 7}, keepAll)
 		acked, most := 0, 0
 		for acked < 20*50 {
 			pass(time.Second)
@@ -400,7 +402,7 @@ func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
 			}
 			return fail(op, backend.KindThrottled)
 		}
-		w := work(t, s, newTable(), Options{Logger: logger(log)}, nil)
+		w := work(t, s, newTable(), config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		if n := s.count("Iterator s01"); n > 15 {
 			t.Errorf("%d calls of a throttled shard in a minute", n)
@@ -423,7 +425,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c, boom := newStream(openShard("a", "", "1", "2", "3"), openShard("b", "", "4")), newTable(), errors.New("boom")
 		other := make(chan struct{})
-		r := NewReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
+		r := newReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
 			if records[0].Shard == "b" {
 				close(other)
 				return nil
@@ -433,7 +435,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 			err := boom
 			go records[1].Ack() // too late to matter
 			return err
-		}), Options{})
+		}), config{})
 		begin := time.Now()
 		if err := r.Run(t.Context()); !errors.Is(err, boom) {
 			t.Errorf("error is %v", err)
@@ -442,8 +444,8 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("stopped after %v", took)
 		}
-		if owner, err := readLeader(t.Context(), c, s.arn); err != nil || owner.Worker != "" {
-			t.Errorf("the stream was not released: %+v, %v", owner, err)
+		if l, err := membership.DecodeLeader(c.items[membership.LeaderKey(s.arn)]); err != nil || l.Worker != "" {
+			t.Errorf("the leader's lock was not released: %+v, %v", l, err)
 		}
 	})
 }
@@ -454,7 +456,7 @@ func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
 		s := newStream(openShard("a", "", "1"), openShard("b", "", "2"))
 		var others atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
-		r := NewReader(s, newTable(), HandlerFunc(func(ctx context.Context, records []*Record) error {
+		r := newReader(s, newTable(), HandlerFunc(func(ctx context.Context, records []*Record) error {
 			if records[0].Shard == "a" {
 				<-ctx.Done()
 				return ctx.Err()
@@ -462,7 +464,7 @@ func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
 			others.Add(1)
 			records[0].Ack()
 			return nil
-		}), Options{})
+		}), config{})
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
 		pass(time.Hour) // longer than any lease: renewal does not depend on handlers
@@ -487,7 +489,7 @@ func TestIdleSince(t *testing.T) {
 		b := openShard("b", "a", "2")
 		b.hidden = true
 		s := newStream(a, b)
-		w := work(t, s, newTable(), Options{}, func(r *Record) bool { return r.Sequence == "2" })
+		w := work(t, s, newTable(), config{}, func(r *Record) bool { return r.Sequence == "2" })
 		idle := func(want bool) time.Time {
 			t.Helper()
 			since, ok := w.IdleSince()
@@ -523,11 +525,8 @@ func TestIdleSince(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, o := range []Options{
-		{LeaseDuration: time.Millisecond}, {PollInterval: -1}, {MaxIdle: -1}, {DiscoverInterval: -1},
-		{MaxInFlight: -1}, {FlushInterval: -1}, {FlushCount: -1}, {DrainTimeout: -1},
-	} {
-		if err := NewReader(newStream(), newTable(), nil, o).Run(t.Context()); err == nil {
+	for _, o := range []config{{LeaseDuration: time.Millisecond}, {LeaseDuration: -1}} {
+		if err := newReader(newStream(), newTable(), nil, o).Run(t.Context()); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
 	}
@@ -540,7 +539,7 @@ func TestReadStatus(t *testing.T) {
 		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Leader != (LeaderStatus{}) || len(got.Shards) != 3 {
 			t.Errorf("before the first start: %+v, %v", got, err)
 		}
-		w := work(t, s, c, Options{Worker: "one"}, nil)
+		w := work(t, s, c, config{Worker: "one"}, nil)
 		pass(time.Minute)
 		got, err := ReadStatus(t.Context(), s, c)
 		if err != nil {
@@ -574,7 +573,7 @@ func TestS23SmallPagesAreNotReadInARow(t *testing.T) {
 		s.read = func(backend.RecordPage) { // each read is followed by a write
 			a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(len(a.records) + 1)})
 		}
-		w := work(t, s, newTable(), Options{PollInterval: 200 * time.Millisecond}, nil)
+		w := work(t, s, newTable(), config{PollInterval: 200 * time.Millisecond}, nil)
 		pass(10 * time.Second)
 		if n := s.count("Records"); n < 40 || n > 65 {
 			t.Errorf("%d reads in 10 s, want about 50", n)

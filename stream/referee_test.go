@@ -9,29 +9,31 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/membership"
 )
 
 // referee holds every write of the control table, and every delivery, against
-// the rules that a fleet has to keep at every moment.
+// the rules that a worker group has to keep at every moment.
 type referee struct {
 	t      *testing.T
 	stream *fakeStream
 
-	mu     sync.Mutex
-	done   map[string]bool // by shard/sequence
-	leases map[string]lease
-	signs  map[string]sign
-	moved  map[string]time.Time // by run: when its sign last moved
-	dead   map[string]bool      // runs that left or were buried
-	owner  sign
-	moves  map[string]int  // changes of owner, by shard
-	amiss  map[string]bool // shards whose lease somebody else has changed
-	told   []string
+	mu      sync.Mutex
+	done    map[string]bool // by shard/sequence
+	leases  map[string]lease.Lease
+	workers map[string]membership.Worker
+	moved   map[string]time.Time // by session: when its heartbeat last moved
+	dead    map[string]bool      // sessions that left or were expired
+	leader  membership.Leader
+	moves   map[string]int  // changes of owner, by shard
+	amiss   map[string]bool // shards whose lease somebody else has changed
+	told    []string
 }
 
 func newReferee(t *testing.T, s *fakeStream, c *fakeTable) *referee {
 	r := &referee{
-		t: t, stream: s, done: map[string]bool{}, leases: map[string]lease{}, signs: map[string]sign{},
+		t: t, stream: s, done: map[string]bool{}, leases: map[string]lease.Lease{}, workers: map[string]membership.Worker{},
 		moved: map[string]time.Time{}, dead: map[string]bool{}, moves: map[string]int{}, amiss: map[string]bool{},
 	}
 	c.wroteBy, c.removedBy = r.wrote, r.removed
@@ -60,7 +62,7 @@ func (r *referee) delivered(name string, records []*Record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tell("%s gets %s from %s of %d", name, records[0].Shard, records[0].Sequence, len(records))
-	if parent != "" && !r.leases[parent].finished && !r.amiss[parent] {
+	if parent != "" && !r.leases[parent].Finished && !r.amiss[parent] {
 		r.fail("%s was delivered before its parent %s was finished", records[0].Shard, parent)
 	}
 }
@@ -78,11 +80,11 @@ func (r *referee) parentOf(id string) string {
 
 // meddle notes that the lease of a shard was changed by somebody outside the
 // fleet; epoch 0: it was removed.
-func (r *referee) meddle(l lease) {
+func (r *referee) meddle(l lease.Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tell("somebody makes of the lease %+v", l)
-	r.leases[l.shard], r.amiss[l.shard] = l, true
+	r.leases[l.Shard], r.amiss[l.Shard] = l, true
 }
 
 // wrote is told of every write, by whom and in order.
@@ -91,118 +93,118 @@ func (r *referee) wrote(who string, item backend.Item) {
 	case strings.HasPrefix(sk, shardPrefix):
 		r.wroteLease(who, item)
 	case strings.HasPrefix(sk, workerPrefix):
-		r.wroteSign(who, item)
-	case sk == ownerSK:
-		r.wroteOwner(who, item)
+		r.wroteHeartbeat(who, item)
+	case sk == leaderSK:
+		r.wroteLeader(who, item)
 	}
 }
 
-func (r *referee) wroteSign(who string, item backend.Item) {
-	s, err := decodeSign(item)
+func (r *referee) wroteHeartbeat(who string, item backend.Item) {
+	w, err := membership.DecodeWorker(item)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch before := r.signs[s.run]; {
+	switch before := r.workers[w.Session]; {
 	case err != nil:
 		r.fail("%v", err)
-	case s.dead:
-		r.tell("%s buries %s", who, s.worker)
-		if still := time.Since(r.moved[s.run]); still < s.lease {
-			r.fail("%s buries %s, who showed a sign of life %v ago", who, s.worker, still)
+	case w.Expired:
+		r.tell("%s expires %s", who, w.Worker)
+		if still := time.Since(r.moved[w.Session]); still < w.LeaseDuration {
+			r.fail("%s expires %s, which sent a heartbeat %v ago", who, w.Worker, still)
 		}
-		r.dead[s.run] = true
-	case who != s.worker:
-		r.fail("%s shows the sign of life of %s", who, s.worker)
-	case before.dead:
-		r.fail("%s lives on after it was buried", s.worker)
+		r.dead[w.Session] = true
+	case who != w.Worker:
+		r.fail("%s sends the heartbeat of %s", who, w.Worker)
+	case before.Expired:
+		r.fail("%s lives on after its session was expired", w.Worker)
 	default:
-		r.moved[s.run] = time.Now()
+		r.moved[w.Session] = time.Now()
 	}
-	r.signs[s.run] = s
+	r.workers[w.Session] = w
 }
 
-func (r *referee) wroteOwner(who string, item backend.Item) {
-	s, err := decodeSign(item)
+func (r *referee) wroteLeader(who string, item backend.Item) {
+	l, err := membership.DecodeLeader(item)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.tell("leader: %s run %.4s epoch %d counter %d", s.worker, s.run, s.epoch, s.counter)
-	if err != nil || s.epoch < r.owner.epoch || s.epoch == r.owner.epoch && s.run != r.owner.run {
-		r.fail("%s made of the leader %+v %+v: %v", who, r.owner, s, err)
+	r.tell("leader: %s session %.4s epoch %d counter %d", l.Worker, l.Session, l.Epoch, l.Counter)
+	if err != nil || l.Epoch < r.leader.Epoch || l.Epoch == r.leader.Epoch && l.Session != r.leader.Session {
+		r.fail("%s made of the leader %+v %+v: %v", who, r.leader, l, err)
 	}
-	if s.run != r.owner.run && r.owner.worker != "" && !r.dead[r.owner.run] {
-		r.fail("%s takes the lead of %s, who lives", who, r.owner.worker)
+	if l.Session != r.leader.Session && r.leader.Worker != "" && !r.dead[r.leader.Session] {
+		r.fail("%s takes the lead of %s, who lives", who, r.leader.Worker)
 	}
-	r.owner = s
+	r.leader = l
 }
 
 func (r *referee) removed(who string, key backend.Key) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if run, ok := strings.CutPrefix(key.SK, workerPrefix); ok {
-		s := r.signs[run]
-		if s.worker != who && !s.dead {
-			r.fail("%s removes the sign of life of %s", who, s.worker)
+	if session, ok := strings.CutPrefix(key.SK, workerPrefix); ok {
+		w := r.workers[session]
+		if w.Worker != who && !w.Expired {
+			r.fail("%s removes the heartbeat of %s", who, w.Worker)
 		}
-		r.dead[run] = true
+		r.dead[session] = true
 	}
 	if shard, ok := strings.CutPrefix(key.SK, shardPrefix); ok {
-		if !r.leases[shard].finished {
+		if !r.leases[shard].Finished {
 			r.fail("%s forgets the lease %+v", who, r.leases[shard])
 		}
 	}
 }
 
 func (r *referee) wroteLease(who string, item backend.Item) {
-	l, err := decodeLease(item)
+	l, err := lease.Decode(item)
 	if err != nil {
 		r.t.Error(err)
 		return
 	}
-	s := r.shard(l.shard)
+	s := r.shard(l.Shard)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.leases[l.shard]
-	r.leases[l.shard] = l
-	r.tell("%s makes lease %s: %s epoch %d checkpoint %q finished %v", who, l.shard, l.worker, l.epoch, l.done.sequence, l.finished)
+	before := r.leases[l.Shard]
+	r.leases[l.Shard] = l
+	r.tell("%s makes lease %s: %s epoch %d checkpoint %q finished %v", who, l.Shard, l.Worker, l.Epoch, l.Checkpoint.Sequence, l.Finished)
 	r.mayWrite(who, before, l)
-	if back := backend.CompareSequence(l.done.sequence, before.done.sequence) < 0; back && l.lost == before.lost || before.finished && !l.finished {
-		r.fail("lease %s went back from %+v to %+v", l.shard, before, l)
+	if back := backend.CompareSequence(l.Checkpoint.Sequence, before.Checkpoint.Sequence) < 0; back && l.Lost == before.Lost || before.Finished && !l.Finished {
+		r.fail("lease %s went back from %+v to %+v", l.Shard, before, l)
 	}
-	if l.run != before.run {
-		r.moves[l.shard]++
+	if l.Session != before.Session {
+		r.moves[l.Shard]++
 	}
 	for _, rec := range s.records {
-		passed := l.finished || backend.CompareSequence(rec.Sequence, l.done.sequence) <= 0
+		passed := l.Finished || backend.CompareSequence(rec.Sequence, l.Checkpoint.Sequence) <= 0
 		trimmed := s.gone || backend.CompareSequence(rec.Sequence, s.trimmed) <= 0
 		if passed && !trimmed && !r.done[s.id+"/"+rec.Sequence] {
-			r.fail("the lease %s passes %s, which is not done", l.shard, rec.Sequence)
+			r.fail("the lease %s passes %s, which is not done", l.Shard, rec.Sequence)
 		}
 	}
-	if l.finished && !s.closed && !s.gone {
-		r.fail("shard %s is open and counts as finished", l.shard)
+	if l.Finished && !s.closed && !s.gone {
+		r.fail("shard %s is open and counts as finished", l.Shard)
 	}
 }
 
 // mayWrite checks that a lease was written by the owner of the epoch, or taken
 // from nobody who lives.
-func (r *referee) mayWrite(who string, before, l lease) {
+func (r *referee) mayWrite(who string, before, l lease.Lease) {
 	switch {
-	case before.epoch == 0:
-		if l.epoch != 1 || l.worker != "" && l.worker != who {
+	case before.Epoch == 0:
+		if l.Epoch != 1 || l.Worker != "" && l.Worker != who {
 			r.fail("%s began with the lease %+v", who, l)
 		}
-	case l.epoch == before.epoch:
-		if before.worker != who || l.run != before.run || l.worker != before.worker {
+	case l.Epoch == before.Epoch:
+		if before.Worker != who || l.Session != before.Session || l.Worker != before.Worker {
 			r.fail("%s made of the lease %+v %+v", who, before, l)
 		}
-	case l.epoch != before.epoch+1:
+	case l.Epoch != before.Epoch+1:
 		r.fail("%s made of the lease %+v %+v", who, before, l)
-	case before.worker == who && l.worker != who: // a gift
-		if l.worker == "" || l.run == "" {
+	case before.Worker == who && l.Worker != who: // a gift
+		if l.Worker == "" || l.Session == "" {
 			r.fail("%s gave the lease %+v to nobody", who, before)
 		}
-	case l.worker != who:
+	case l.Worker != who:
 		r.fail("%s gave what is not its: %+v %+v", who, before, l)
-	case before.worker != "" && !r.dead[before.run] && !r.amiss[l.shard]:
+	case before.Worker != "" && !r.dead[before.Session] && !r.amiss[l.Shard]:
 		r.fail("%s took the lease %+v of a worker that lives", who, before)
 	}
 }
@@ -237,7 +239,7 @@ func (r *referee) finale() {
 			}
 		}
 		l := r.leases[s.id]
-		if n := len(s.records); l.finished != s.closed || n > 0 && l.done.sequence != s.records[n-1].Sequence {
+		if n := len(s.records); l.Finished != s.closed || n > 0 && l.Checkpoint.Sequence != s.records[n-1].Sequence {
 			r.fail("at the end the lease of %s is %+v", s.id, l)
 		}
 	}

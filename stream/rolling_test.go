@@ -60,7 +60,7 @@ func TestS15ColdStartOfOneWorker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(500, 10)
-		c.join(t, Options{})
+		c.join(t, config{})
 		leased := until(t, lease10, func() bool { return c.owners() == 500 })
 		read := until(t, lease10, func() bool { return c.unreadYet() == 0 })
 		t.Logf("all leased after %v, all read after %v", leased, leased+read)
@@ -73,7 +73,7 @@ func TestS15ColdStartOfFiveWorkers(t *testing.T) {
 		c := newCrowd(500, 10)
 		var fleet []*member
 		for i := range 5 {
-			fleet = append(fleet, c.join(t, Options{Worker: fmt.Sprint("w", i)}))
+			fleet = append(fleet, c.join(t, config{Worker: fmt.Sprint("w", i)}))
 		}
 		leased := until(t, lease10, func() bool { return c.owners() == 500 })
 		balanced := until(t, 2*poll, func() bool { return spread(fleet) <= 1 })
@@ -109,7 +109,7 @@ func (c *crowd) change(wait time.Duration, do func()) (moved, times int, gap tim
 func (c *crowd) sinceBeat(m *member) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.beats[m.current.Load().id])
+	return time.Since(c.beats[m.current.Load().self.Session])
 }
 
 // A worker that is left with a fifth of the shards takes as many as one that
@@ -131,7 +131,7 @@ func TestS14RollingRestart(t *testing.T) {
 				c := newCrowd(shards, 10)
 				var fleet []*member
 				for i := range workers {
-					fleet = append(fleet, c.join(t, Options{Worker: fmt.Sprint("w", i)}))
+					fleet = append(fleet, c.join(t, config{Worker: fmt.Sprint("w", i)}))
 				}
 				pass(time.Minute)
 				var longest, longestGiven time.Duration
@@ -144,7 +144,7 @@ func TestS14RollingRestart(t *testing.T) {
 					}
 					longest = max(longest, gap)
 					moved, times, gap = c.change(30*time.Second, func() {
-						fleet[i] = c.join(t, Options{Worker: fmt.Sprint("w", i)})
+						fleet[i] = c.join(t, config{Worker: fmt.Sprint("w", i)})
 					})
 					if moved != shards/workers || times != 1 {
 						t.Errorf("start: %d shards moved, up to %d times", moved, times)

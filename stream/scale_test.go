@@ -25,7 +25,7 @@ func TestS22ManyIdleShards(t *testing.T) {
 		debug.FreeOSMemory()
 		empty, goroutines := memory(), runtime.NumGoroutine()
 		c, most := newCrowd(shards, busy), footprint{}
-		m := c.join(t, Options{})
+		m := c.join(t, config{})
 		watch := func(d time.Duration) {
 			for range d / time.Second {
 				pass(time.Second)
@@ -62,9 +62,9 @@ func TestS22ManyIdleShards(t *testing.T) {
 		if s := m.Stats(); s.Leases != shards || s.Acquired != shards || s.Lost+s.Expired > 0 {
 			t.Errorf("not all shards, once: %+v", s)
 		}
-		t.Logf("%8d goroutines at most beside %d pollers", c.goroutines-goroutines-o.Pollers, o.Pollers)
+		t.Logf("%8d goroutines at most beside %d readers", c.goroutines-goroutines-defaultTuning().readers, defaultTuning().readers)
 		const keepers = 10 // sign of life, leadership, listing, fleet, checkpoints, and who waits for them
-		if n, bound := c.goroutines-goroutines, o.Pollers+2*writers+keepers; n > bound {
+		if n, bound := c.goroutines-goroutines, defaultTuning().readers+2*writers+keepers; n > bound {
 			t.Errorf("%d goroutines, want at most %d", n, bound)
 		}
 

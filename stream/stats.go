@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/postroom/postroom/stream/internal/shard"
 )
 
 // Stats counts what a Reader did since it was made. Calls of the stream are
@@ -52,24 +54,23 @@ type ShardProgress struct {
 
 // counters is what Stats is read from.
 type counters struct {
-	records, reads, empty, listings, saves          atomic.Int64
-	taken, given, received, forfeited, buried, lost atomic.Int64
+	shard.Counters
+	saves, acquired, transferred, received, lost, expired, dataLosses atomic.Int64
 }
 
 // Stats returns the counts so far. It may be called concurrently with Run.
 func (r *Reader) Stats() Stats {
 	c := &r.count
 	s := Stats{
-		Records: c.records.Load(), Reads: c.reads.Load(), Empty: c.empty.Load(), Listings: c.listings.Load(),
-		Saves: c.saves.Load(), Acquired: c.taken.Load(), Transferred: c.given.Load(), Received: c.received.Load(),
-		Lost: c.forfeited.Load(), Expired: c.buried.Load(), DataLosses: c.lost.Load(),
+		Records: c.Records.Load(), Reads: c.Reads.Load(), Empty: c.Empty.Load(), Listings: c.Listings.Load(),
+		Saves: c.saves.Load(), Acquired: c.acquired.Load(), Transferred: c.transferred.Load(), Received: c.received.Load(),
+		Lost: c.lost.Load(), Expired: c.expired.Load(), DataLosses: c.dataLosses.Load(),
 	}
 	if current := r.current.Load(); current != nil {
 		s.Leases = len(current.held())
-		s.InFlight = int(current.window.waiting.Load())
-		s.InFlightBytes = current.window.waitingBytes.Load()
-		s.Leads = current.leader() != nil
-		s.Workers = current.fleet.workersSeen()
+		s.InFlight, s.InFlightBytes = int(current.inFlight.Records()), current.inFlight.Bytes()
+		s.Leads = current.group.lock() != nil
+		s.Workers = current.group.workers()
 	}
 	return s
 }
@@ -82,19 +83,13 @@ func (r *Reader) Progress() []ShardProgress {
 		return nil
 	}
 	var all []ShardProgress
-	for _, s := range current.held() {
-		all = append(all, s.progress())
+	for _, one := range current.held() {
+		p := one.Progress()
+		all = append(all, ShardProgress{
+			Shard: one.ID, Begun: one.Begun, AtTip: p.AtTip, Read: p.Read, ReadAt: p.ReadAt,
+			InFlight: p.InFlight, InFlightSince: p.InFlightSince, CheckpointAt: p.CheckpointAt,
+		})
 	}
 	slices.SortFunc(all, func(a, b ShardProgress) int { return cmp.Compare(a.Shard, b.Shard) })
 	return all
-}
-
-func (s *shard) progress() ShardProgress {
-	waiting, since, done := s.tracker.progress()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return ShardProgress{
-		Shard: s.id, Begun: s.begun, AtTip: !s.tip.IsZero(), Read: s.readAt.at, ReadAt: s.seen,
-		InFlight: waiting, InFlightSince: since, CheckpointAt: done.at,
-	}
 }

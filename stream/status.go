@@ -3,10 +3,15 @@ package stream
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/lineage"
+	"github.com/postroom/postroom/stream/internal/membership"
 )
 
 // Status is what stands in the control table of a stream, beside its listing.
@@ -58,57 +63,58 @@ type ShardStatus struct {
 // ReadStatus reads the status of a stream. It needs no Reader and disturbs
 // none. Shards come in the order of their ids.
 func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (Status, error) {
-	listed, err := list(ctx, s)
+	listed, err := lineage.List(ctx, s, once())
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{StreamARN: listed.arn, Disabled: listed.disabled}
-	if status.Leader, err = readLeader(ctx, control, listed.arn); err != nil {
-		return Status{}, err
-	}
-	shards := make(map[string]ShardStatus)
-	for _, shard := range listed.shards {
-		shards[shard.ID] = ShardStatus{Shard: shard.ID, Parent: shard.Parent, Listed: true}
-	}
-	err = eachLease(ctx, control, listed.arn, bounded, func(l lease) {
-		if l.done.sequence == "" {
-			l.done.at = time.Time{} // not of a record
-		}
-		shards[l.shard] = ShardStatus{
-			Shard: l.shard, Parent: l.parent, Listed: shards[l.shard].Listed,
-			Worker: l.worker, Session: l.run, Epoch: l.epoch, Checkpoint: l.done.sequence, CheckpointTime: l.done.at,
-			Finished: l.finished, FinishedAt: l.finishedAt, Lost: l.lost,
-		}
-	})
+	m := membership.Member{Table: batch.Table{Table: control, Retry: once()}, ARN: listed.ARN}
+	status := Status{StreamARN: listed.ARN, Disabled: listed.Disabled}
+	leader, err := m.Leader(ctx)
 	if err != nil {
 		return Status{}, err
 	}
-	q := backend.Query{PK: partition(listed.arn), SKPrefix: workerPrefix, Consistent: true}
-	err = eachItem(ctx, control, q, bounded, func(item backend.Item) error {
-		one, err := decodeSign(item)
-		if err == nil && !one.dead {
+	status.Leader = LeaderStatus{
+		Worker: leader.Worker, Session: leader.Session, Epoch: leader.Epoch, Counter: leader.Counter,
+		LeaseDuration: leader.LeaseDuration, RenewedAt: leader.RenewedAt,
+	}
+	if status.Shards, err = readShards(ctx, m, listed); err != nil {
+		return Status{}, err
+	}
+	workers, err := m.Workers(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	for _, w := range workers {
+		if !w.Expired {
 			status.Workers = append(status.Workers, WorkerStatus{
-				Worker: one.worker, Session: one.run, Counter: one.counter, LeaseDuration: one.lease,
-				RenewedAt: one.renewedAt, Leads: one.leads,
+				Worker: w.Worker, Session: w.Session, Counter: w.Counter, LeaseDuration: w.LeaseDuration,
+				RenewedAt: w.RenewedAt, Leads: w.Leads,
 			})
 		}
-		return err
-	})
-	if err != nil {
-		return Status{}, err
 	}
-	for _, shard := range shards {
-		status.Shards = append(status.Shards, shard)
-	}
-	slices.SortFunc(status.Shards, func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) })
 	return status, nil
 }
 
-func readLeader(ctx context.Context, control backend.Table, arn string) (LeaderStatus, error) {
-	item, _, err := control.Get(ctx, ownerKey(arn))
-	if err != nil || item == nil {
-		return LeaderStatus{}, err
+func readShards(ctx context.Context, m membership.Member, listed lineage.Listing) ([]ShardStatus, error) {
+	shards := make(map[string]ShardStatus)
+	for _, shard := range listed.Shards {
+		shards[shard.ID] = ShardStatus{Shard: shard.ID, Parent: shard.Parent, Listed: true}
 	}
-	o, err := decodeSign(item)
-	return LeaderStatus{Worker: o.worker, Session: o.run, Epoch: o.epoch, Counter: o.counter, LeaseDuration: o.lease, RenewedAt: o.renewedAt}, err
+	leases := lease.Store{Table: m.Table, ARN: m.ARN}
+	all, err := leases.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range all {
+		if l.Checkpoint.Sequence == "" {
+			l.Checkpoint.At = time.Time{} // not of a record
+		}
+		shards[l.Shard] = ShardStatus{
+			Shard: l.Shard, Parent: l.Parent, Listed: shards[l.Shard].Listed,
+			Worker: l.Worker, Session: l.Session, Epoch: l.Epoch,
+			Checkpoint: l.Checkpoint.Sequence, CheckpointTime: l.Checkpoint.At,
+			Finished: l.Finished, FinishedAt: l.FinishedAt, Lost: l.Lost,
+		}
+	}
+	return slices.SortedFunc(maps.Values(shards), func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) }), nil
 }

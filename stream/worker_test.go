@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,11 +33,43 @@ type worker struct {
 	seen []*Record
 }
 
+// config is the options of a reader and what only tests change of it. Zero means
+// the default.
+type config struct {
+	Worker             string
+	LeaseDuration      time.Duration
+	PollInterval       time.Duration
+	MaxIdle            time.Duration
+	SyncInterval       time.Duration
+	CheckpointInterval time.Duration
+	CheckpointCount    int
+	DrainTimeout       time.Duration
+	MaxInFlight        int
+	OnDataLoss         func(context.Context, *DataLossError) error
+	Logger             *slog.Logger
+}
+
+func newReader(s backend.Stream, control backend.Table, h Handler, c config) *Reader {
+	r := NewReader(s, control, h, Options{
+		Worker: c.Worker, LeaseDuration: c.LeaseDuration, OnDataLoss: c.OnDataLoss, Logger: c.Logger,
+	})
+	t := &r.tuning
+	for _, d := range []struct{ to, from *time.Duration }{
+		{&t.PollInterval, &c.PollInterval}, {&t.MaxIdle, &c.MaxIdle}, {&t.DrainTimeout, &c.DrainTimeout},
+		{&t.syncInterval, &c.SyncInterval}, {&t.checkpointInterval, &c.CheckpointInterval},
+	} {
+		*d.to = cmp.Or(*d.from, *d.to)
+	}
+	t.CheckpointCount = cmp.Or(c.CheckpointCount, t.CheckpointCount)
+	t.maxInFlight = cmp.Or(c.MaxInFlight, t.maxInFlight)
+	return r
+}
+
 // work starts a reader that acknowledges at once, but for what keep says.
-func work(t *testing.T, s backend.Stream, c backend.Table, o Options, keep func(*Record) bool) *worker {
+func work(t *testing.T, s backend.Stream, c backend.Table, o config, keep func(*Record) bool) *worker {
 	t.Helper()
 	w := &worker{keep: keep}
-	w.start(t, NewReader(s, c, HandlerFunc(w.handle), o))
+	w.start(t, newReader(s, c, HandlerFunc(w.handle), o))
 	return w
 }
 

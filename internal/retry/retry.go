@@ -161,3 +161,8 @@ func Sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	}
 	return ctx.Err()
 }
+
+// Jitter spreads d by a fifth to both sides, so that loops do not march in step.
+func Jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/membership"
+	"github.com/postroom/postroom/stream/internal/shard"
 )
 
 // inHalf starts two workers, each with half of some shards, and records for them.
@@ -53,9 +56,9 @@ func TestTakeOverWaitsForTheLongerLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
-		patient := c.hire("patient", Options{LeaseDuration: time.Minute}, nil)
+		patient := c.hire("patient", config{LeaseDuration: time.Minute}, nil)
 		pass(time.Second)
-		hasty := c.hire("hasty", Options{LeaseDuration: time.Second}, nil)
+		hasty := c.hire("hasty", config{LeaseDuration: time.Second}, nil)
 		pass(20 * time.Second)
 		c.wantShare(hasty, 1, 1)
 		patient.gate.shut()
@@ -71,8 +74,8 @@ func TestWorkersOfOneName(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(manyShards(4)...), newTable()
-		one := work(t, s, c, Options{Worker: "same"}, nil)
-		two := work(t, s, c, Options{Worker: "same"}, nil)
+		one := work(t, s, c, config{Worker: "same"}, nil)
+		two := work(t, s, c, config{Worker: "same"}, nil)
 		pass(time.Minute)
 		if a, b := one.Stats(), two.Stats(); a.Leases != 2 || b.Leases != 2 || a.Leads == b.Leads {
 			t.Errorf("%+v and %+v", a, b)
@@ -158,10 +161,10 @@ func TestS5FrozenWhileGiving(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
-				one := c.hire("one", Options{}, nil)
+				one := c.hire("one", config{}, nil)
 				pass(5 * time.Second)
 				one.gate.shutAt(call) // nothing else is to be written
-				two := c.hire("two", Options{}, nil)
+				two := c.hire("two", config{}, nil)
 				c.until("the freeze", one.gate.isShut)
 				pass(30 * time.Second)
 				c.wantShare(two, 4, 4)
@@ -207,12 +210,12 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1"), openShard("b", "", "2")), newTable()
-		w := work(t, s, c, Options{LeaseDuration: time.Hour, DiscoverInterval: time.Hour}, keepAll)
+		w := work(t, s, c, config{LeaseDuration: time.Hour, SyncInterval: time.Hour}, keepAll)
 		pass(time.Second)
 		other := c.lease(s.arn, "a")
-		other.worker, other.run, other.epoch = "other", "x", other.epoch+1
-		key := leaseKey(s.arn, "a")
-		c.set(func() { c.items[key] = other.encode(key) })
+		other.Worker, other.Session, other.Epoch = "other", "x", other.Epoch+1
+		key := lease.Key(s.arn, "a")
+		c.set(func() { c.items[key] = other.Encode(s.arn) })
 		w.ack("a/1")
 		w.ack("b/2")
 		pass(time.Minute)
@@ -222,7 +225,7 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 		if l := c.lease(s.arn, "a"); l != other {
 			t.Errorf("the other's lease is %+v", l)
 		}
-		if l := c.lease(s.arn, "b"); l.done.sequence != "2" {
+		if l := c.lease(s.arn, "b"); l.Checkpoint.Sequence != "2" {
 			t.Errorf("the other shard's lease is %+v", l)
 		}
 		wantStop(t, w)
@@ -235,10 +238,10 @@ func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
-		one := c.hire("one", Options{DrainTimeout: time.Second, FlushInterval: time.Second}, keepAll)
+		one := c.hire("one", config{DrainTimeout: time.Second, CheckpointInterval: time.Second}, keepAll)
 		pass(5 * time.Second)
 		one.gate.shutAt("answer to Put SHARD#")
-		two := c.hire("two", Options{}, keepAll)
+		two := c.hire("two", config{}, keepAll)
 		c.until("the gift", func() bool { return one.gate.isShut() && len(c.heldBy("two")) == 1 })
 		for _, id := range one.got() {
 			one.ack(id)
@@ -246,8 +249,8 @@ func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
 		pass(1500 * time.Millisecond) // a flush of both shards begins
 		one.gate.thaw()
 		pass(5 * time.Second)
-		if l := c.control.lease(c.stream.arn, c.heldBy("two")[0]); l.done.sequence != "" {
-			t.Errorf("the lease of who was given the shard says %s", l.done.sequence)
+		if l := c.control.lease(c.stream.arn, c.heldBy("two")[0]); l.Checkpoint.Sequence != "" {
+			t.Errorf("the lease of who was given the shard says %s", l.Checkpoint.Sequence)
 		}
 		for _, id := range two.got() {
 			two.ack(id)
@@ -265,7 +268,7 @@ func TestTwoBuryTheSameWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(6)...)
 		hands := c.hireAll("one", "two", "three")
-		victim, run := hands[2], hands[2].current.Load().id
+		victim, run := hands[2], hands[2].current.Load().self.Session
 		victim.gate.shut()
 		for _, h := range hands[:2] {
 			h.gate.shutAt("Put WORKER#" + run)
@@ -310,9 +313,9 @@ func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
 		two.gate.shut()
 		pass(9 * time.Second) // for a lease of ten, and seen within lookPause
 		r := one.current.Load()
-		r.fleet.again.Store(true)
+		r.group.look.Store(true)
 		one.gate.shutAt("Query " + shardPrefix)
-		signal(r.nudge)
+		signal(r.lookNow)
 		c.until("the look", one.gate.isShut)
 		pass(2500 * time.Millisecond)
 		one.gate.thaw()
@@ -325,7 +328,7 @@ func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
 func (c *crew) buriesInVain(one, frozen *hand) {
 	c.t.Helper()
 	c.movedSince()
-	one.gate.shutAt("Put WORKER#" + frozen.current.Load().id)
+	one.gate.shutAt("Put WORKER#" + frozen.current.Load().self.Session)
 	c.until("the burial", one.gate.isShut)
 	frozen.gate.thaw()
 	pass(time.Second) // its sign of life
@@ -348,7 +351,7 @@ func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c, log := newCrew(t, manyShards(6)...), &logs{}
-				one := c.hire("one", Options{Logger: logger(log)}, nil)
+				one := c.hire("one", config{Logger: logger(log)}, nil)
 				pass(2 * time.Second)
 				c.hireAll("two", "three")
 				c.write()
@@ -392,7 +395,7 @@ func TestS5NoCheckpointWithoutALease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1", "2").close()), newTable()
-		w := work(t, s, c, Options{}, keepAll)
+		w := work(t, s, c, config{}, keepAll)
 		pass(time.Minute)
 		c.set(func() {
 			c.fault = func(op, sk string) error {
@@ -407,12 +410,12 @@ func TestS5NoCheckpointWithoutALease(t *testing.T) {
 		pass(time.Minute)
 		w.ack("a/2")
 		pass(time.Minute)
-		if l := c.lease(s.arn, "a"); l.done.sequence != "" || l.finished {
+		if l := c.lease(s.arn, "a"); l.Checkpoint.Sequence != "" || l.Finished {
 			t.Errorf("without a lease it wrote %+v", l)
 		}
 		c.set(func() { c.fault = nil })
 		pass(12 * time.Second)
-		if l := c.lease(s.arn, "a"); l.done.sequence != "2" || !l.finished {
+		if l := c.lease(s.arn, "a"); l.Checkpoint.Sequence != "2" || !l.Finished {
 			t.Errorf("with its lease again it wrote %+v", l)
 		}
 		wantStop(t, w)
@@ -428,34 +431,30 @@ func (c slowTable) Put(ctx context.Context, item backend.Item, condition backend
 	return units, err
 }
 
-func TestLeaseRunsFromBeforeTheSignOfLifeWasSent(t *testing.T) {
+func TestSessionIsValidFromBeforeTheHeartbeatWasSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		opt, err := Options{}.withDefaults()
+		r := newReader(newStream(), slowTable{newTable()}, nil, config{})
+		opt, err := r.opt.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
-		troubles := trouble.NewLog(opt.Logger, minPause, maxPause)
-		r := newRun(NewReader(newStream(), slowTable{newTable()}, nil, opt), opt, newWindow(opt), troubles)
-		own := newClaim(r, workerKey("arn", "run"), "sign of life", troubles.Work("renewing"))
+		s := newSession(r, opt, shard.NewInFlight(1, 1), incident.NewLog(opt.Logger))
 		for _, act := range []func() error{
-			func() error {
-				_, err := own.take(t.Context(), sign{}, sign{worker: "one", run: r.id, lease: opt.LeaseDuration})
-				return err
-			},
-			func() error { return own.renew(t.Context(), nil) },
+			func() error { return s.join(t.Context()) },
+			func() error { return s.heartbeat.Beat(t.Context()) },
 		} {
 			sent := time.Now()
 			if err := act(); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Until(sent.Add(10*time.Second - 1)))
-			if !own.valid() {
-				t.Error("the lease ran out too early")
+			if !s.heartbeat.Valid() {
+				t.Error("the session is in doubt too early")
 			}
 			time.Sleep(time.Nanosecond)
-			if own.valid() {
-				t.Error("the lease runs longer than from when its sign was sent")
+			if s.heartbeat.Valid() {
+				t.Error("the session is valid for longer than since its heartbeat was sent")
 			}
 		}
 	})
@@ -466,7 +465,7 @@ func TestLeaseRunsFromBeforeTheSignOfLifeWasSent(t *testing.T) {
 func TestLostAnswersDoNoHarm(t *testing.T) {
 	t.Parallel()
 	for _, inARow := range []int{1, 2} {
-		for _, what := range []string{"", workerPrefix, shardPrefix, ownerSK} {
+		for _, what := range []string{"", workerPrefix, shardPrefix, leaderSK} {
 			t.Run(fmt.Sprintf("%d of %q", inARow, what), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
@@ -538,7 +537,7 @@ func TestWrongAtStartFailsAtOnce(t *testing.T) {
 					}
 					s.fault, c.fault = fault, fault
 					begin := time.Now()
-					w := work(t, s, c, Options{}, nil)
+					w := work(t, s, c, config{}, nil)
 					if err := w.ended(t); backend.KindOf(err) != kind {
 						t.Errorf("error is %v", err)
 					}
@@ -563,7 +562,7 @@ func TestWrongLaterIsTriedForAWhile(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := openShard("a", "", "1")
 				s, c := newStream(a), newTable()
-				w := work(t, s, c, Options{}, nil)
+				w := work(t, s, c, config{}, nil)
 				pass(time.Minute)
 				fault := func(op, of string) error {
 					if strings.HasPrefix(op+" "+of, where) {
@@ -578,7 +577,7 @@ func TestWrongLaterIsTriedForAWhile(t *testing.T) {
 				})
 				c.set(func() { c.fault = fault })
 				if where == "Get" { // it is asked for when there is no leader
-					c.set(func() { delete(c.items, ownerKey(s.arn)) })
+					c.set(func() { delete(c.items, membership.LeaderKey(s.arn)) })
 				}
 				begin := time.Now()
 				if err := w.ended(t); backend.KindOf(err) != backend.KindDenied {

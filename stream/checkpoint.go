@@ -1,0 +1,136 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+// allCheckpoints is the caller of writes of checkpoints that are due.
+const allCheckpoints = "checkpoints"
+
+// saveCheckpoints writes checkpoints by time and by count until ctx is done.
+func (s *session) saveCheckpoints(ctx context.Context) error {
+	defer s.checkpoint.Succeeded(allCheckpoints)
+	for {
+		if retry.Sleep(ctx, s.tuning.checkpointInterval, s.checkpointDue) != nil {
+			return nil
+		}
+		if !s.heartbeat.Valid() {
+			continue
+		}
+		err := s.saveAll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			s.checkpoint.Succeeded(allCheckpoints)
+			continue
+		}
+		pause, giveUp := s.checkpoint.Failed(ctx, allCheckpoints, err)
+		if giveUp {
+			return err
+		}
+		if retry.Sleep(ctx, pause, nil) != nil {
+			return nil
+		}
+	}
+}
+
+// saveAll writes the checkpoints that have moved, a few at a time.
+func (s *session) saveAll(ctx context.Context) error {
+	var group errgroup.Group
+	group.SetLimit(writers)
+	for _, one := range s.held() {
+		if !one.Unsaved() {
+			continue
+		}
+		group.Go(func() error {
+			err := one.Save(ctx)
+			if errors.Is(err, lease.ErrLost) {
+				s.lose(one)
+				return nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// drain waits for acknowledgements.
+func (s *session) drain(ctx context.Context) {
+	if !s.heartbeat.Valid() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.tuning.DrainTimeout)
+	defer cancel()
+	if s.inFlight.WaitUntilEmpty(ctx) != nil {
+		s.opt.Logger.Warn("stopping without some acknowledgements: these records will be read again",
+			"records", s.inFlight.Records())
+	}
+}
+
+// leave writes what is done and leaves the worker group. Without the heartbeat all
+// leases are free at once.
+func (s *session) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	if !s.heartbeat.Valid() && s.heartbeat.Beat(ctx) != nil {
+		s.opt.Logger.Warn("stopping without a valid session: some records may be read again", "worker", s.self.Worker)
+		return
+	}
+	if err := s.saveAll(ctx); err != nil {
+		s.opt.Logger.Warn("the last checkpoints could not be written: some records will be read again", "error", err)
+	}
+	if lock := s.group.lock(); lock != nil {
+		_ = lock.Release(ctx) // otherwise the next leader sees that this session is gone
+	}
+	if err := s.heartbeat.Leave(ctx); err != nil {
+		s.opt.Logger.Warn("the worker group could not be left: the others have to wait until the lease expires", "error", err)
+		return
+	}
+	s.opt.Logger.Info("left the worker group", "worker", s.self.Worker)
+}
+
+// Active notes that the stream is not idle just now.
+func (s *session) Active() { s.active.Store(int64(time.Since(s.start))) }
+
+// CheckpointDue asks for checkpoints to be written at once.
+func (s *session) CheckpointDue() { signal(s.checkpointDue) }
+
+// idleSince returns since when there is nothing to read and nothing in flight, as
+// far as this worker knows.
+func (s *session) idleSince() (since time.Time, ok bool) {
+	since, ok = s.group.settledSince()
+	if !ok || s.inFlight.Records() > 0 {
+		return time.Time{}, false
+	}
+	for _, one := range s.held() {
+		at := one.AtTip()
+		if at.IsZero() {
+			return time.Time{}, false
+		}
+		since = latest(since, at)
+	}
+	return latest(since, s.start.Add(time.Duration(s.active.Load()))), true
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// signal wakes who waits on a channel of one place. It does not block.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,186 @@
+package stream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/membership"
+)
+
+// groupView is what a session knows of its worker group. It belongs to the
+// goroutine that follows the group, except what is behind the lock.
+type groupView struct {
+	members  *membership.Group
+	free     map[string]time.Time // leases that nobody has, since when
+	seen     string               // the group at the last look at the leases
+	nextLook time.Time            // when the next one is due
+	left     bool                 // the last look left free leases to others
+	look     atomic.Bool          // leases were written here: look at once
+
+	mu      sync.Mutex
+	leader  *membership.LeaderLock // while this session leads
+	size    int
+	parents map[string]bool // shards that are some lease's parent
+	settled time.Time       // since when no lease is to be acquired; zero: some are
+	listed  bool            // every listed shard has a lease, as far as this session is to see to it
+}
+
+func newGroupView() groupView { return groupView{free: map[string]time.Time{}, listed: true} }
+
+// settledSince returns since when every readable shard has a live owner.
+func (g *groupView) settledSince() (time.Time, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.settled, !g.settled.IsZero() && g.listed
+}
+
+func (g *groupView) setSettled(settled bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !settled {
+		g.settled = time.Time{}
+	} else if g.settled.IsZero() {
+		g.settled = time.Now()
+	}
+}
+
+// lock is this session's leader's lock; nil: it does not lead.
+func (g *groupView) lock() *membership.LeaderLock {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.leader
+}
+
+func (g *groupView) setLeader(lock *membership.LeaderLock, listed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.leader, g.listed = lock, listed
+}
+
+func (g *groupView) setListed(listed bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listed = listed
+}
+
+func (g *groupView) setSize(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.size = n
+}
+
+func (g *groupView) workers() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.size
+}
+
+func (g *groupView) setParents(parents map[string]bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.parents = parents
+}
+
+func (g *groupView) hasChildren(shard string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parents[shard]
+}
+
+// follow keeps up with the worker group until ctx is done: who is alive, who
+// leads, and which shards are whose. A round costs one small query. The leases are
+// read only when something has changed, and now and then.
+func (s *session) follow(ctx context.Context) error {
+	s.group.members = membership.NewGroup(s.heartbeat, s.opt.Logger)
+	loop := s.loop(following)
+	defer loop.Succeeded("group")
+	var leading sync.WaitGroup
+	defer leading.Wait()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	for {
+		err := s.round(ctx, &leading)
+		pause := s.untilNextRound()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			loop.Succeeded("group")
+		default:
+			s.group.look.Store(true)
+			more, giveUp := loop.Failed(ctx, "group", err)
+			if giveUp || !s.env.EverRead.Load() && backend.KindOf(err) == backend.KindDenied {
+				return err
+			}
+			pause = max(pause, more)
+		}
+		if retry.Sleep(ctx, pause, s.lookNow) != nil {
+			return nil
+		}
+	}
+}
+
+// untilNextRound is about a tenth of the lease duration. It is less while others
+// are to acquire free leases, who may have seen it otherwise, and where a session
+// is to be expired before: shards wait no longer than they must.
+func (s *session) untilNextRound() time.Duration {
+	pause := retry.Jitter(s.opt.LeaseDuration / 10)
+	if s.group.left {
+		pause /= 3
+	}
+	if left := time.Until(s.group.members.NextExpiry()); left > 0 {
+		pause = min(pause, left)
+	}
+	return pause
+}
+
+func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
+	g := &s.group
+	g.left = false
+	live, err := s.live(ctx)
+	if err != nil || !s.heartbeat.Valid() {
+		return err
+	}
+	now := describe(live)
+	due := g.look.Swap(false) || now != g.seen || !time.Now().Before(g.nextLook)
+	if err := s.elect(ctx, live, leading); err != nil || !due {
+		return err
+	}
+	began := time.Now()
+	leases, err := s.leases.Load(ctx)
+	if err != nil {
+		return err
+	}
+	// Only now who is alive: the owner of a lease may have joined since.
+	if live, err = s.live(ctx); err != nil || !s.heartbeat.Valid() {
+		return err
+	}
+	if err := s.assign(ctx, leases, live, began); err != nil {
+		return err
+	}
+	g.seen = now
+	return nil
+}
+
+func (s *session) live(ctx context.Context) ([]membership.Worker, error) {
+	live, err := s.group.members.Live(ctx)
+	if err == nil {
+		s.group.setSize(len(live))
+	}
+	return live, err
+}
+
+// describe is different when a worker came, went or asked for a look.
+func describe(live []membership.Worker) string {
+	var b strings.Builder
+	for _, w := range live {
+		fmt.Fprintf(&b, "%s %d\n", w.Session, w.Notify)
+	}
+	return b.String()
+}

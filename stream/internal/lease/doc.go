@@ -1,0 +1,41 @@
+// Package lease keeps the leases of a stream's shards: who reads a shard, and up
+// to where everything in it is done. It is the only code that reads or writes the
+// items
+//
+//	PK            SK          attributes
+//	stream#<ARN>  SHARD#<id>  format worker session epoch shard parent checkpoint
+//	                          checkpoint_time finished finished_at lost at_first_start
+//
+// # Owners
+//
+// A lease names its owner: one session of one worker. A lease without an owner is
+// free, and so is a lease whose owner has no live session (package membership).
+// The epoch starts at 1 and grows by one with every change of owner.
+//
+//	              Create                Acquire
+//	(no lease) ───────────► free ─────────────────► owned ──┐ Save
+//	     │                   ▲                      │ ▲  ▲──┘
+//	     │                   └── the session is gone┘ │ Transfer, to another owner
+//	     │         AcquireChild                       └──┐
+//	     └───────────────────────────────────────────────┘
+//	owned ── Save, with Finished ──► finished ── Delete, long after ──► (no lease)
+//
+// # Writes
+//
+// Every write is conditional on the worker, session, epoch, checkpoint and end of
+// the lease as it was read or written last. A worker that freezes between a look
+// at its clock and the write can therefore not write a checkpoint once the shard
+// is another's.
+//
+// The answer to a write may be lost. The repeated write then finds its own
+// predecessor: the same session and epoch, and no more than what is to be written
+// now. It adopts that as the lease written last and writes again. Whatever else it
+// finds means that the lease is lost ([ErrLost]).
+//
+// A checkpoint only grows, unless the lease notes a loss of data in the same
+// write. A lease that is finished stays so.
+//
+// Two leases of one shard cannot be told apart if an operator deletes the item
+// while its owner lives, and the same session acquires it anew: then what is found
+// says more than what is to be written, and the older [Handle] is lost.
+package lease

@@ -1,0 +1,127 @@
+package lease
+
+import (
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+)
+
+// format is the newest format of a lease's item that this program knows.
+const format = 1
+
+const (
+	shardPrefix = "SHARD#"
+
+	attrWorker         = "worker"
+	attrSession        = "session"
+	attrEpoch          = "epoch"
+	attrShard          = "shard"
+	attrParent         = "parent"
+	attrCheckpoint     = "checkpoint"
+	attrCheckpointTime = "checkpoint_time"
+	attrFinished       = "finished"
+	attrFinishedAt     = "finished_at"
+	attrLost           = "lost"
+	attrAtFirstStart   = "at_first_start"
+)
+
+// Partition is the partition key of all items that belong to one stream. The ARN
+// changes when a stream is switched off and on, so that a position of the old
+// stream is never applied to the new one.
+func Partition(arn string) string { return "stream#" + arn }
+
+// Key is where the lease of a shard is.
+func Key(arn, shard string) backend.Key {
+	return backend.Key{PK: Partition(arn), SK: shardPrefix + shard}
+}
+
+// Position is a place between two records of a shard.
+type Position struct {
+	Sequence string    // of the record before it; empty: the trim horizon
+	At       time.Time // when that record was made, approximately
+}
+
+// Owner is one session of a worker. Names may be used twice, sessions are not.
+type Owner struct {
+	Worker, Session string // both empty: nobody
+}
+
+// Lease is the item of one shard.
+type Lease struct {
+	Shard, Parent string
+	Owner
+	Epoch      int64 // grows with every change of owner; 0: there is no item
+	Checkpoint Position
+	Finished   bool
+	FinishedAt time.Time // by the clock of the worker that finished it
+	Lost       string    // a loss of data in this shard, as text; empty: none
+	// AtFirstStart says that the shard was listed when the stream was read for
+	// the first time: what had expired by then was promised to nobody.
+	AtFirstStart bool
+}
+
+// OwnedBy reports whether a session owns the lease.
+func (l Lease) OwnedBy(session string) bool { return l.Session == session && l.Worker != "" }
+
+// Unowned reports whether a shard that is still to be read has no owner at all.
+func (l Lease) Unowned() bool { return l.Session == "" && !l.Finished }
+
+// Readable reports whether the shard may be read now, given all leases. A parent
+// without a lease is gone, since leases are created parents first.
+func (l Lease) Readable(all map[string]Lease) bool {
+	if l.Finished {
+		return false
+	}
+	parent, known := all[l.Parent]
+	return l.Parent == "" || !known || parent.Finished
+}
+
+// Encode returns the lease as an item.
+func (l Lease) Encode(arn string) backend.Item {
+	it := item.New(Key(arn, l.Shard), format)
+	it[attrShard], it[attrParent] = item.String(l.Shard), item.String(l.Parent)
+	it[attrWorker], it[attrSession], it[attrEpoch] = item.String(l.Worker), item.String(l.Session), item.Int(l.Epoch)
+	it[attrCheckpoint], it[attrCheckpointTime] = item.String(l.Checkpoint.Sequence), item.Time(l.Checkpoint.At)
+	it[attrFinished], it[attrFinishedAt] = item.Bool(l.Finished), item.Time(l.FinishedAt)
+	it[attrLost], it[attrAtFirstStart] = item.String(l.Lost), item.Bool(l.AtFirstStart)
+	return it
+}
+
+// Decode reads a lease from its item.
+func Decode(it backend.Item) (Lease, error) {
+	d := item.Decode(it, format)
+	l := Lease{
+		Shard: d.String(attrShard), Parent: d.String(attrParent),
+		Owner: Owner{d.String(attrWorker), d.String(attrSession)}, Epoch: d.Int(attrEpoch),
+		Checkpoint: Position{d.String(attrCheckpoint), d.Time(attrCheckpointTime)},
+		Finished:   d.Bool(attrFinished), FinishedAt: d.Time(attrFinishedAt),
+		Lost: d.String(attrLost), AtFirstStart: d.Bool(attrAtFirstStart),
+	}
+	return l, d.Err()
+}
+
+// unchanged is the condition that the item is still this one.
+func (l Lease) unchanged() backend.Condition {
+	if l.Epoch == 0 {
+		return backend.Condition{Absent: true}
+	}
+	return backend.Condition{Equals: backend.Item{
+		attrWorker: item.String(l.Worker), attrSession: item.String(l.Session), attrEpoch: item.Int(l.Epoch),
+		attrCheckpoint: item.String(l.Checkpoint.Sequence), attrFinished: item.Bool(l.Finished),
+	}}
+}
+
+// same reports whether the condition of one lease holds of the other.
+func (l Lease) same(m Lease) bool {
+	return l.Owner == m.Owner && l.Epoch == m.Epoch &&
+		l.Checkpoint.Sequence == m.Checkpoint.Sequence && l.Finished == m.Finished
+}
+
+// beyond reports whether a lease says more than next is to say. Then it is not an
+// earlier write of the handle that writes next: somebody deleted the item, and the
+// same session has read the shard anew since.
+func (l Lease) beyond(next Lease) bool {
+	return l.Finished && !next.Finished ||
+		l.Lost == next.Lost && backend.CompareSequence(l.Checkpoint.Sequence, next.Checkpoint.Sequence) > 0
+}

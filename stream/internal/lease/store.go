@@ -1,0 +1,101 @@
+package lease
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/stream/internal/conditional"
+)
+
+// Store reads and writes the leases of one stream on behalf of one session.
+type Store struct {
+	Table  batch.Table
+	ARN    string
+	Owner  Owner            // this session; not needed to read
+	Now    func() time.Time // the wall clock, for FinishedAt
+	Writes *atomic.Int64    // counts the writes that were answered
+}
+
+// Load reads all leases, by shard.
+func (s *Store) Load(ctx context.Context) (map[string]Lease, error) {
+	all := make(map[string]Lease)
+	for it, err := range s.Table.Query(ctx, backend.Query{PK: Partition(s.ARN), SKPrefix: shardPrefix, Consistent: true}) {
+		if err != nil {
+			return nil, err
+		}
+		one, err := Decode(it)
+		if err != nil {
+			return nil, err
+		}
+		all[one.Shard] = one
+	}
+	return all, nil
+}
+
+// Create writes the lease of a shard that has none, and returns the lease that
+// the shard has then: another worker may have been faster.
+func (s *Store) Create(ctx context.Context, l Lease) (Lease, error) {
+	l.Epoch = 1
+	return s.put(ctx, Lease{Shard: l.Shard}, l)
+}
+
+// Acquire makes a lease this session's, if it is still as it was read. It returns
+// nil if it is not, and another session has it or the shard is finished.
+func (s *Store) Acquire(ctx context.Context, cur Lease) (*Handle, error) {
+	next := cur
+	next.Owner, next.Epoch = s.Owner, cur.Epoch+1
+	found, err := s.put(ctx, cur, next)
+	if err != nil || !found.OwnedBy(s.Owner.Session) || found.Finished {
+		return nil, err
+	}
+	return s.Handle(found), nil
+}
+
+// AcquireChild acquires the lease of a shard whose parent this session has read:
+// it creates it, or acquires the free one that the leader has created meanwhile.
+// It returns nil if another session has it.
+func (s *Store) AcquireChild(ctx context.Context, child Lease) (*Handle, error) {
+	for cur := child; ; {
+		next := cur
+		next.Owner, next.Epoch = s.Owner, cur.Epoch+1
+		found, err := s.put(ctx, cur, next)
+		switch {
+		case err != nil:
+			return nil, err
+		case found.OwnedBy(s.Owner.Session) && !found.Finished:
+			return s.Handle(found), nil
+		case found.Worker != "" || found.Finished || found.Epoch == cur.Epoch:
+			return nil, nil
+		}
+		cur = found // it is free
+	}
+}
+
+// Delete removes leases.
+func (s *Store) Delete(ctx context.Context, shards []string) error {
+	keys := make([]backend.Key, len(shards))
+	for i, shard := range shards {
+		keys[i] = Key(s.ARN, shard)
+	}
+	return s.Table.Delete(ctx, keys)
+}
+
+// put replaces cur by next if it is still there, and returns the lease that is
+// there then: next, or what was found instead, with epoch 0 if that is nothing.
+func (s *Store) put(ctx context.Context, cur, next Lease) (Lease, error) {
+	found, err := conditional.Put(ctx, s.Table, next.Encode(s.ARN), cur.unchanged(), Decode)
+	if err != nil {
+		return cur, err
+	}
+	s.Writes.Add(1)
+	switch {
+	case found == nil:
+		return next, nil
+	case found.Epoch == 0:
+		found.Shard, found.Parent = next.Shard, next.Parent
+	}
+	return *found, nil
+}

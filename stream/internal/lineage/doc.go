@@ -1,0 +1,48 @@
+// Package lineage knows which shards a stream has and had. It lists them, creates
+// a lease for each, finds the children of a shard that has ended, and removes
+// leases that have served. It is the only code that reads or writes the item
+//
+//	PK       SK     attributes
+//	streams  <ARN>  format first_read_at listed_at maybe_first
+//
+// # Shards
+//
+// Shards form a forest. A shard is read once its parent is finished. A parent that
+// has no lease is gone and blocks nobody; for that to be true leases are created
+// parents first, and a shard whose parent is neither known nor listed gets its
+// lease only after a complete listing. A listing that failed half way is used for
+// what it found, and decides nothing about what it did not find.
+//
+// The leader syncs the leases with the listing every thirty seconds, and sooner
+// while a finished shard has no children yet ([Sync]). The worker that has read a
+// shard looks for its children itself, ten times with growing pauses ([Children]).
+//
+//	listed      lease       what Sync does
+//	yes         none        creates a free lease: parents first
+//	yes         finished    keeps it, so that the shard is not read again
+//	no          finished    deletes it after 48 hours, once its children have begun
+//	no          unfinished  nothing: whoever reads the shard finds out
+//
+// # What is lost between generations
+//
+// A listed shard that is new although its parent has no lease came of a shard that
+// came and went while nobody listed: that is a [LossError], bounded by the time of the
+// last complete listing. Only at the first start is it none.
+//
+// # Streams
+//
+// The item of a stream says when it was first read, and when it was last listed
+// completely. A stream without an item is read for the first time. If the control
+// table knows another stream of the same table, the new one has replaced it, and
+// what was left in the old one is a [LossError]. If not, the table may still be older
+// than its stream: that is a LossError with FirstStart, of what was promised to nobody.
+//
+// Two workers may begin with two streams of a table at once, one of them frozen
+// before the stream was replaced. So each writes its item first and looks for
+// others then; maybe_first says that it has still to look, whoever comes next. One
+// of them sees both, and reports what lies between them.
+//
+// Each loss goes to a [Recorder] before anything goes on past it. If nobody records
+// losses, the loss ends the session, and is reported again at each start until a
+// person has deleted the item that it follows from.
+package lineage

@@ -1,0 +1,177 @@
+package lineage
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+// format is the newest format of a stream's item that this program knows.
+const format = 1
+
+const (
+	streamsPK = "streams" // of one item for each stream that was ever read
+
+	attrFirstReadAt = "first_read_at"
+	attrListedAt    = "listed_at"
+	attrMaybeFirst  = "maybe_first"
+)
+
+// HistoryKey is where the item of a stream is.
+func HistoryKey(arn string) backend.Key { return backend.Key{PK: streamsPK, SK: arn} }
+
+// History is the item of a stream: what is known of it as a whole.
+type History struct {
+	FirstReadAt time.Time
+	ListedAt    time.Time // of a complete listing; zero: none yet
+	// MaybeFirst says that the stream was taken for the first one of its table to
+	// be read, and that nobody has looked since whether another was begun at once.
+	MaybeFirst bool
+}
+
+// Encode returns the history of a stream as an item.
+func (h History) Encode(arn string) backend.Item {
+	it := item.New(HistoryKey(arn), format)
+	it[attrFirstReadAt], it[attrListedAt] = item.Time(h.FirstReadAt), item.Time(h.ListedAt)
+	it[attrMaybeFirst] = item.Bool(h.MaybeFirst)
+	return it
+}
+
+// DecodeHistory reads the history of a stream from its item.
+func DecodeHistory(it backend.Item) (History, error) {
+	d := item.Decode(it, format)
+	h := History{FirstReadAt: d.Time(attrFirstReadAt), ListedAt: d.Time(attrListedAt), MaybeFirst: d.Bool(attrMaybeFirst)}
+	return h, d.Err()
+}
+
+// listingSlack is how old a listing may be: it is no snapshot.
+const listingSlack = 5 * time.Minute
+
+// since is a time before which nothing was made that was promised and is in a
+// shard that is listed for the first time now. At the first start what the stream
+// holds is promised, except what may be trimmed at any moment.
+func (h History) since() time.Time {
+	if h.ListedAt.IsZero() {
+		return Untrimmed(h.FirstReadAt)
+	}
+	return h.ListedAt.Add(-listingSlack)
+}
+
+// history reads the history of the stream. If the stream is read for the first
+// time it reports what the stream cannot hold.
+func (s *Sync) history(ctx context.Context) (h History, err error) {
+	it, err := s.Leases.Table.Get(ctx, HistoryKey(s.ARN))
+	if err != nil {
+		return h, err
+	}
+	if it != nil {
+		if h, err = DecodeHistory(it); err != nil {
+			return h, err
+		}
+	} else {
+		others, err := s.otherStreams(ctx)
+		if err != nil {
+			return h, err
+		}
+		h = History{FirstReadAt: s.Now(), MaybeFirst: len(others) == 0}
+		if err := s.reportBeginning(ctx, s.ARN, others); err != nil {
+			return h, err
+		}
+		if err := s.write(ctx, h); err != nil {
+			return h, err
+		}
+	}
+	if !h.MaybeFirst {
+		return h, nil
+	}
+	if err := s.reportRivals(ctx); err != nil {
+		return h, err
+	}
+	h.MaybeFirst = false
+	return h, s.write(ctx, h)
+}
+
+func (s *Sync) write(ctx context.Context, h History) error {
+	return s.Leases.Table.Put(ctx, h.Encode(s.ARN), backend.Condition{})
+}
+
+// otherStreams returns the streams of the table that were ever read, except this
+// one. The ARNs of a table's streams differ in what follows the last slash.
+func (s *Sync) otherStreams(ctx context.Context) (arns []string, err error) {
+	table := s.ARN[:strings.LastIndexByte(s.ARN, '/')+1]
+	for it, err := range s.Leases.Table.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: table, Consistent: true}) {
+		if err != nil {
+			return nil, err
+		}
+		if arn := backend.KeyOf(it).SK; arn != s.ARN {
+			arns = append(arns, arn)
+		}
+	}
+	return arns, nil
+}
+
+// reportRivals looks for streams that others began to read for the first time
+// while this one was begun. Each writes its item first and looks then, so one of
+// them sees that neither is the first of the table, and reports what lies between.
+func (s *Sync) reportRivals(ctx context.Context) error {
+	others, err := s.otherStreams(ctx)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	others = append(others, s.ARN)
+	slices.Sort(others) // labels are times
+	newest := len(others) - 1
+	return s.reportBeginning(ctx, others[newest], others[:newest])
+}
+
+// reportBeginning reports what a stream that is read for the first time cannot
+// hold, given the older streams of the table.
+func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string) error {
+	loss := &LossError{StreamARN: arn, Until: s.Now()}
+	if len(older) == 0 {
+		loss.FirstStart, loss.Reason = true, "it is read for the first time, and the table may be older"
+		_, err := s.Record(ctx, loss)
+		return err
+	}
+	loss.Replaced = slices.Max(older)
+	loss.Reason = "the table has a new stream: what was left in the old one, " + loss.Replaced +
+		", and what was written while there was none, is in neither"
+	var err error
+	if loss.AfterTime, err = s.readUpTo(ctx, loss.Replaced); err != nil {
+		return err
+	}
+	recorded, err := s.Record(ctx, loss)
+	if err == nil && !recorded {
+		err = loss
+	}
+	return err
+}
+
+// readUpTo is a time up to which everything in a stream was read.
+func (s *Sync) readUpTo(ctx context.Context, arn string) (t time.Time, err error) {
+	leases := lease.Store{Table: s.Leases.Table, ARN: arn}
+	all, err := leases.Load(ctx)
+	if err != nil {
+		return t, err
+	}
+	var open, ended []time.Time
+	for _, l := range all {
+		if l.Finished {
+			ended = append(ended, l.Checkpoint.At)
+		} else {
+			open = append(open, l.Checkpoint.At)
+		}
+	}
+	switch {
+	case len(open) > 0:
+		return slices.MinFunc(open, time.Time.Compare), nil
+	case len(ended) > 0:
+		return latest(ended...), nil
+	}
+	return t, nil
+}

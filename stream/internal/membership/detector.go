@@ -1,0 +1,45 @@
+package membership
+
+import "time"
+
+// detector is a failure detector: it observes the counters of others on this
+// worker's own monotonic clock, by session.
+type detector map[string]observation
+
+// observation is a counter, and for how long it was seen to stand still.
+type observation struct {
+	counter int64
+	silent  time.Duration
+	at      time.Time // of the last look
+}
+
+// observe notes a heartbeat that was just read, and returns for how long its
+// counter has stood still. Of the time since the last look at most counts: longer
+// looks apart mean that nobody could look.
+func (d detector) observe(w Worker, most time.Duration) (silent time.Duration) {
+	now := time.Now()
+	was, ok := d[w.Session]
+	if !ok || was.counter != w.Counter {
+		was = observation{counter: w.Counter, at: now}
+	}
+	was.silent += min(now.Sub(was.at), most)
+	was.at = now
+	d[w.Session] = was
+	return was.silent
+}
+
+// expired reports whether a session that was silent for so long is to be expired.
+func expired(silent, leaseDuration time.Duration) bool { return silent >= leaseDuration }
+
+// keepOnly forgets the sessions that are not among those that were read.
+func (d detector) keepOnly(all []Worker) {
+	there := make(map[string]bool, len(all))
+	for _, w := range all {
+		there[w.Session] = true
+	}
+	for session := range d {
+		if !there[session] {
+			delete(d, session)
+		}
+	}
+}

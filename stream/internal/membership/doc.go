@@ -1,0 +1,65 @@
+// Package membership decides which sessions of workers are alive, which of them
+// leads, and which shards each is to read. It is the only code that reads or
+// writes the items
+//
+//	PK            SK                attributes
+//	stream#<ARN>  WORKER#<session>  format worker session counter lease_ms renewed_at
+//	                                leads notify expired
+//	stream#<ARN>  LEADER            format worker session epoch counter lease_ms renewed_at
+//
+// All workers that share a control table form the worker group of a stream.
+//
+// # Heartbeat
+//
+// A worker joins under a session id that was never used before, and renews its
+// WORKER# item three times in each lease duration by raising the counter. Every
+// write is conditional on the counter as it was written last.
+//
+//	          Join                  a third of the lease duration, Notify
+//	(none) ─────────► valid ──────────────────► valid
+//	                    │ ▲
+//	    lease duration  │ │ a renewal succeeds: nobody expired the session
+//	                    ▼ │
+//	                  in doubt ── a renewal finds another's write ──► expired
+//
+// A session measures its lease from before it sent its last successful renewal.
+// While it is in doubt, [Heartbeat.Fence] holds back everything that only a live
+// session may do. So an outage of the control table is sat out.
+//
+// # Failure detector
+//
+// The others observe the counter, each on its own monotonic clock, ten times in a
+// lease duration. A session whose counter has stood still for the longer of both
+// lease durations is expired: its item is replaced by one that says so, on the
+// condition that the counter is still the one that was observed, and then deleted.
+// That one write takes all its leases. It fails if the session has renewed
+// meanwhile; otherwise the session's next renewal fails. Nobody compares clocks:
+// renewed_at is for people. The others measure from after they read the counter,
+// so they wait longer, as long as all clocks run at about one speed.
+//
+// A worker without a valid heartbeat expires nobody. Of a time in which it could
+// not look, it counts no more than a third of its lease duration as silence: a
+// worker that is cut off from the control table is so together with those that it
+// observes.
+//
+// # Leader
+//
+// LEADER names the session that lists the shards and does what is to be done once
+// for the group. While a live session says in its heartbeat that it leads, the
+// lock is not read. It is acquired when it is released, or its session is not
+// alive, and renewed like a heartbeat. Two leaders at once, after a freeze, do no
+// harm: all that a leader writes is conditional, or idempotent.
+//
+// # Assignment
+//
+// [Snapshot.Assign] is a pure function of the live sessions and the leases, with
+// no clock in it: all workers that see the same table come to the same assignment.
+// Free leases go to the sessions that have the fewest. A session that has more
+// than its share transfers leases to those that have less. Shares differ by at
+// most one, and the remainder of the division stays where it is. So a balanced
+// group moves nothing, and no lease moves more than once when a worker comes or
+// goes. Leases are transferred by their owner and never taken from it.
+//
+// For this to be right the leases must be read before the heartbeats: in the other
+// order the session of a lease's owner that has just joined would seem dead.
+package membership

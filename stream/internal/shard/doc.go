@@ -1,0 +1,61 @@
+// Package shard reads one shard: it opens an iterator, delivers records as far as
+// the in-flight limit allows, tracks their acknowledgements, saves the checkpoint,
+// and finishes the shard, or transfers it to another worker. Of the rest of the
+// session it knows what [Env] gives it.
+//
+// # Phases
+//
+// One step at a time works on a shard. A step reads some pages, or does what is
+// next in another phase, and says how long the shard rests.
+//
+//	            the next iterator is empty          all acknowledged, saved
+//	reading ──────────────────────────────► ended ─────────────────────────► finished
+//	   │                                                                        │
+//	   │ TransferTo                                          children acquired, │
+//	   ▼                                              or looked for in vain     ▼
+//	draining ── all acknowledged, or the drain timeout; saved ──► transferred  done
+//
+// [Shard.Stop] ends it in any phase: the lease is another's, or the session ends.
+//
+// # Reading
+//
+// A shard is opened after the checkpoint, or at the trim horizon, and never at the
+// latest record. An iterator that expired is replaced by one after the last record
+// read. After a full page the shard is read again at once, after a smaller one in
+// the poll interval, after empty ones in up to the longest idle pause. A shard ends
+// with an empty next iterator and with nothing else: not with EndingSequenceNumber,
+// a listed child or a number of empty pages. A parent that is listed open beside
+// its child is read on; if it brings nothing for five minutes the log says so.
+//
+// Before records are delivered, and before a shard is finished or transferred,
+// Env.Fence must say that the session is valid.
+//
+// # Acknowledgements
+//
+// Records are acknowledged in any order. The checkpoint is the last record before
+// the first that is not acknowledged, compared as a number. It goes back only past
+// a loss. Records of a call of the handler that failed are refused: they free their
+// room, and the checkpoint stays before the first of them.
+//
+// A shard is finished when all its records are acknowledged and its lease says so:
+// saved first, then believed. Then its children are looked for and acquired, so
+// that a shard that rolls changes no balance and waits for nobody.
+//
+// At a transfer the owner reads no more, waits for acknowledgements up to the drain
+// timeout, and writes the lease with its checkpoint and the new owner in it. There
+// is no moment without an owner.
+//
+// # Loss
+//
+// A position that was trimmed; a shard that is gone before it was finished; a shard
+// whose beginning may have been trimmed, since nobody read it or its parent for
+// longer than the stream keeps records: each goes to Env.Record first, with the
+// times before which and after which nothing is lost. Only then is the shard read
+// on from what is left, with the loss noted in its lease. If nobody records losses
+// the loss is noted and ends the session.
+//
+// # Schedule
+//
+// Shards wait in one [Queue] until they are due, and a bounded number is read at
+// once: an idle shard costs an entry in a heap and no goroutine.
+package shard

@@ -1,0 +1,183 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+const (
+	// stuckAfter is how long a shard with children may bring nothing and not end
+	// before the log says so.
+	stuckAfter = 5 * time.Minute
+	// pagesInStep is how many full pages of one shard are read before others that
+	// are due have their step.
+	pagesInStep = 16
+)
+
+// MaxPageBytes ends a page of records.
+// Source: DynamoDB Streams API reference, GetRecords.
+const MaxPageBytes = 1 << 20
+
+// readPages reads until there is nothing more to be read at once.
+func (s *Shard) readPages(ctx context.Context) (rest time.Duration, err error) {
+	for range pagesInStep {
+		rest, err = s.readPage(ctx)
+		if err != nil || rest > 0 || s.phase != reading || s.transferring() {
+			break
+		}
+	}
+	if stopped := ctx.Err(); stopped != nil && errors.Is(err, stopped) && s.transferring() {
+		return 0, nil // the next step transfers it
+	}
+	return rest, err
+}
+
+// readPage reads one page, and says how long to wait for the next.
+func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
+	if err := s.env.InFlight.waitForRoom(ctx); err != nil {
+		return 0, err
+	}
+	if s.beginningExpired() {
+		return 0, s.goOnPastTrimmed(ctx, nil)
+	}
+	page, err := s.next(ctx)
+	if err != nil {
+		return s.handleReadError(ctx, err)
+	}
+	if err := s.deliver(ctx, page.Records); err != nil {
+		return 0, err
+	}
+	if page.Next == "" { // and only so a shard ends
+		s.end()
+		return 0, nil
+	}
+	s.iterator = page.Next
+	switch n := len(page.Records); {
+	case s.full(page): // there is more
+		return 0, nil
+	case n > 0:
+		return retry.Jitter(s.env.Tuning.PollInterval), nil
+	default:
+		return s.idle(), nil
+	}
+}
+
+// full reports whether a page was cut short by its limits, so that there is more
+// to be read at once. A page that is less than half full comes from near the tip
+// of the shard, and each read costs, however little it brings: a handler that
+// writes to the table that it reads would be answered its own writes one by one.
+func (s *Shard) full(page backend.RecordPage) bool {
+	return len(page.Records) > s.limit()/2 || size(page.Records) > MaxPageBytes/2
+}
+
+func size(records []backend.Record) (n int64) {
+	for _, r := range records {
+		n += r.SizeBytes
+	}
+	return n
+}
+
+func (s *Shard) limit() int { return min(backend.MaxRecords, s.env.InFlight.MaxRecords) }
+
+// next reads a page. It opens the shard first where it has to: after the last
+// record read, or at the trim horizon, and never at the latest record.
+func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
+	if s.iterator == "" {
+		s.opened = true
+		at := backend.Position{Type: backend.TrimHorizon}
+		if s.read.Sequence != "" {
+			at = backend.Position{Type: backend.AfterSequence, Sequence: s.read.Sequence}
+		}
+		err = s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
+			s.iterator, err = s.env.Stream.Iterator(ctx, s.env.ARN, s.ID, at)
+			return err
+		})
+		if err != nil {
+			return page, err
+		}
+	}
+	s.env.Counters.Reads.Add(1)
+	asked := s.env.Now()
+	err = s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
+		page, err = s.env.Stream.Records(ctx, s.iterator, s.limit())
+		return err
+	})
+	if err != nil {
+		return page, err
+	}
+	s.opened, s.missing = false, 0
+	s.mu.Lock()
+	s.seen = time.Now().Round(0)
+	if len(page.Records) == 0 && page.Next != "" {
+		s.caughtUp = asked
+	}
+	s.mu.Unlock()
+	if len(page.Records) == 0 {
+		s.env.Counters.Empty.Add(1)
+	}
+	s.env.EverRead.Store(true)
+	s.env.Read.Succeeded(s.ID)
+	return page, nil
+}
+
+// deliver hands records over as soon as there is room for them and the session is
+// valid.
+func (s *Shard) deliver(ctx context.Context, records []backend.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	s.setTip(false)
+	s.pause, s.emptySince = 0, time.Time{}
+	for part := range slices.Chunk(records, s.env.InFlight.MaxRecords) {
+		for i := range part { // what takes more than all the room there is takes all of it
+			part[i].SizeBytes = min(part[i].SizeBytes, s.env.InFlight.MaxBytes/int64(len(part)))
+		}
+		sizeBytes := size(part)
+		if err := s.env.InFlight.enter(ctx, len(part), sizeBytes); err != nil {
+			return err
+		}
+		if err := s.env.Fence(ctx); err != nil {
+			s.tracker.release(len(part), sizeBytes)
+			return err
+		}
+		page := s.tracker.deliver(s.ID, part)
+		if err := s.env.Deliver(ctx, page, part); err != nil {
+			s.tracker.refuse(page)
+			if stopped := ctx.Err(); stopped != nil && errors.Is(err, stopped) {
+				return stopped
+			}
+			return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.ID, s.read.Sequence, err)
+		}
+		s.env.Counters.Records.Add(int64(len(part)))
+		for _, r := range part {
+			if backend.CompareSequence(r.Sequence, s.read.Sequence) > 0 {
+				s.setRead(lease.Position{Sequence: r.Sequence, At: r.CreatedAt})
+			}
+		}
+	}
+	return nil
+}
+
+// idle says how long to wait after an empty page, which is not the end: longer
+// each time.
+func (s *Shard) idle() time.Duration {
+	s.setTip(true)
+	switch {
+	case s.emptySince.IsZero():
+		s.emptySince = time.Now()
+	case time.Since(s.emptySince) > stuckAfter && !s.warned && s.env.Events.HasChildren(s.ID):
+		s.warned = true
+		s.env.Logger.Warn("a shard has children and brings nothing, but does not end: its children wait for it",
+			"shard", s.ID, "since", s.emptySince)
+	}
+	t := s.env.Tuning
+	s.pause = min(max(2*s.pause, t.PollInterval), t.MaxIdle)
+	return retry.Jitter(s.pause)
+}

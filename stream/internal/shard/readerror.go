@@ -1,0 +1,154 @@
+package shard
+
+import (
+	"context"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/lineage"
+)
+
+const (
+	// goneAfter is how many times in a row a shard must not be found before it
+	// counts as gone: a listing and an iterator need not agree for a moment.
+	goneAfter = 5
+
+	trimMargin = lineage.TrimMargin
+)
+
+// handleReadError decides what follows a failed read: another attempt, after a
+// pause where it would be a tight loop, or going on past a loss.
+func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Duration, _ error) {
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	switch backend.KindOf(err) {
+	case backend.KindExpired:
+		s.iterator = ""
+		if !s.opened {
+			s.env.Logger.Info("an iterator expired, reading on after the last record read", "shard", s.ID, "after", s.read.Sequence)
+			return 0, nil
+		}
+	case backend.KindTrimmed:
+		if s.unreadTrimmed() {
+			return 0, s.goOnPastTrimmed(ctx, err)
+		}
+		s.iterator = ""
+		if !s.opened {
+			s.env.Logger.Info("an iterator is said to be trimmed, reading on from a new one", "shard", s.ID, "after", s.read.Sequence)
+			return 0, nil
+		}
+	case backend.KindNotFound:
+		s.iterator = ""
+		if s.missing++; s.missing >= goneAfter && s.streamExists(ctx) {
+			return 0, s.endGone(ctx, err)
+		}
+	case backend.KindThrottled, backend.KindUnavailable, backend.KindConflict:
+	case backend.KindDenied:
+		if !s.env.EverRead.Load() {
+			return 0, err
+		}
+	default: // perhaps the iterator is what is wrong
+		s.iterator = ""
+	}
+	pause, giveUp := s.env.Read.Failed(ctx, s.ID, err)
+	if giveUp {
+		return 0, err
+	}
+	return max(pause, 1), nil
+}
+
+// unreadTrimmed decides whether an answer that something is trimmed means a
+// loss. An iterator that was just opened after a record says so surely. An older
+// one does not: DynamoDB Local says it of every iterator that waits in an empty
+// shard when the first record comes (aws-sdk-java, issue 2923), and one opened
+// anew decides. At the trim horizon, which moves, nothing is lost that was not
+// there when the shard was last read, unless that was too long ago.
+func (s *Shard) unreadTrimmed() bool {
+	if s.read.Sequence != "" {
+		return s.opened
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.opened && time.Now().Round(0).Sub(s.seen) > backend.StreamRetention
+}
+
+// beginningExpired reports whether the beginning of a shard that is to be read
+// from there may be gone: the trim horizon moves on without a word.
+func (s *Shard) beginningExpired() bool {
+	return s.read.Sequence == "" && !s.read.At.IsZero() && s.iterator == "" && s.AtTip().IsZero() &&
+		s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention
+}
+
+// streamExists reports whether the stream that the shard belongs to is still the
+// table's.
+func (s *Shard) streamExists(ctx context.Context) bool {
+	var page backend.ShardPage
+	err := s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
+		page, err = s.env.Stream.Shards(ctx, "")
+		return err
+	})
+	return err == nil && page.StreamARN == s.env.ARN
+}
+
+// goOnPastTrimmed goes on at the oldest record that is left, once the loss is
+// recorded.
+func (s *Shard) goOnPastTrimmed(ctx context.Context, cause error) error {
+	loss := s.newLoss("they fell out of the stream before they were read", cause)
+	loss.Until = lineage.Untrimmed(s.env.Now())
+	if err := s.record(ctx, loss); err != nil {
+		return err
+	}
+	s.iterator = ""
+	s.setRead(lease.Position{At: latest(loss.AfterTime, loss.Until)})
+	s.tracker.restart(s.read)
+	return s.save(ctx)
+}
+
+// endGone ends a shard that the stream does not have any more. A shard that had
+// gone already at the first start held nothing that was promised.
+func (s *Shard) endGone(ctx context.Context, cause error) error {
+	if s.firstStart && s.read.Sequence == "" && s.env.Now().Sub(s.read.At) < backend.StreamRetention {
+		s.env.Logger.Info("a shard of before the first start expired unread", "shard", s.ID)
+		s.env.Read.Succeeded(s.ID)
+		s.end()
+		return nil
+	}
+	if err := s.record(ctx, s.newLoss("the shard is gone and was not read to its end", cause)); err != nil {
+		return err
+	}
+	if err := s.save(ctx); err != nil {
+		return err
+	}
+	s.env.Read.Succeeded(s.ID)
+	s.end()
+	return nil
+}
+
+func (s *Shard) newLoss(reason string, cause error) *lineage.LossError {
+	return &lineage.LossError{
+		StreamARN: s.env.ARN, Shard: s.ID, Reason: reason,
+		After: s.read.Sequence, AfterTime: s.unreadSince(), Until: s.env.Now(), Err: cause,
+	}
+}
+
+// record records a loss before anything goes on past it, or a checkpoint goes
+// back: the lease notes it from its next writing on. If nobody records losses, that
+// is written as well as it can be, and the loss is returned.
+func (s *Shard) record(ctx context.Context, loss *lineage.LossError) error {
+	recorded, err := s.env.Record(ctx, loss)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.loss = loss.Note(s.env.Now())
+	s.mu.Unlock()
+	if recorded {
+		return nil
+	}
+	if err := s.save(ctx); err != nil {
+		s.env.Logger.Error("the loss could not be noted in the lease", "shard", s.ID, "error", err)
+	}
+	return loss
+}

@@ -1,0 +1,205 @@
+package shard
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+// Shard is one shard that a session reads. One step at a time works on it, which
+// owns the fields of the reading.
+type Shard struct {
+	env        *Env
+	ID         string
+	Begun      time.Time // when the session began with it
+	lease      *lease.Handle
+	tracker    *tracker
+	schedule   schedule // of the queue
+	firstStart bool     // see lease.Lease.AtFirstStart
+
+	// Of the reading.
+	phase      phase
+	iterator   string // empty: to be opened
+	opened     bool   // the iterator has brought no page yet
+	read       lease.Position
+	missing    int // times in a row that the shard was not found
+	pause      time.Duration
+	emptySince time.Time
+	warned     bool
+	drainBy    time.Time // when to transfer, with or without the last acknowledgements
+	lookups    int       // for children, in vain
+
+	mu       sync.Mutex
+	cancel   context.CancelFunc // ends the step that runs
+	reads    bool               // that step reads
+	stopped  bool
+	newOwner lease.Owner    // who the shard is to be transferred to; zero: nobody
+	readAt   lease.Position // a copy of read, for those who ask
+	seen     time.Time      // when it brought the last page, by the wall clock
+	caughtUp time.Time      // when a read last brought nothing, by the wall clock; zero: none did
+	tip      time.Time      // since when it is read to its open end; zero: it is not
+	loss     string         // that the lease is to note from now on; empty: none
+}
+
+// phase is what the next step does.
+type phase uint8
+
+const (
+	reading  phase = iota
+	ended          // waits for the last acknowledgements, to be finished
+	finished       // looks for its children
+)
+
+// Outcome is what follows a step.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Continue    Outcome = iota // with another step
+	Done                       // finished, and its children have begun as far as they are known
+	Transferred                // to another session
+)
+
+// New returns a shard whose lease this session has.
+func New(env *Env, h *lease.Handle) *Shard {
+	l := h.Lease()
+	s := &Shard{
+		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, Begun: time.Now(),
+		read: l.Checkpoint, readAt: l.Checkpoint, schedule: schedule{index: -1},
+	}
+	release := func(n int, sizeBytes int64) {
+		if env.InFlight.leave(n, sizeBytes) == 0 {
+			env.Events.Active()
+		}
+	}
+	s.tracker = newTracker(l.Checkpoint, env.Tuning.CheckpointCount, release, env.Events.CheckpointDue,
+		func() { env.Queue.Wake(s) })
+	return s
+}
+
+// Step does what is next, and says how long the shard rests.
+func (s *Shard) Step(ctx context.Context) (outcome Outcome, rest time.Duration, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	to := s.startStep(cancel)
+	switch {
+	case s.phase == ended:
+		rest, err = s.finish(ctx)
+	case s.phase == finished:
+		return s.acquireChildren(ctx)
+	case to != lease.Owner{}:
+		return s.transfer(ctx, to)
+	default:
+		rest, err = s.readPages(ctx)
+	}
+	return Continue, rest, err
+}
+
+func (s *Shard) startStep(cancel context.CancelFunc) (to lease.Owner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cancel, s.reads = cancel, s.phase == reading && s.newOwner == lease.Owner{}
+	if s.stopped {
+		cancel()
+	}
+	return s.newOwner
+}
+
+// Stop ends the step that runs; none is to follow.
+func (s *Shard) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
+// Stopped reports whether the shard was stopped.
+func (s *Shard) Stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
+// TransferTo asks for the shard to be transferred, unless that was asked before.
+func (s *Shard) TransferTo(owner lease.Owner) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newOwner != (lease.Owner{}) {
+		return
+	}
+	s.newOwner = owner
+	if s.reads && s.cancel != nil {
+		s.cancel()
+	}
+	s.env.Queue.Wake(s)
+}
+
+// transferring reports whether the shard is to be transferred.
+func (s *Shard) transferring() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newOwner != lease.Owner{}
+}
+
+// AtTip returns since when the shard is read to its open end; zero: it is not.
+func (s *Shard) AtTip() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tip
+}
+
+func (s *Shard) setTip(tip bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !tip:
+		s.tip = time.Time{}
+	case s.tip.IsZero():
+		s.tip = time.Now()
+	}
+}
+
+func (s *Shard) setRead(p lease.Position) {
+	s.read = p
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readAt = p
+}
+
+// unreadSince is a time before which nothing unread was made, in this shard and in
+// its children.
+func (s *Shard) unreadSince() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.caughtUp.IsZero() {
+		return s.readAt.At
+	}
+	return latest(s.readAt.At, s.caughtUp.Add(-trimMargin))
+}
+
+// Progress is how a shard gets on; see stream.ShardProgress.
+type Progress struct {
+	AtTip         bool
+	Read, ReadAt  time.Time
+	InFlight      int
+	InFlightSince time.Time
+	CheckpointAt  time.Time
+}
+
+// Progress returns how the shard gets on.
+func (s *Shard) Progress() Progress {
+	waiting, since, done := s.tracker.inFlight()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Progress{
+		AtTip: !s.tip.IsZero(), Read: s.readAt.At, ReadAt: s.seen,
+		InFlight: waiting, InFlightSince: since, CheckpointAt: done.At,
+	}
+}
+
+func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
