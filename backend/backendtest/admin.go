@@ -16,7 +16,8 @@ func removeTable(t *testing.T, h Harness, name string) {
 	})
 }
 
-// liftProtection lets removeTable, called before it, remove a protected table.
+// liftProtection lets removeTable, which must be called first, remove a protected
+// table.
 func liftProtection(t *testing.T, h Harness, name string) {
 	t.Helper()
 	cleanup(t, "lift the protection of table "+name, func(ctx context.Context) error {
@@ -24,7 +25,7 @@ func liftProtection(t *testing.T, h Harness, name string) {
 	})
 }
 
-// createProtected makes a protected table that is removed at the end of the test.
+// createProtected creates a protected table that is deleted at the end of the test.
 func createProtected(t *testing.T, h Harness) backend.TableSpec {
 	t.Helper()
 	spec := newSpec()
@@ -45,14 +46,14 @@ func adminTests() []test {
 			_, err = h.Backend.Stream(name).Shards(t.Context(), "")
 			must(t, err)
 		}},
-		{"CreateTable does not compare: an existing name is KindExists", func(t *testing.T, h Harness) {
+		{"CreateTable of an existing name is KindExists", func(t *testing.T, h Harness) {
 			spec := newSpec()
 			create(t, h, spec)
 			wantKind(t, h.Backend.CreateTable(t.Context(), spec), backend.KindExists)
 			withIndex(&spec)
 			wantKind(t, h.Backend.CreateTable(t.Context(), spec), backend.KindExists)
 		}},
-		{"DescribeTable tells how a table is made", testDescribeTable},
+		{"DescribeTable returns the shape of a table", testDescribeTable},
 		{"DescribeTable, SetDeletionProtection and DeleteTable of a missing table are KindNotFound", func(t *testing.T, h Harness) {
 			_, err := h.Backend.DescribeTable(t.Context(), uniqueName("table"))
 			wantKind(t, err, backend.KindNotFound)
@@ -61,7 +62,7 @@ func adminTests() []test {
 			}
 			wantKind(t, h.Backend.DeleteTable(t.Context(), uniqueName("table")), backend.KindNotFound)
 		}},
-		{"DeleteTable removes a table and all in it", func(t *testing.T, h Harness) {
+		{"DeleteTable deletes a table and everything in it", func(t *testing.T, h Harness) {
 			spec := newSpec(withIndex, withStream)
 			table := h.Backend.Table(create(t, h, spec))
 			item := newItem("p", "s", indexPK, "g", indexSK, "m")
@@ -85,7 +86,7 @@ func adminTests() []test {
 			put(t, h.Backend.Table(spec.Name), newItem("p", "s"))
 		}},
 		{"SetDeletionProtection switches a table's protection on and off, and leaves its items alone", testProtect},
-		{"a table that does not exist shows at the first use, as KindNotFound", testMissingTable},
+		{"the first use of a table that does not exist is KindNotFound", testMissingTable},
 		{"a call returns soon after its context is done", testContextDone},
 		{"calls after Close fail", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.Closes, "Closes") {
@@ -133,7 +134,7 @@ func testProtect(t *testing.T, h Harness) {
 	liftProtection(t, h, name)
 	table, item := h.Backend.Table(name), newItem("p", "s")
 	put(t, table, item)
-	for _, on := range []bool{true, true, false, false} { // also where it is so already
+	for _, on := range []bool{true, true, false, false} { // also if it is as wanted already
 		must(t, h.Backend.SetDeletionProtection(t.Context(), name, on))
 		got, err := h.Backend.DescribeTable(t.Context(), name)
 		must(t, err)
@@ -147,7 +148,7 @@ func testProtect(t *testing.T, h Harness) {
 	must(t, h.Backend.DeleteTable(t.Context(), name))
 }
 
-// calls is every method of a table, each with a good request.
+// calls has every method of a table, each with a valid request.
 func calls(table backend.Table) map[string]func(context.Context) error {
 	item := newItem("p", "s")
 	key := backend.KeyOf(item)

@@ -9,7 +9,7 @@ import (
 
 func batchTests() []test {
 	return []test{
-		{"BatchGet reads up to MaxBatchGet keys; what is missing is absent", func(t *testing.T, h Harness) {
+		{"BatchGet reads up to MaxBatchGet keys, and leaves missing items out", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			var keys []backend.Key
 			var writes []backend.Write
@@ -25,7 +25,7 @@ func batchTests() []test {
 			writeAll(t, table, writes)
 			wantEqual(t, readAll(t, table, keys), want)
 		}},
-		{"BatchGet of nothing, of too many or of doubled keys is KindInvalid", func(t *testing.T, h Harness) {
+		{"BatchGet of no keys, of too many or of equal keys is KindInvalid", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			key := backend.Key{PK: "p", SK: "s"}
 			many := make([]backend.Key, backend.MaxBatchGet+1)
@@ -38,7 +38,7 @@ func batchTests() []test {
 				}
 			}
 		}},
-		{"what a BatchGet did not read comes back unprocessed", func(t *testing.T, h Harness) {
+		{"keys that a BatchGet did not read come back unprocessed", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			const items = 50 // of 390 KB: more than an answer may take
 			var keys []backend.Key
@@ -72,7 +72,7 @@ func batchTests() []test {
 				wantItem(t, table, w.Put)
 			}
 		}},
-		{"BatchWrite of nothing, of too many or of doubled keys is KindInvalid and writes nothing", func(t *testing.T, h Harness) {
+		{"BatchWrite of no keys, of too many or of equal keys is KindInvalid and writes nothing", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			item := newItem("p", "0")
 			var many []backend.Write
@@ -92,7 +92,7 @@ func batchTests() []test {
 	}
 }
 
-// writeAll writes in batches until nothing is unprocessed.
+// writeAll writes in batches until no write is unprocessed.
 func writeAll(t *testing.T, table backend.Table, writes []backend.Write) {
 	t.Helper()
 	for range 100 {
@@ -107,7 +107,7 @@ func writeAll(t *testing.T, table backend.Table, writes []backend.Write) {
 	t.Fatalf("after 100 batches %d writes are unprocessed", len(writes))
 }
 
-// readAll reads one batch and what is unprocessed of it.
+// readAll reads one batch, and its unprocessed keys until there are none.
 func readAll(t *testing.T, table backend.Table, keys []backend.Key) map[backend.Key]backend.Item {
 	t.Helper()
 	all := map[backend.Key]backend.Item{}

@@ -21,14 +21,14 @@ func childrenTests() []test {
 				if r.ended[shard.ID] {
 					continue
 				}
-				// AWS does not document what it answers.
+				// AWS does not document its answer.
 				children, err := childrenOf(t, stream, arn, shard.ID)
 				if len(children) > 0 || err != nil && backend.KindOf(err) != backend.KindInvalid {
 					t.Errorf("open shard %s: children %v, error %v", shard.ID, children, err)
 				}
 			}
 		}},
-		{"S10 a shard that is not there has no children, or is KindNotFound", func(t *testing.T, h Harness) {
+		{"S10 a shard that does not exist has no children, or is KindNotFound", func(t *testing.T, h Harness) {
 			_, stream := newStream(t, h)
 			shards, arn := listShards(t, stream)
 			gone := shards[0].ID[:len(shards[0].ID)-8] + "deadbeef"
@@ -40,8 +40,8 @@ func childrenTests() []test {
 	}
 }
 
-// testChildren writes until shards have ended, and compares what Children lists
-// of each with the listing of all.
+// testChildren writes until shards have ended, and compares the children that
+// Children lists for each with the listing of all shards.
 func testChildren(t *testing.T, h Harness) {
 	if lacks(t, h.Capabilities.Rolls, "Rolls") {
 		return
@@ -71,7 +71,7 @@ func testChildren(t *testing.T, h Harness) {
 	}
 }
 
-// childrenOf is the ids of those that Children lists and that are the parent's.
+// childrenOf returns the ids of the listed shards that are children of the parent.
 func childrenOf(t *testing.T, stream backend.Stream, arn, parent string) (ids []string, err error) {
 	t.Helper()
 	listed, err := stream.Children(t.Context(), arn, parent)

@@ -13,27 +13,27 @@ import (
 type Call struct {
 	Op   string // the method: "Put", "Records", …
 	Name string // of the table, the stream's table or the queue
-	// Entries is how many keys, writes, actions, messages or receipts it has.
+	// Entries is how many keys, writes, actions, messages or receipts the call has.
 	Entries int
 }
 
-// Fault is what goes wrong with a call. The zero Fault is nothing.
+// Fault is what goes wrong with a call. The zero Fault means nothing does.
 type Fault struct {
 	// Kind is the error of a call that is not made: KindConflict, KindThrottled,
 	// KindExpired, KindTrimmed, …. A transaction gives the reason for its first
 	// action.
 	Kind backend.Kind
-	// LoseAnswer makes the call and reports KindUnavailable, whatever came of it.
+	// LoseAnswer makes the call and returns KindUnavailable, whatever its result.
 	LoseAnswer bool
-	// Leave is how many entries of a batch, the last ones, are left undone: they
-	// come back unprocessed, or as failed.
+	// Leave is how many of a batch's last entries are not carried out: they come
+	// back as unprocessed or failed.
 	Leave int
 }
 
-// Faulty is a backend that goes wrong where decide says so, and otherwise does
-// what b does. Decide is asked before each call of a table, a stream or a
-// queue, concurrently where the calls are; it may block, and should heed ctx.
-// What makes, changes and removes tables and queues is never asked about.
+// Faulty returns b with the faults that decide chooses. Decide is called before each
+// call of a table, a stream or a queue, concurrently if the calls are concurrent; it
+// may block, and should return when ctx is done. It is not called for the methods
+// that create, change and delete tables and queues.
 func Faulty(b backend.Backend, decide func(ctx context.Context, call Call) Fault) backend.Backend {
 	return &faulty{b, decide}
 }
@@ -56,14 +56,14 @@ func (f *faulty) Queue(name string) backend.Queue {
 	return &faultyQueue{f.Backend.Queue(name), faults{name, f.decide}}
 }
 
-// faults is the faults of one table, stream or queue.
+// faults has the faults of one table, stream or queue.
 type faults struct {
 	name   string
 	decide func(context.Context, Call) Fault
 }
 
-// do makes a call of so many entries, or as many as the fault lets through, and
-// returns its answer, or none.
+// do makes a call with as many of its entries as the fault leaves, and returns its
+// answer unless the fault loses it.
 func do[T any](
 	ctx context.Context, f faults, op string, entries int, run func(entries int) (T, error),
 ) (answer T, err error) {
@@ -78,14 +78,14 @@ func do[T any](
 	if fault.LoseAnswer {
 		return answer, &backend.Error{
 			Op: op + " " + f.name, Kind: backend.KindUnavailable,
-			Err: fmt.Errorf("injected fault: the answer is lost (error %v)", err), //nolint:errorlint // not to be looked into
+			Err: fmt.Errorf("injected fault: the answer is lost (error %v)", err), //nolint:errorlint // callers must not see the error's kind
 		}
 	}
 	return got, err
 }
 
-// table goes wrong with a call of a table. A transaction is all or nothing: Leave
-// does not apply to it.
+// table injects faults into the calls of a table. Leave does not apply to a
+// transaction, which is carried out as a whole or not at all.
 func (f faults) table(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
 	_, err := do(ctx, f, call.Op, call.Entries, func(n int) (struct{}, error) {
 		call.Entries = n
@@ -170,7 +170,7 @@ func (q *faultyQueue) Depth(ctx context.Context) (backend.Depth, error) {
 	return do(ctx, q.faults, "Depth", 1, func(int) (backend.Depth, error) { return q.Queue.Depth(ctx) })
 }
 
-// doEntries makes a batch call of a queue; the entries left undone have failed.
+// doEntries makes a batch call of a queue; entries that are not carried out fail.
 func doEntries[T any](
 	ctx context.Context, f faults, op string, entries []T,
 	run func(context.Context, []T) ([]backend.EntryError, error),

@@ -32,7 +32,7 @@ func openLocal(t *testing.T, now func() time.Time) *local.Backend {
 	return b
 }
 
-// A backend around a backend is one itself, as long as nothing goes wrong.
+// A faulty backend without faults passes the conformance suite.
 func TestFaultyWithoutFaults(t *testing.T) {
 	t.Parallel()
 	never := func(context.Context, backendtest.Call) backendtest.Fault { return backendtest.Fault{} }
@@ -57,8 +57,8 @@ const (
 	queueName = "queue.fifo"
 )
 
-// faulty opens a backend with a table and a queue, in which every call of an op
-// goes wrong; the backend below it does not.
+// faulty opens a backend with a table and a queue in which every call of an op has a
+// fault, and returns it with the backend below, which has no faults.
 func faulty(t *testing.T, op string, fault backendtest.Fault) (faulty, below backend.Backend) {
 	t.Helper()
 	below = openLocal(t, nil)

@@ -15,19 +15,19 @@ import (
 // Harness is one backend under test.
 type Harness struct {
 	Backend backend.Backend
-	// Advance moves the backend's clock ahead; nil where it runs on real time.
-	// Whatever needs minutes or hours to pass is left out then.
+	// Advance moves the backend's clock forward; nil: the backend runs on real time,
+	// and tests that need minutes or hours to pass are left out.
 	Advance func(time.Duration)
-	// Capabilities is what the backend can show.
+	// Capabilities of the backend.
 	Capabilities Capabilities
-	// Deviations names the subtests, by their sentence, in which a server that
-	// stands in for the real one is known to be wrong, and says how. They are
-	// left out, with a line in the log. A backend's own faults do not belong here.
+	// Deviations maps the sentences of subtests in which an emulator is known to be
+	// wrong to an explanation. These subtests are left out, with a line in the log.
+	// A backend's own faults do not belong here.
 	Deviations map[string]string
 }
 
-// Capabilities is what a backend can show beyond what every backend must. The
-// zero value leaves out every test that needs one.
+// Capabilities are the parts of the behaviour that not every backend has or can show.
+// The zero value leaves out every test that needs one.
 type Capabilities struct {
 	// Tables.
 
@@ -35,43 +35,43 @@ type Capabilities struct {
 	FailedConditionUnits bool // also those of a put whose condition failed
 	TokenReplay          bool // a transaction repeated with its token changes nothing
 	DeletionProtection   bool // a protected table cannot be deleted
-	PointInTimeRecovery  bool // a table's description tells whether it is on
-	TimeToLive           bool // a table's description tells its attribute
-	Closes               bool // no other test uses this backend: Close may be called
+	PointInTimeRecovery  bool // a table's description says whether it is on
+	TimeToLive           bool // a table's description names its attribute
+	Closes               bool // no other test uses this backend, so it may be closed
 
 	// Streams.
 
 	ManyShards       bool // a stream has several open shards within 500 records
 	Rolls            bool // a shard ends, and has children, within 500 records
 	NoOpWritesSilent bool // a put that changes nothing leaves no record
-	IteratorExpires  bool // an iterator dies after 15 minutes; needs Advance
+	IteratorExpires  bool // an iterator expires after 15 minutes; needs Advance
 	Trims            bool // a record is gone after 24 hours; needs Advance
 	TellsChanges     bool // Changed returns a channel
 
 	// Queues.
 
-	DeduplicationWindow   bool // of five minutes, also after the message was deleted
+	DeduplicationWindow   bool // of five minutes, even if the message was deleted
 	ExpiredReceiptFails   bool // deleting with an expired receipt fails on a FIFO queue
 	GroupReceivedTogether bool // one receive returns several messages of a group, in order
 	DeadLetters           bool // the receive after MaxReceiveCount moves the message
 	Retention             bool // a message is gone after its retention; needs Advance
 	ExactDepth            bool // Depth counts exactly and at once
-	QueueDescription      bool // DescribeQueue tells all that CreateQueue was told
+	QueueDescription      bool // DescribeQueue returns everything that CreateQueue was given
 }
 
-// Run holds a backend to all of it: tables, streams and queues.
+// Run runs the whole suite: tables, streams and queues.
 //
-// Open is called once for each subtest, from the test that it serves, and
-// registers its own cleanup. Subtests run in parallel. One server may serve all
-// of them, since every table and queue has a name of its own; a backend with
-// Advance must be a new one each time, with a clock of its own.
+// Open is called once for each subtest, in that subtest, and registers its own
+// cleanup. Subtests run in parallel. One server may serve all of them, since every
+// table and queue has its own name; a backend with Advance must be a new one each
+// time, with its own clock.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	t.Run("Table", func(t *testing.T) { RunTable(t, open) })
 	t.Run("Stream", func(t *testing.T) { RunStream(t, open) })
 	t.Run("Queue", func(t *testing.T) { RunQueue(t, open) })
 }
 
-// test is one sentence that a backend is held to.
+// test is one sentence of the suite.
 type test struct {
 	name string // the sentence
 	run  func(t *testing.T, h Harness)
@@ -92,7 +92,7 @@ func runAll(t *testing.T, open func(t *testing.T) Harness, tests []test) {
 	}
 }
 
-// lacks reports that the backend cannot show what a test needs, and logs it.
+// lacks reports that the backend lacks a capability, and logs it.
 func lacks(t *testing.T, shows bool, capability string) bool {
 	t.Helper()
 	if !shows {
@@ -101,8 +101,8 @@ func lacks(t *testing.T, shows bool, capability string) bool {
 	return !shows
 }
 
-// advance moves the backend's clock; false, with a line in the log, where it
-// runs on real time.
+// advance moves the backend's clock. If the backend runs on real time it returns
+// false and logs a line.
 func (h Harness) advance(t *testing.T, d time.Duration) bool {
 	t.Helper()
 	if lacks(t, h.Advance != nil, "an adjustable clock") {
@@ -112,17 +112,17 @@ func (h Harness) advance(t *testing.T, d time.Duration) bool {
 	return true
 }
 
-// uniqueName makes a name for a table or a queue that no other test uses.
+// uniqueName returns a name for a table or a queue that no other test uses.
 func uniqueName(prefix string) string {
 	return prefix + "-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
 }
 
-// patience bounds how long a test waits for what comes "soon".
+// patience bounds how long a test waits for something that happens "soon".
 const patience = 30 * time.Second
 
-// eventually waits for a condition that a backend reaches on its own: an index
-// that follows, a listing that shows a new shard. A clock that can be moved is
-// moved on.
+// eventually waits for a condition that comes true by itself, such as an index that
+// catches up or a listing that shows a new shard. It moves the backend's clock
+// forward if it can.
 func (h Harness) eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -153,7 +153,7 @@ func cleanup(t *testing.T, what string, f func(context.Context) error) {
 	})
 }
 
-// must fails the test at an error.
+// must ends the test at an error.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

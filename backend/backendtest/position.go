@@ -33,14 +33,14 @@ func positionTests() []test {
 				wantEqual(t, recordKeys(page.Records), recordKeys(records[1:3]))
 			}
 		}},
-		{"a shard that is not there is KindNotFound", func(t *testing.T, h Harness) {
+		{"a shard that does not exist is KindNotFound", func(t *testing.T, h Harness) {
 			_, stream := newStream(t, h)
 			shards, arn := listShards(t, stream)
 			gone := shards[0].ID[:len(shards[0].ID)-8] + "deadbeef"
 			_, err := stream.Iterator(t.Context(), arn, gone, backend.Position{})
 			wantKind(t, err, backend.KindNotFound)
 		}},
-		{"S9 an iterator older than 15 minutes is KindExpired, and the next one goes on after what was read", func(t *testing.T, h Harness) {
+		{"S9 an iterator older than 15 minutes is KindExpired, and a new one continues after the last record read", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.IteratorExpires, "IteratorExpires") {
 				return
 			}
@@ -72,8 +72,8 @@ func iterator(t *testing.T, stream backend.Stream, arn, shard string, at backend
 	return it
 }
 
-// oneShard writes eight items of one partition, and returns the shard and the
-// records that it holds: all eight, or the more of them if it rolled meanwhile.
+// oneShard writes eight items of one partition, and returns a shard and its records:
+// all eight, or more than half of them if the shard rolled meanwhile.
 func oneShard(t *testing.T, h Harness) (stream backend.Stream, arn, shard string, records []backend.Record) {
 	t.Helper()
 	table, stream := newStream(t, h)
@@ -95,7 +95,7 @@ func oneShard(t *testing.T, h Harness) (stream backend.Stream, arn, shard string
 	return stream, arn, shard, records
 }
 
-// readShard reads on until it has so many records, or the shard's end.
+// readShard reads until it has so many records, or until the shard ends.
 func readShard(t *testing.T, stream backend.Stream, it string, records int) []backend.Record {
 	t.Helper()
 	var got []backend.Record

@@ -20,7 +20,7 @@ func putTests() []test {
 			wantNone(t, table, backend.Key{PK: "p", SK: "other"})
 			wantNone(t, table, backend.Key{PK: "other", SK: "s"})
 		}},
-		{"Get reads what was put, of every type", func(t *testing.T, h Harness) {
+		{"Get returns the item that was put, with attributes of every type", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			item := itemOfAllTypes()
 			put(t, table, item)
@@ -94,7 +94,7 @@ func putTests() []test {
 				}
 			}
 		}},
-		{"of many who put at once on the condition Absent, one succeeds", testOneWins},
+		{"of many simultaneous puts on the condition Absent one succeeds", testOneWins},
 	}
 }
 

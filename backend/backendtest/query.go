@@ -22,7 +22,7 @@ func queryTests() []test {
 			slices.Reverse(want)
 			wantEqual(t, queryAll(t, table, backend.Query{PK: "p", Descending: true}), want)
 		}},
-		{"Query of an empty partition is a page with nothing after it", func(t *testing.T, h Harness) {
+		{"Query of an empty partition is one empty page", func(t *testing.T, h Harness) {
 			table, _ := newPartition(t, h, hardKeys())
 			page, err := table.Query(t.Context(), backend.Query{PK: "none", Consistent: true})
 			must(t, err)
@@ -31,8 +31,8 @@ func queryTests() []test {
 				t.Fatalf("a page follows after %v", *page.Last)
 			}
 		}},
-		{"SKPrefix reads only the sort keys that begin so", testPrefix},
-		{"a Limit makes pages, and After goes on after the last key read", func(t *testing.T, h Harness) {
+		{"SKPrefix selects the sort keys that begin with it", testPrefix},
+		{"Limit splits a query into pages, and After continues after the last key read", func(t *testing.T, h Harness) {
 			table, want := newPartition(t, h, hardKeys())
 			for limit := 1; limit <= len(want)+1; limit += 3 {
 				wantEqual(t, queryAll(t, table, backend.Query{PK: "p", Limit: limit}), want)
@@ -48,13 +48,13 @@ func queryTests() []test {
 				t.Fatalf("%d items, last key %v; want at most 2 and a key", len(page.Items), page.Last)
 			}
 		}},
-		{"After may name a key that is not there", func(t *testing.T, h Harness) {
+		{"After may name a key that does not exist", func(t *testing.T, h Harness) {
 			table, _ := newPartition(t, h, []string{"a", "c", "e"})
 			after := backend.Key{PK: "p", SK: "c-gone"}
 			wantEqual(t, queryAll(t, table, backend.Query{PK: "p", After: after}), []string{"e"})
 			wantEqual(t, queryAll(t, table, backend.Query{PK: "p", After: after, Descending: true}), []string{"c", "a"})
 		}},
-		{"After and SKPrefix go together", func(t *testing.T, h Harness) {
+		{"After and SKPrefix can be combined", func(t *testing.T, h Harness) {
 			table, _ := newPartition(t, h, []string{"a", "m1", "m2", "m3", "z"})
 			wantEqual(t, queryAll(t, table, backend.Query{
 				PK: "p", SKPrefix: "m", After: backend.Key{PK: "p", SK: "m1"}, Limit: 1,
@@ -63,7 +63,7 @@ func queryTests() []test {
 				PK: "p", SKPrefix: "m", After: backend.Key{PK: "p", SK: "m3"}, Limit: 1, Descending: true,
 			}), []string{"m2", "m1"})
 		}},
-		{"a page without Limit has at most 1 MB, and the next ones the rest", testPageSize},
+		{"a page without Limit has at most 1 MB, and the next pages have the rest", testPageSize},
 		{"a consistent Query sees every write that was answered", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			for i := range 10 {
@@ -76,16 +76,16 @@ func queryTests() []test {
 	}
 }
 
-// hardKeys is sort keys whose order or prefixes go wrong where text is compared
-// as anything but bytes of UTF-8, in order.
+// hardKeys has, in order, sort keys whose order or prefixes come out wrong if text is
+// compared as anything but bytes of UTF-8.
 func hardKeys() []string {
 	return []string{
 		"%", "2026-05", "A", "HEAD", "MSG#1", "MSG#10", "MSG#2", "\\", "_", "a", "a%", "aa", "a😀", "é", "\uFFFD", "😀", "\U0010FFFF", "\U0010FFFFx",
 	}
 }
 
-// newPartition makes a table with items under the partition key "p", put in
-// another order, and others around it. It returns the sort keys in order.
+// newPartition creates a table with items under the partition key "p", put in another
+// order, and with items of other partitions. It returns the sort keys in order.
 func newPartition(t *testing.T, h Harness, sortKeys []string) (backend.Table, []string) {
 	t.Helper()
 	table := newTable(t, h)
@@ -96,7 +96,8 @@ func newPartition(t *testing.T, h Harness, sortKeys []string) (backend.Table, []
 	return table, slices.Clone(sortKeys)
 }
 
-// queryAll reads all pages, consistently but for an index, and returns the sort keys.
+// queryAll reads all pages, consistently except for an index, and returns the sort
+// keys.
 func queryAll(t *testing.T, table backend.Table, q backend.Query) []string {
 	t.Helper()
 	return sortKeys(queryItems(t, table, q))
@@ -222,7 +223,7 @@ func indexTests() []test {
 			}
 			wantEqual(t, strings.Join(members, ""), "m2m2m2m1m1m1m0m0m0")
 		}},
-		{"an item whose index keys are empty or no strings is KindInvalid", func(t *testing.T, h Harness) {
+		{"an item whose index keys are empty or not strings is KindInvalid", func(t *testing.T, h Harness) {
 			table := newTable(t, h, withIndex)
 			number := newItem("p", "s", indexPK, "g")
 			number[indexSK] = &types.AttributeValueMemberN{Value: "1"}
@@ -277,7 +278,7 @@ func scanTests() []test {
 				wantEqual(t, sorted(got), want)
 			}
 		}},
-		{"a Scan of an empty table is a page with nothing after it", func(t *testing.T, h Harness) {
+		{"Scan of an empty table is one empty page", func(t *testing.T, h Harness) {
 			wantEqual(t, len(scanAll(t, newTable(t, h), backend.Scan{})), 0)
 		}},
 		{"a segment beyond the last is KindInvalid", func(t *testing.T, h Harness) {
@@ -287,8 +288,8 @@ func scanTests() []test {
 	}
 }
 
-// newScattered makes a table of 30 items in ten partitions, and returns their
-// keys in order.
+// newScattered creates a table of 30 items in ten partitions, and returns their keys
+// in order.
 func newScattered(t *testing.T, h Harness) (backend.Table, []string) {
 	t.Helper()
 	table := newTable(t, h)

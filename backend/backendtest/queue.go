@@ -10,7 +10,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// RunQueue holds a backend's queues to the sentences of
+// RunQueue tests a backend's queues against the sentences of
 // [github.com/postroom/postroom/backend.Queue] and of the queue half of
 // [github.com/postroom/postroom/backend.Backend]. See [Run] for open.
 func RunQueue(t *testing.T, open func(t *testing.T) Harness) {
@@ -22,14 +22,14 @@ func RunQueue(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 const (
-	hidden      = 30 * time.Second // visibility of a receive where the test does not wait for its end
-	hiddenShort = time.Second      // and where it does
-	never       = 0                // wait of a receive that should find something, or nothing, at once
+	hidden      = 30 * time.Second // visibility of a receive if the test does not wait for its end
+	hiddenShort = time.Second      // visibility of a receive if the test waits for its end
+	never       = 0                // wait of a receive that returns at once
 )
 
 func fifo(s *backend.QueueSpec) { s.Name += ".fifo" }
 
-// newQueueSpec is the spec of a standard queue with a name of its own.
+// newQueueSpec returns the spec of a standard queue with a name of its own.
 func newQueueSpec(with ...func(*backend.QueueSpec)) backend.QueueSpec {
 	spec := backend.QueueSpec{
 		Name:              uniqueName("queue"),
@@ -42,7 +42,7 @@ func newQueueSpec(with ...func(*backend.QueueSpec)) backend.QueueSpec {
 	return spec
 }
 
-// createQueue makes a queue that is removed at the end of the test.
+// createQueue creates a queue that is deleted at the end of the test.
 func createQueue(t *testing.T, h Harness, spec backend.QueueSpec) backend.Queue {
 	t.Helper()
 	must(t, h.Backend.CreateQueue(t.Context(), spec))
@@ -57,12 +57,12 @@ func newQueue(t *testing.T, h Harness, with ...func(*backend.QueueSpec)) backend
 	return createQueue(t, h, newQueueSpec(with...))
 }
 
-// entry is a message of a group whose body is its deduplication id too.
+// entry returns a message of a group whose body is also its deduplication id.
 func entry(group, body string) backend.SendEntry {
 	return backend.SendEntry{Body: body, GroupID: group, DeduplicationID: body}
 }
 
-// plain is a message of a standard queue.
+// plain returns a message of a standard queue.
 func plain(body string) backend.SendEntry { return backend.SendEntry{Body: body} }
 
 // send appends messages, all of which must be accepted.
@@ -81,7 +81,7 @@ func mustAll(t *testing.T, failed []backend.EntryError, err error) {
 	}
 }
 
-// take receives exactly so many messages, with as many calls as it takes.
+// take receives exactly so many messages, with as many calls as necessary.
 func take(t *testing.T, q backend.Queue, n int, visibility time.Duration) []backend.Delivery {
 	t.Helper()
 	var all []backend.Delivery
@@ -116,8 +116,8 @@ func takeNone(t *testing.T, q backend.Queue) {
 	}
 }
 
-// settle deletes what was received.
-func settle(t *testing.T, q backend.Queue, ds ...backend.Delivery) {
+// remove deletes messages that were received.
+func remove(t *testing.T, q backend.Queue, ds ...backend.Delivery) {
 	t.Helper()
 	for batch := range slices.Chunk(ds, backend.MaxQueueBatch) {
 		failed, err := q.Delete(t.Context(), receipts(batch...))
@@ -125,7 +125,7 @@ func settle(t *testing.T, q backend.Queue, ds ...backend.Delivery) {
 	}
 }
 
-// change hides messages for so long from now on.
+// change hides messages for a new timeout.
 func change(t *testing.T, q backend.Queue, timeout time.Duration, ds ...backend.Delivery) {
 	t.Helper()
 	failed, err := q.ChangeVisibility(t.Context(), changes(timeout, ds...))
@@ -140,8 +140,8 @@ func changes(timeout time.Duration, ds ...backend.Delivery) []backend.Visibility
 	return all
 }
 
-// lapse lets a visibility of hiddenShort run out; on real time the receive that
-// follows waits for it.
+// lapse lets a visibility of hiddenShort end; on real time the next receive waits for
+// its end.
 func (h Harness) lapse() {
 	if h.Advance != nil {
 		h.Advance(hiddenShort)
@@ -180,8 +180,8 @@ func wantFailed(t *testing.T, failed []backend.EntryError, err error, index int,
 	}
 }
 
-// wantRefused fails the test unless the only entry of a batch was refused as
-// wrong: by itself, or the call as a whole, as servers do either.
+// wantRefused fails the test unless the only entry of a batch was refused as invalid.
+// Servers refuse either the entry or the whole call.
 func wantRefused(t *testing.T, failed []backend.EntryError, err error) {
 	t.Helper()
 	if err != nil {
@@ -191,7 +191,7 @@ func wantRefused(t *testing.T, failed []backend.EntryError, err error) {
 	wantFailed(t, failed, nil, 0, "")
 }
 
-// numbered makes so many messages of a group: name-00, name-01, …
+// numbered returns so many messages of a group: name-00, name-01, …
 func numbered(group, name string, n int) []backend.SendEntry {
 	all := make([]backend.SendEntry, n)
 	for i := range all {
@@ -200,7 +200,7 @@ func numbered(group, name string, n int) []backend.SendEntry {
 	return all
 }
 
-// queueKind is FIFO or standard, for what holds for both.
+// queueKind is a type of queues, for tests that apply to both types.
 type queueKind struct {
 	with  func(*backend.QueueSpec)
 	entry func(body string) backend.SendEntry

@@ -30,7 +30,7 @@ func queueAdminTests() []test {
 				}
 			}
 		}},
-		{"the dead-letter queue must exist when a queue is made", func(t *testing.T, h Harness) {
+		{"the dead-letter queue must exist when a queue is created", func(t *testing.T, h Harness) {
 			spec := newQueueSpec()
 			spec.DeadLetterQueue, spec.MaxReceiveCount = uniqueName("dead"), 3
 			err := h.Backend.CreateQueue(t.Context(), spec)
@@ -45,8 +45,8 @@ func queueAdminTests() []test {
 			spec.DeadLetterQueue, spec.MaxReceiveCount = dead.Name, 3
 			wantKind(t, h.Backend.CreateQueue(t.Context(), spec), backend.KindInvalid)
 		}},
-		{"DescribeQueue tells how a queue is made", testDescribeQueue},
-		{"DeleteQueue removes a queue and all in it", func(t *testing.T, h Harness) {
+		{"DescribeQueue returns the shape of a queue", testDescribeQueue},
+		{"DeleteQueue deletes a queue and everything in it", func(t *testing.T, h Harness) {
 			spec := newQueueSpec(fifo)
 			q := createQueue(t, h, spec)
 			send(t, q, numbered("g", "m", 10)...)
@@ -57,7 +57,7 @@ func queueAdminTests() []test {
 				return backend.KindOf(err) == backend.KindNotFound
 			})
 		}},
-		{"a queue that does not exist shows at the first use, as KindNotFound", func(t *testing.T, h Harness) {
+		{"the first use of a queue that does not exist is KindNotFound", func(t *testing.T, h Harness) {
 			name := uniqueName("queue")
 			for what, call := range queueCalls(h.Backend.Queue(name)) {
 				if err := call(t.Context()); backend.KindOf(err) != backend.KindNotFound {
@@ -97,8 +97,8 @@ func testDescribeQueue(t *testing.T, h Harness) {
 	}
 }
 
-// queueCalls is every method of a queue, each with a request that is well
-// formed; the receipt is nobody's.
+// queueCalls has every method of a queue, each with a well-formed request; the receipt
+// belongs to no message.
 func queueCalls(q backend.Queue) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"Send": func(ctx context.Context) error {

@@ -39,11 +39,11 @@ func queueAttributeTests() []test {
 			wantKind(t, err, backend.KindInvalid)
 			takeNone(t, q)
 		}},
-		{"Q2: an attribute that SQS refuses fails its message alone, by the sender's fault", testBadAttributes},
+		{"Q2: an attribute that SQS refuses fails its entry only, by the sender's fault", testBadAttributes},
 	}
 }
 
-// withAttributes gives a message attributes, by name and value in turn.
+// withAttributes adds attributes to a message, given as names and values in turn.
 func withAttributes(e backend.SendEntry, pairs ...string) backend.SendEntry {
 	e.Attributes = map[string]string{}
 	for i := 0; i < len(pairs); i += 2 {
@@ -52,7 +52,7 @@ func withAttributes(e backend.SendEntry, pairs ...string) backend.SendEntry {
 	return e
 }
 
-// manyAttributes are so many, a0, a1, ….
+// manyAttributes returns so many attributes: a0, a1, ….
 func manyAttributes(n int) (pairs []string) {
 	for i := range n {
 		pairs = append(pairs, fmt.Sprint("a", i), fmt.Sprint(i))
@@ -76,7 +76,7 @@ func testAttributes(t *testing.T, h Harness) {
 			change(t, q, 0, d)
 			d = takeOne(t, q, e.Body, hidden)
 			wantEqual(t, d.Attributes, e.Attributes)
-			settle(t, q, d)
+			remove(t, q, d)
 		}
 	}
 }

@@ -35,7 +35,7 @@ func queueDeadLetterTests() []test {
 				}
 			}
 			for i := range 3 {
-				settle(t, dead, takeOne(t, dead, fmt.Sprintf("m-%02d", i), hidden))
+				remove(t, dead, takeOne(t, dead, fmt.Sprintf("m-%02d", i), hidden))
 			}
 			wantDepth(t, h, live, backend.Depth{})
 			wantDepth(t, h, dead, backend.Depth{})
@@ -43,7 +43,7 @@ func queueDeadLetterTests() []test {
 	}
 }
 
-// newDeadLetterPair makes a queue and its dead-letter queue.
+// newDeadLetterPair creates a queue and its dead-letter queue.
 func newDeadLetterPair(t *testing.T, h Harness, kind func(*backend.QueueSpec), maxReceives int) (live, dead backend.Queue, ok bool) {
 	t.Helper()
 	if lacks(t, h.Capabilities.DeadLetters, "DeadLetters") {
@@ -71,12 +71,12 @@ func testDeadLetter(t *testing.T, h Harness) {
 		takeNone(t, dead)
 		change(t, live, 0, d)
 	}
-	settle(t, live, takeOne(t, live, "next", hidden))
+	remove(t, live, takeOne(t, live, "next", hidden))
 	takeNone(t, live)
 
 	d := takeOne(t, dead, "bad", hidden)
 	wantEqual(t, backend.SendEntry{Body: d.Body, GroupID: d.GroupID, DeduplicationID: d.DeduplicationID}, bad)
-	settle(t, dead, d)
+	remove(t, dead, d)
 	takeNone(t, dead)
 }
 
@@ -92,11 +92,11 @@ func queueDepthTests() []test {
 				wantDepth(t, h, q, backend.Depth{Visible: 5})
 				d := take(t, q, 1, hidden)[0]
 				wantDepth(t, h, q, backend.Depth{Visible: 4, InFlight: 1})
-				settle(t, q, d)
+				remove(t, q, d)
 				wantDepth(t, h, q, backend.Depth{Visible: 4})
 			}
 		}},
-		{"Depth counts a message as in flight until its visibility timeout is over", func(t *testing.T, h Harness) {
+		{"Depth counts a message as in flight until its visibility timeout has ended", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "m"))
 			take(t, q, 1, hidden)
@@ -110,7 +110,7 @@ func queueDepthTests() []test {
 	}
 }
 
-// wantDepth fails the test unless a queue holds so many messages, or comes to.
+// wantDepth fails the test unless a queue holds so many messages, now or soon.
 func wantDepth(t *testing.T, h Harness, q backend.Queue, want backend.Depth) {
 	t.Helper()
 	if h.Capabilities.ExactDepth {

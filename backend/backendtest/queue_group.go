@@ -28,7 +28,7 @@ func queueGroupTests() []test {
 			for len(got) < len(want) {
 				ds := take(t, q, 1, hidden)
 				got = append(got, bodies(ds)...)
-				settle(t, q, ds...)
+				remove(t, q, ds...)
 			}
 			wantEqual(t, got, want)
 			takeNone(t, q)
@@ -50,24 +50,24 @@ func queueGroupTests() []test {
 			send(t, q, entry("a", "a2"), entry("b", "b1"))
 			b1 := takeOne(t, q, "b1", hidden)
 			takeNone(t, q)
-			settle(t, q, b1)
+			remove(t, q, b1)
 			takeNone(t, q)
-			settle(t, q, a1)
+			remove(t, q, a1)
 			takeOne(t, q, "a2", hidden)
 		}},
-		{"a message behind one that is in flight waits, when those before were deleted too", func(t *testing.T, h Harness) {
+		{"a message behind one in flight waits, even if earlier ones were deleted", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.GroupReceivedTogether, "GroupReceivedTogether") {
 				return
 			}
 			q := newQueue(t, h, fifo)
 			send(t, q, numbered("g", "m", 3)...)
 			ds := take(t, q, 2, hidden)
-			settle(t, q, ds[0])
+			remove(t, q, ds[0])
 			takeNone(t, q)
-			settle(t, q, ds[1])
+			remove(t, q, ds[1])
 			takeOne(t, q, "m-02", hidden)
 		}},
-		{"Q7: messages given back are received again in their order, before their successors", func(t *testing.T, h Harness) {
+		{"Q7: released messages are received again in their order, before their successors", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.GroupReceivedTogether, "GroupReceivedTogether") {
 				return
 			}
@@ -77,7 +77,7 @@ func queueGroupTests() []test {
 			change(t, q, 0, ds[1], ds[0])
 			wantEqual(t, bodies(take(t, q, 3, hidden)), []string{"m-00", "m-01", "m-02"})
 		}},
-		{"giving back the first of a group does not free the second", func(t *testing.T, h Harness) {
+		{"releasing the first message of a group does not free the second", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.GroupReceivedTogether, "GroupReceivedTogether") {
 				return
 			}
@@ -88,12 +88,12 @@ func queueGroupTests() []test {
 			got, err := q.Receive(t.Context(), 10, never, hidden)
 			must(t, err)
 			wantEqual(t, bodies(got), []string{"m-00"})
-			settle(t, q, got...)
+			remove(t, q, got...)
 			takeNone(t, q)
-			settle(t, q, ds[1])
+			remove(t, q, ds[1])
 			takeOne(t, q, "m-02", hidden)
 		}},
-		{"many receivers: every message once, no group in two hands, every group in order", testManyReceivers},
+		{"many receivers: every message arrives once and in its group's order, and no group is in flight at two receivers", testManyReceivers},
 	}
 }
 
@@ -123,11 +123,11 @@ func testManyReceivers(t *testing.T, h Harness) {
 	wantEqual(t, len(hands.got), groups)
 }
 
-// hands is what several receivers hold and have received.
+// hands records the messages that several receivers have received and still hold.
 type hands struct {
 	mu   sync.Mutex
 	held map[string]int      // messages of a group in flight
-	by   map[string]int      // whose they are
+	by   map[string]int      // the receiver of these
 	got  map[string][]string // bodies of a group, in order of arrival
 	left int
 }
@@ -144,7 +144,7 @@ func (h *hands) receive(ctx context.Context, who int, q backend.Queue) error {
 			}
 		}
 		for _, d := range ds {
-			// Put down before the deletion frees the group for somebody else.
+			// Recorded before the deletion frees the group for another receiver.
 			h.putDown(d)
 			if failed, err := q.Delete(ctx, []string{d.Receipt}); err != nil || len(failed) > 0 {
 				return fmt.Errorf("delete %s: %v %w", d.Body, failed, err)
@@ -196,23 +196,23 @@ func queueDeduplicationTests() []test {
 			send(t, q, backend.SendEntry{Body: "again", GroupID: "g", DeduplicationID: "id"})
 			d := takeOne(t, q, "first", hidden)
 			send(t, q, backend.SendEntry{Body: "in flight", GroupID: "g", DeduplicationID: "id"})
-			settle(t, q, d)
+			remove(t, q, d)
 			takeNone(t, q)
 		}},
 		{"deduplication works within a batch too", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			e := backend.SendEntry{Body: "m", GroupID: "g", DeduplicationID: "id"}
 			send(t, q, e, e, e)
-			settle(t, q, takeOne(t, q, "m", hidden))
+			remove(t, q, takeOne(t, q, "m", hidden))
 			takeNone(t, q)
 		}},
-		{"Q12: a deduplication id is remembered for five minutes, also after the message was deleted", func(t *testing.T, h Harness) {
+		{"Q12: a deduplication id is remembered for five minutes, even if the message was deleted", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.DeduplicationWindow, "DeduplicationWindow") {
 				return
 			}
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "m"))
-			settle(t, q, takeOne(t, q, "m", hidden))
+			remove(t, q, takeOne(t, q, "m", hidden))
 			send(t, q, entry("g", "m"))
 			takeNone(t, q)
 			if !h.advance(t, deduplicationWindow-time.Second) {

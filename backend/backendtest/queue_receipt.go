@@ -22,16 +22,16 @@ func queueReceiptTests() []test {
 			second.Receipt, first.ReceiveCount = first.Receipt, first.ReceiveCount+1
 			wantEqual(t, second, first)
 		}},
-		{"Q11: deleting twice with one receipt is no error", func(t *testing.T, h Harness) {
+		{"Q11: deleting twice with one receipt is not an error", func(t *testing.T, h Harness) {
 			for _, kind := range queueKinds() {
 				q := newQueue(t, h, kind.with)
 				send(t, q, kind.entry("m"))
 				d := takeOne(t, q, "m", hidden)
-				settle(t, q, d)
-				settle(t, q, d)
+				remove(t, q, d)
+				remove(t, q, d)
 			}
 		}},
-		{"Q11: a receipt that is none fails by itself, by the sender's fault", func(t *testing.T, h Harness) {
+		{"Q11: an invalid receipt fails its entry only, by the sender's fault", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("a", "1"), entry("b", "2"))
 			ds := take(t, q, 2, hidden)
@@ -56,13 +56,13 @@ func queueReceiptTests() []test {
 			d := takeOne(t, q, "m", hidden)
 			wantEqual(t, d.ReceiveCount, 2)
 			wantExpired(t, q, old)
-			settle(t, q, d)
+			remove(t, q, d)
 		}},
 		{"the visibility of a deleted message cannot be changed", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "m"))
 			d := takeOne(t, q, "m", hidden)
-			settle(t, q, d)
+			remove(t, q, d)
 			failed, err := q.ChangeVisibility(t.Context(), changes(hidden, d))
 			wantFailed(t, failed, err, 0, "InvalidParameterValue")
 		}},
@@ -110,7 +110,7 @@ func queueStandardTests() []test {
 			change(t, q, hidden, d)
 			takeNone(t, q)
 			h.Advance(hidden)
-			settle(t, q, d)
+			remove(t, q, d)
 			takeNone(t, q)
 		}},
 		{"on a standard queue an older receipt succeeds, and the newest one counts", func(t *testing.T, h Harness) {
@@ -121,7 +121,7 @@ func queueStandardTests() []test {
 			d := takeOne(t, q, "m", hidden)
 			failed, err := q.Delete(t.Context(), receipts(old))
 			mustAll(t, failed, err)
-			settle(t, q, d)
+			remove(t, q, d)
 			takeNone(t, q)
 		}},
 	}
@@ -129,7 +129,7 @@ func queueStandardTests() []test {
 
 func queueVisibilityTests() []test {
 	return []test{
-		{"a message that was not deleted is received again when its visibility timeout is over", func(t *testing.T, h Harness) {
+		{"a message that was not deleted is received again when its visibility timeout has ended", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "1"), entry("g", "2"))
 			d := takeOne(t, q, "1", hiddenShort)
@@ -144,7 +144,7 @@ func queueVisibilityTests() []test {
 				h.lapse()
 			}
 		}},
-		{"Q3: visibility is extended from the call on, again and again", func(t *testing.T, h Harness) {
+		{"Q3: visibility can be extended again and again, each time counted from the call", func(t *testing.T, h Harness) {
 			if h.Advance == nil {
 				testExtendOnRealTime(t, h)
 				return
@@ -161,7 +161,7 @@ func queueVisibilityTests() []test {
 			h.Advance(hidden)
 			takeOne(t, q, "m", hidden)
 		}},
-		{"visibility is for this receive only", func(t *testing.T, h Harness) {
+		{"a changed visibility holds for one receive only", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "m"))
 			d := takeOne(t, q, "m", hidden)
@@ -204,7 +204,7 @@ func queueVisibilityTests() []test {
 				send(t, q, kind.entry("new"))
 				h.Advance(20 * time.Second)
 				wantDepth(t, h, q, backend.Depth{Visible: 1})
-				settle(t, q, takeOne(t, q, "new", hidden))
+				remove(t, q, takeOne(t, q, "new", hidden))
 				takeNone(t, q)
 			}
 		}},

@@ -31,7 +31,7 @@ func queueSendTests() []test {
 			send(t, q, backend.SendEntry{Body: body, GroupID: "g", DeduplicationID: "id"})
 			takeOne(t, q, body, hidden)
 		}},
-		{"Q2: a body with a character that SQS refuses fails by itself, by the sender's fault", func(t *testing.T, h Harness) {
+		{"Q2: a body with a character that SQS refuses fails its entry only, by the sender's fault", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			for _, s := range []string{"\x00", "\x01", "\x1f", "\ufffe", "\uffff"} {
 				failed, err := q.Send(t.Context(), []backend.SendEntry{
@@ -61,7 +61,7 @@ func queueSendTests() []test {
 			}
 			takeNone(t, q)
 		}},
-		{"group and deduplication ids have up to 128 letters, digits and signs", func(t *testing.T, h Harness) {
+		{"group and deduplication ids have up to 128 letters, digits and punctuation marks", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			long := strings.Repeat("x", 128)
 			good := "aZ09!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -97,7 +97,7 @@ func queueBatchTests() []test {
 				most[i] = entry(fmt.Sprint("g", i), fmt.Sprint("m", i))
 			}
 			send(t, q, most...)
-			settle(t, q, take(t, q, backend.MaxQueueBatch, hidden)...)
+			remove(t, q, take(t, q, backend.MaxQueueBatch, hidden)...)
 		}},
 		{"a message may have MaxQueueBytes, and not one more", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)

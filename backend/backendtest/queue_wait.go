@@ -22,7 +22,7 @@ func queueWaitTests() []test {
 				wantReceived(t, got, "m")
 			}
 		}},
-		{"a receive that waits does so until a message becomes visible again", func(t *testing.T, h Harness) {
+		{"a waiting receive returns a message that becomes visible again", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "m"))
 			takeOne(t, q, "m", hiddenShort)
@@ -30,15 +30,15 @@ func queueWaitTests() []test {
 			h.lapse()
 			wantReceived(t, got, "m")
 		}},
-		{"a receive that waits does so until a group becomes free", func(t *testing.T, h Harness) {
+		{"a waiting receive returns a message whose group becomes free", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			send(t, q, entry("g", "1"), entry("g", "2"))
 			d := takeOne(t, q, "1", hidden)
 			got := receiveInBackground(t, q, longest)
-			settle(t, q, d)
+			remove(t, q, d)
 			wantReceived(t, got, "2")
 		}},
-		{"a receive that waits takes what is given back", func(t *testing.T, h Harness) {
+		{"a waiting receive returns a released message", func(t *testing.T, h Harness) {
 			for _, kind := range queueKinds() {
 				q := newQueue(t, h, kind.with)
 				send(t, q, kind.entry("m"))
@@ -48,13 +48,13 @@ func queueWaitTests() []test {
 				wantReceived(t, got, "m")
 			}
 		}},
-		{"a receive that finds nothing in its time returns none, which is no error", func(t *testing.T, h Harness) {
+		{"a receive that finds no message in time is not an error", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			got, err := q.Receive(t.Context(), 10, time.Second, hidden)
 			must(t, err)
 			wantEqual(t, len(got), 0)
 		}},
-		{"Q10: a receive that waits returns soon after its context is done, and takes nothing with it", func(t *testing.T, h Harness) {
+		{"Q10: a waiting receive returns soon after its context is done, and takes no message", func(t *testing.T, h Harness) {
 			q := newQueue(t, h, fifo)
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()

@@ -61,7 +61,7 @@ func recordTests() []test {
 			clear(image)
 			wantImage(t, r.all[0], item)
 		}},
-		{"batches and transactions leave a record for each item, checks and what was not there leave none", func(t *testing.T, h Harness) {
+		{"batches and transactions leave a record for each item; checks and deletions of missing items leave none", func(t *testing.T, h Harness) {
 			table, stream := newStream(t, h)
 			writeAll(t, table, []backend.Write{
 				{Put: newItem("p", "1")}, {Put: newItem("q", "2")}, {Delete: backend.Key{PK: "p", SK: "missing"}},
@@ -79,7 +79,7 @@ func recordTests() []test {
 			}
 			wantEqual(t, sorted(got), []string{"INSERT1", "INSERT2", "INSERT3", "INSERT4", "REMOVE1"})
 		}},
-		{"a write that was refused leaves no record", func(t *testing.T, h Harness) {
+		{"a refused write leaves no record", func(t *testing.T, h Harness) {
 			table, stream := newStream(t, h)
 			put(t, table, newItem("p", "s", "v", "1"))
 			_, err := table.Put(t.Context(), newItem("p", "s", "v", "2"), backend.Condition{Absent: true})
@@ -104,7 +104,7 @@ func recordTests() []test {
 			r.readUntil(t, h, 2)
 		}},
 		{"sequence numbers grow within a shard, and event ids are unique", testSequence},
-		{"Changed tells of what was appended after it was called", func(t *testing.T, h Harness) {
+		{"Changed reports records that are appended after the call", func(t *testing.T, h Harness) {
 			table, stream := newStream(t, h)
 			changed := stream.Changed()
 			if lacks(t, changed != nil, "TellsChanges") {
@@ -203,7 +203,7 @@ func testSequence(t *testing.T, h Harness) {
 
 func shardTests() []test {
 	return []test{
-		{"the listing shows every shard once, and an open one at least", func(t *testing.T, h Harness) {
+		{"the listing shows every shard once, and at least one open shard", func(t *testing.T, h Harness) {
 			_, stream := newStream(t, h)
 			shards, arn := listShards(t, stream)
 			if len(shards) == 0 || arn == "" {
@@ -233,7 +233,7 @@ func shardTests() []test {
 			}
 		}},
 		{"S1 S2 shards roll and split: every record is read once, each item's in order, parents first", testLineage},
-		{"S24 a table made anew under its name has another stream, without the records of the old", func(t *testing.T, h Harness) {
+		{"S24 a table that was deleted and created again has a new stream, without the old records", func(t *testing.T, h Harness) {
 			spec := newSpec(withStream)
 			table, stream := h.Backend.Table(create(t, h, spec)), h.Backend.Stream(spec.Name)
 			put(t, table, newItem("p", "old"))

@@ -22,7 +22,7 @@ func RunTable(t *testing.T, open func(t *testing.T) Harness) {
 	))
 }
 
-// indexName and its keys are those of a table made with index.
+// indexName and its keys are those of a table that is created with index.
 const (
 	indexName = "by-group"
 	indexPK   = "group"
@@ -35,7 +35,7 @@ func withIndex(s *backend.TableSpec) {
 
 func withStream(s *backend.TableSpec) { s.StreamView = "NEW_IMAGE" }
 
-// newSpec is the spec of a table with a name of its own.
+// newSpec returns the spec of a table with a name of its own.
 func newSpec(with ...func(*backend.TableSpec)) backend.TableSpec {
 	spec := backend.TableSpec{
 		Name:         uniqueName("table"),
@@ -48,13 +48,13 @@ func newSpec(with ...func(*backend.TableSpec)) backend.TableSpec {
 	return spec
 }
 
-// newTable makes a table that is removed at the end of the test.
+// newTable creates a table that is deleted at the end of the test.
 func newTable(t *testing.T, h Harness, with ...func(*backend.TableSpec)) backend.Table {
 	t.Helper()
 	return h.Backend.Table(create(t, h, newSpec(with...)))
 }
 
-// create makes a table by its spec and returns its name.
+// create creates a table by its spec and returns its name.
 func create(t *testing.T, h Harness, spec backend.TableSpec) string {
 	t.Helper()
 	must(t, h.Backend.CreateTable(t.Context(), spec))
@@ -62,7 +62,7 @@ func create(t *testing.T, h Harness, spec backend.TableSpec) string {
 	return spec.Name
 }
 
-// newItem makes an item with string attributes, given as names and values in turn.
+// newItem returns an item with string attributes, given as names and values in turn.
 func newItem(pk, sk string, attrs ...string) backend.Item {
 	item := backend.Item{backend.AttrPK: text(pk), backend.AttrSK: text(sk)}
 	for pair := range slices.Chunk(attrs, 2) {
@@ -71,7 +71,7 @@ func newItem(pk, sk string, attrs ...string) backend.Item {
 	return item
 }
 
-// sizedItem makes an item of exactly so many bytes.
+// sizedItem returns an item of exactly so many bytes.
 func sizedItem(pk, sk string, bytes int, attrs ...string) backend.Item {
 	item := newItem(pk, sk, attrs...)
 	item["pad"] = text("")
@@ -81,7 +81,7 @@ func sizedItem(pk, sk string, bytes int, attrs ...string) backend.Item {
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
-// put writes items one after the other, whatever is there.
+// put writes items one after the other, without conditions.
 func put(t *testing.T, table backend.Table, items ...backend.Item) {
 	t.Helper()
 	for _, item := range items {
@@ -90,7 +90,7 @@ func put(t *testing.T, table backend.Table, items ...backend.Item) {
 	}
 }
 
-// wantItem fails the test unless an item is as it should be under its key.
+// wantItem fails the test unless the item under a key is as expected.
 func wantItem(t *testing.T, table backend.Table, want backend.Item) {
 	t.Helper()
 	got, _, err := table.Get(t.Context(), backend.KeyOf(want))
@@ -127,7 +127,7 @@ func wantEqual(t *testing.T, got, want any) {
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
-// keysOf is the keys of items, in their order.
+// keysOf returns the keys of items, in the items' order.
 func keysOf(items []backend.Item) []backend.Key {
 	keys := make([]backend.Key, len(items))
 	for i, item := range items {
@@ -136,7 +136,7 @@ func keysOf(items []backend.Item) []backend.Key {
 	return keys
 }
 
-// sortKeys is the sort keys of items, in their order.
+// sortKeys returns the sort keys of items, in the items' order.
 func sortKeys(items []backend.Item) []string {
 	keys := make([]string, len(items))
 	for i, item := range items {

@@ -16,8 +16,8 @@ func withTimeToLive(s *backend.TableSpec) { s.TimeToLive = timeToLive }
 
 func timeToLiveTests() []test {
 	return []test{
-		{"SetTimeToLive switches a table's time to live on, and DescribeTable tells it", testSetTimeToLive},
-		{"an item whose time is to come, or that has none, stays", func(t *testing.T, h Harness) {
+		{"SetTimeToLive switches a table's time to live on, and DescribeTable reports it", testSetTimeToLive},
+		{"an item whose time has not come, or that has none, stays", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.TimeToLive, "TimeToLive") {
 				return
 			}
@@ -44,7 +44,7 @@ func testSetTimeToLive(t *testing.T, h Harness) {
 	table, item := h.Backend.Table(name), newItem("p", "s")
 	put(t, table, item)
 	wantKind(t, h.Backend.SetTimeToLive(t.Context(), name, ""), backend.KindInvalid)
-	for range 2 { // also where it is so already
+	for range 2 { // also if it is as wanted already
 		must(t, h.Backend.SetTimeToLive(t.Context(), name, timeToLive))
 		got, err := h.Backend.DescribeTable(t.Context(), name)
 		must(t, err)

@@ -16,7 +16,7 @@ import (
 
 func transactTests() []test {
 	return []test{
-		{"Transact writes all of up to MaxTransact actions", func(t *testing.T, h Harness) {
+		{"Transact carries out up to MaxTransact actions", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			put(t, table, newItem("check", "s", "v", "1"))
 			actions := []backend.Action{{
@@ -41,7 +41,7 @@ func transactTests() []test {
 				backend.Action{Put: newItem("p", "s")})
 			wantNone(t, table, backend.Key{PK: "p", SK: "absent"})
 		}},
-		{"Transact of nothing, of too many actions, or of two on one key is KindInvalid and writes nothing", func(t *testing.T, h Harness) {
+		{"Transact of no actions, of too many, or of two on one key is KindInvalid and writes nothing", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			item := newItem("p", "0")
 			var many []backend.Action
@@ -67,7 +67,7 @@ func transactTests() []test {
 			_, err = table.Transact(t.Context(), uniqueName("t")+strings.Repeat("t", 18), put)
 			must(t, err)
 		}},
-		{"the same token and actions again change nothing and succeed", func(t *testing.T, h Harness) {
+		{"a repetition with the same token and actions changes nothing and succeeds", func(t *testing.T, h Harness) {
 			if lacks(t, h.Capabilities.TokenReplay, "TokenReplay") {
 				return
 			}
@@ -113,7 +113,7 @@ func transactTests() []test {
 			must(t, again())
 			wantItem(t, table, newItem("p", "s", "v", "first"))
 		}},
-		{"transactions at once on one item all come to pass, one after the other", testCounter},
+		{"simultaneous transactions on one item all succeed, one after the other", testCounter},
 	}
 }
 
@@ -155,8 +155,8 @@ func testRefused(t *testing.T, h Harness) {
 	wantKind(t, err, backend.KindConditionFailed)
 }
 
-// firstThenOther puts "first" by a transaction and "other" over it, and returns
-// that transaction to be made again.
+// firstThenOther puts "first" by a transaction and then "other" in its place. It
+// returns the transaction, so that it can be repeated.
 func firstThenOther(t *testing.T, table backend.Table) (again func() error) {
 	t.Helper()
 	token := uniqueName("t")
@@ -193,7 +193,7 @@ func testCounter(t *testing.T, h Harness) {
 
 func counter(n int) backend.Item { return newItem("p", "counter", "n", strconv.Itoa(n)) }
 
-// count adds one to the counter, and a note of it in the same transaction.
+// count adds one to the counter, and in the same transaction an item that proves it.
 func count(ctx context.Context, table backend.Table) error {
 	for {
 		there, _, err := table.Get(ctx, backend.KeyOf(counter(0)))

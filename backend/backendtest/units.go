@@ -104,7 +104,7 @@ func unitTests() []test {
 	}
 }
 
-// counted is a test of consumed capacity on a table with an index.
+// counted returns a test of consumed capacity on a table with an index.
 func counted(name string, run func(*testing.T, Harness, backend.Table)) test {
 	return test{name, func(t *testing.T, h Harness) {
 		if !lacks(t, h.Capabilities.ConsumedCapacity, "ConsumedCapacity") {

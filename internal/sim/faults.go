@@ -5,48 +5,48 @@ import (
 	"time"
 )
 
-// Faults of the calls of workers. Chances are out of 1,000 for one call.
+// Faults are the faults of the workers' calls. Chances are out of 1,000 for one call.
 type Faults struct {
-	Conflict  int // a transaction meets another
-	Throttle  int // nothing happens, the caller is told to slow down
-	Lost      int // it happens, and the answer does not arrive
-	Partial   int // a batch is done in part
+	Conflict  int // a transaction conflicts with another
+	Throttle  int // the call is throttled
+	Lost      int // the call is made, and its answer is lost
+	Partial   int // a batch is carried out in part
 	Crash     int // the worker dies before the call, or after it
-	Freeze    int // the worker stands still for up to FreezeFor, in the middle of a call
+	Freeze    int // the worker freezes for up to FreezeFor, in the middle of a call
 	FreezeFor time.Duration
-	Torn      int // the same and Crash, of a transaction, which may be one of several
-	Delay     int // the call is under way for up to DelayFor, also when nobody waits any more
+	Torn      int // a freeze or a crash at a transaction, which may be one of several
+	Delay     int // the call takes up to DelayFor, even if its caller has given up
 	DelayFor  time.Duration
-	Outage    int // the queue answers nobody for up to OutageFor
+	Outage    int // the queue is down for up to OutageFor
 	OutageFor time.Duration
 }
 
-// StreamFaults are how a stream behaves. The zero value is the best there is:
-// shards that never end, full pages, true listings. Chances are out of 1,000,
-// for one write (Roll), one shard (Late, Lingering) or one call.
+// StreamFaults are the faults of streams. The zero value means none: shards never
+// end, pages are full, listings are true. Chances are out of 1,000, for one write
+// (Roll), one shard (Late, Lingering) or one call.
 type StreamFaults struct {
-	Roll      int // the shard ends, and one or two children go on
-	Late      int // is made, and missing in listings for up to LateFor
+	Roll      int // the shard ends, and one or two children follow
+	Late      int // a new shard is missing in listings for up to LateFor
 	LateFor   time.Duration
-	Lingering int // has ended, and is read without an end for up to LingerFor
+	Lingering int // a shard that has ended is read without an end for up to LingerFor
 	LingerFor time.Duration
 
 	Short     int // a page of the listing holds two shards
 	LostPage  int // a page of the listing comes back without its shards
-	Loop      int // the listing's cursor leads back, once
-	Filter    int // the children are asked for, and something else is answered
+	Loop      int // the listing's cursor goes back, once
+	Filter    int // the listing of children fails, or lists none or all shards
 	Few       int // a page of records is short, or empty
-	Drought   int // a shard brings empty pages for up to DryFor
+	Drought   int // a shard returns empty pages for up to DryFor
 	DryFor    time.Duration
-	Repeat    int // a page begins with records that came before
+	Repeat    int // a page begins with records of an earlier page
 	Expire    int // the iterator has expired
-	FalseTrim int // an iterator that was read from is said to be trimmed
-	// OldGone says that what a stream held is gone once the table has a new one.
+	FalseTrim int // an iterator of an earlier page is reported as trimmed
+	// OldGone says that a stream's records are gone once the table has a new stream.
 	OldGone bool
 }
 
-// Mix draws faults for one seed: each at its own strength, many not at all, and
-// now and then none, since a fault can hide what another one shows.
+// Mix draws the faults of one seed: each with a strength of its own, many not at all,
+// and sometimes no faults, since one fault can hide the effect of another.
 func Mix(seed uint64) (Faults, StreamFaults) {
 	rng := rand.New(rand.NewPCG(seed, 3))
 	strength := 0 // nothing ever fails

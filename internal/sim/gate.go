@@ -8,12 +8,12 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Table opens a table through the worker's gate.
+// Table opens a table whose calls pass the worker's gate.
 func (w *Worker) Table(name string) backend.Table {
 	return backend.Intercept(&tableView{s: w.store, name: name, by: w.Name}, w.gate)
 }
 
-// gate passes a call of a table.
+// gate parks a call of a table until the scheduler makes it.
 func (w *Worker) gate(ctx context.Context, tc *backend.TableCall, next func(context.Context) error) error {
 	c := &call{op: describe(tc), quiet: routine(tc), transaction: tc.Op == "Transact"}
 	c.partial = tc.Op == "BatchGet" || tc.Op == "BatchWrite"
@@ -25,7 +25,7 @@ func (w *Worker) gate(ctx context.Context, tc *backend.TableCall, next func(cont
 	return err
 }
 
-// routine reports whether a call only says that a worker lives, or asks for that.
+// routine reports whether a call only writes or reads a heartbeat or the leases.
 func routine(c *backend.TableCall) bool {
 	switch c.Op {
 	case "Get", "Put":
@@ -36,7 +36,7 @@ func routine(c *backend.TableCall) bool {
 	return false
 }
 
-// describe is what the history says of a call.
+// describe returns a call's text in the history.
 func describe(c *backend.TableCall) string {
 	at := c.Key.PK + " " + c.Key.SK
 	switch r := c.Request.(type) {
@@ -56,7 +56,7 @@ func describe(c *backend.TableCall) string {
 	return strings.TrimSpace(c.Op + " " + at)
 }
 
-// lease is what the history says of a shard's item.
+// lease returns the text of a shard's item in the history.
 func lease(item backend.Item) string {
 	if !strings.HasPrefix(backend.KeyOf(item).SK, "SHARD#") {
 		return ""
@@ -64,7 +64,7 @@ func lease(item backend.Item) string {
 	return fmt.Sprintf(" of %s, epoch %s, at %q", backend.Text(item, "worker"), backend.Number(item, "epoch"), backend.Text(item, "checkpoint"))
 }
 
-// Stream opens a table's stream through the worker's gate.
+// Stream opens a table's stream whose calls pass the worker's gate.
 func (w *Worker) Stream(name string) backend.Stream { return &gatedStream{w.store.Stream(name), w} }
 
 type gatedStream struct {

@@ -8,8 +8,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// queueView takes messages and keeps them: the simulation looks at what was
-// sent, nobody receives.
+// queueView accepts messages and keeps them: the simulation checks the messages that
+// were sent, and has no consumer.
 type queueView struct {
 	backend.Queue // no other call is made
 

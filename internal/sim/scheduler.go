@@ -15,17 +15,18 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// errDead is what every call of a dead worker gets.
+// errDead is the error of every call of a dead worker.
 var errDead = errors.New("this worker is dead")
 
-// Scheduler holds every call of every worker until it is its turn, and makes it.
+// Scheduler holds every call of every worker until the call's turn comes, and makes
+// it.
 type Scheduler struct {
 	faults Faults
 	rng    *rand.Rand
 
 	mu      sync.Mutex
 	parked  []*call
-	down    time.Time // until when the queue answers nobody
+	down    time.Time // the end of the queue's outage
 	history []event
 }
 
@@ -33,25 +34,25 @@ type Scheduler struct {
 type call struct {
 	w           *Worker
 	op          string
-	quiet       bool           // says nothing in the history unless something is wrong with it
-	partial     bool           // may be done in part
-	send        bool           // goes to the queue
-	transaction bool           // may meet another
-	run         func(part int) // makes it; part: of a batch, out of 100; 0: all of it
+	quiet       bool           // it is in the history only if it has a fault
+	partial     bool           // it may be carried out in part
+	send        bool           // it is a call of the queue
+	transaction bool           // it may conflict with another
+	run         func(part int) // makes the call; part: of a batch, out of 100; 0: all of it
 
 	since  time.Time
-	unsent bool       // its worker has been frozen since before it was made
-	ripe   time.Time  // from when on it can be made; zero: not thought about yet
-	done   chan error // why there is no answer; nil: there is one
+	unsent bool       // its worker was frozen before the call left it
+	ripe   time.Time  // when it can be made; zero: not decided yet
+	done   chan error // receives why there is no answer; nil: there is one
 }
 
-// NewScheduler makes a scheduler whose choices follow from the seed.
+// NewScheduler returns a scheduler whose choices follow from the seed.
 func NewScheduler(seed uint64, f Faults) *Scheduler {
 	return &Scheduler{faults: f, rng: rand.New(rand.NewPCG(seed, 2))}
 }
 
-// Step lets one parked call go on, or lets time pass if there is none. It
-// returns once everybody is blocked again.
+// Step makes one parked call, or lets time pass if there is none to make. It returns
+// once every goroutine is blocked again.
 func (s *Scheduler) Step() {
 	synctest.Wait()
 	c := s.choose()
@@ -63,7 +64,7 @@ func (s *Scheduler) Step() {
 	synctest.Wait()
 }
 
-// choose takes a call whose turn it is; nil: there is none just now.
+// choose takes a call that can be made; nil: there is none now.
 func (s *Scheduler) choose() *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,19 +95,19 @@ func (s *Scheduler) choose() *call {
 
 func (s *Scheduler) chance(of1000 int) bool { return s.rng.IntN(1000) < of1000 }
 
-// verdict is what becomes of a call.
-type verdict struct {
-	what   string // as the history says it; empty: all is well
-	before error  // instead of the call
-	after  error  // instead of its answer
-	part   int    // in which it is done, out of 100; 0: all of it
+// fault is what goes wrong with a call.
+type fault struct {
+	what   string // its text in the history; empty: nothing goes wrong
+	before error  // returned instead of making the call
+	after  error  // returned instead of the call's answer
+	part   int    // the part of a batch that is carried out, out of 100; 0: all of it
 }
 
-// make makes a call, unless something is wrong with it. The error is instead of
-// an answer.
+// make makes a call, with the fault that is drawn for it. An error replaces the
+// call's answer.
 func (s *Scheduler) make(c *call) error {
 	s.mu.Lock()
-	v := s.judge(c)
+	v := s.draw(c)
 	if v.what != "" || !c.quiet {
 		s.note(c.w.Name, cmp.Or(v.what, "does"), c.op)
 	}
@@ -118,36 +119,36 @@ func (s *Scheduler) make(c *call) error {
 	return v.after
 }
 
-func (s *Scheduler) judge(c *call) verdict {
+func (s *Scheduler) draw(c *call) fault {
 	if s.chance(s.faults.Outage) {
 		s.down = time.Now().Add(time.Duration(s.rng.Int64N(int64(s.faults.OutageFor))))
 	}
 	switch {
-	case c.w.dead: // what it sent before is still on its way
-		return verdict{what: "has died; done all the same:", after: errDead}
+	case c.w.dead: // the worker sent the call before it died
+		return fault{what: "has died; done all the same:", after: errDead}
 	case s.chance(s.faults.Crash), c.transaction && s.chance(s.faults.Torn):
-		s.bury(c.w)
+		s.end(c.w)
 		if s.rng.IntN(2) == 0 {
-			return verdict{what: "dies after", after: errDead}
+			return fault{what: "dies after", after: errDead}
 		}
-		return verdict{what: "dies before", before: errDead}
+		return fault{what: "dies before", before: errDead}
 	case c.send && time.Now().Before(s.down):
-		return verdict{what: "finds the queue down for", before: fail(c.op, backend.KindUnavailable)}
+		return fault{what: "finds the queue down for", before: fail(c.op, backend.KindUnavailable)}
 	case c.transaction && s.chance(s.faults.Conflict):
-		return verdict{what: "meets a conflict in", before: fail(c.op, backend.KindConflict)}
+		return fault{what: "meets a conflict in", before: fail(c.op, backend.KindConflict)}
 	case s.chance(s.faults.Throttle):
-		return verdict{what: "is throttled in", before: fail(c.op, backend.KindThrottled)}
+		return fault{what: "is throttled in", before: fail(c.op, backend.KindThrottled)}
 	case s.chance(s.faults.Lost):
-		return verdict{what: "loses the answer of", after: fail(c.op, backend.KindUnavailable)}
+		return fault{what: "loses the answer of", after: fail(c.op, backend.KindUnavailable)}
 	case c.partial && s.chance(s.faults.Partial):
-		return verdict{what: "does in part", part: 1 + s.rng.IntN(99)}
+		return fault{what: "does in part", part: 1 + s.rng.IntN(99)}
 	}
-	return verdict{}
+	return fault{}
 }
 
-// bury makes a worker dead. Of its calls some are on their way and arrive, the
-// others come to nothing.
-func (s *Scheduler) bury(w *Worker) {
+// end makes a worker dead. Some of its calls have left it and arrive, the others are
+// lost.
+func (s *Scheduler) end(w *Worker) {
 	w.dead = true
 	s.parked = slices.DeleteFunc(s.parked, func(c *call) bool {
 		lost := c.w == w && (c.unsent || s.rng.IntN(4) > 0)
@@ -166,11 +167,11 @@ func (s *Scheduler) Kill(w *Worker) {
 	defer s.mu.Unlock()
 	if !w.dead {
 		s.note(w.Name, "is killed", "")
-		s.bury(w)
+		s.end(w)
 	}
 }
 
-// Freeze has a worker stand still: none of its calls goes on.
+// Freeze freezes a worker: none of its calls is made meanwhile.
 func (s *Scheduler) Freeze(w *Worker, d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,7 +183,7 @@ func (s *Scheduler) freeze(w *Worker, d time.Duration) {
 	s.note(w.Name, "freezes", "for "+d.Round(time.Millisecond).String())
 }
 
-// Free ends all faults: from here on everything is meant to come right.
+// Free ends all faults: from now on the pipeline must recover.
 func (s *Scheduler) Free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +197,7 @@ type event struct {
 	who, what, whom string
 }
 
-// epoch is when a synctest bubble's clock starts.
+// epoch is the start of a synctest bubble's clock.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (e event) String() string {
@@ -214,7 +215,7 @@ func (s *Scheduler) Note(format string, args ...any) {
 	s.note("", fmt.Sprintf(format, args...), "")
 }
 
-// History is what happened, a line each; at most the last n.
+// History returns at most the last n events, a line each.
 func (s *Scheduler) History(n int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -225,8 +226,8 @@ func (s *Scheduler) History(n int) string {
 	return strings.Join(lines, "\n")
 }
 
-// wait is how a worker waits for a call: until it is made, or until ctx is done,
-// which does not call back what was sent.
+// wait waits until a call is made, or until ctx is done, which does not recall a call
+// that was sent.
 func (s *Scheduler) wait(ctx context.Context, c *call) error {
 	select {
 	case err := <-c.done:

@@ -8,7 +8,8 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// feed is one stream of a table: switched off and on, the table has another.
+// feed is one stream of a table. A table whose stream is switched off and on again has
+// another one.
 type feed struct {
 	arn    string
 	shards []*Shard
@@ -30,23 +31,23 @@ func (f *feed) find(id string) *Shard {
 	return nil
 }
 
-// Shard is a shard as it really is. It is to be looked at between two steps and
-// by the hooks of a [Store], which run under its lock.
+// Shard is the true state of a shard. It may be read between two steps, and by the
+// hooks of a [Store], which run under the store's lock.
 type Shard struct {
 	ARN        string // of the stream
 	ID, Parent string
-	Records    []backend.Record // all there ever were, the trimmed ones included
-	Closed     bool             // no more will come
-	Overlooked bool             // a listing may have left it out and shown its successors
+	Records    []backend.Record // all of them, trimmed ones included
+	Closed     bool             // there will be no more records
+	Overlooked bool             // a listing may have left the shard out and shown its successors
 
 	closed  time.Time
-	trimmed int       // how many of the records, as last seen
-	shown   time.Time // in listings from then on
-	lingers time.Time // looks open until then, though it is not
-	dry     time.Time // brings nothing until then
+	trimmed int       // how many records were trimmed at the last look
+	shown   time.Time // when listings begin to show it
+	lingers time.Time // until when it looks open although it has ended
+	dry     time.Time // until when it returns empty pages
 }
 
-// Trimmed is how many of the records are gone. They go by the second.
+// Trimmed returns how many of the records are trimmed, by the second.
 func (sh *Shard) Trimmed() int {
 	horizon := time.Now().Add(-backend.StreamRetention)
 	for sh.trimmed < len(sh.Records) && sh.Records[sh.trimmed].CreatedAt.Before(horizon) {
@@ -55,12 +56,12 @@ func (sh *Shard) Trimmed() int {
 	return sh.trimmed
 }
 
-// Gone reports whether nothing is left of the shard.
+// Gone reports whether the shard no longer exists.
 func (sh *Shard) Gone() bool {
 	return sh.Closed && time.Since(sh.closed) > backend.StreamRetention && sh.Trimmed() == len(sh.Records)
 }
 
-// Shard returns a shard of a stream, also one that is gone; nil if there was
+// Shard returns a shard of a stream, even one that no longer exists; nil: there was
 // none. It is for the store's hooks.
 func (s *Store) Shard(arn, id string) *Shard {
 	for _, t := range s.tables {
@@ -82,7 +83,7 @@ func (s *Store) Shards(table string) []*Shard {
 	return slices.DeleteFunc(slices.Clone(s.table(table).feed.shards), (*Shard).Gone)
 }
 
-// stream returns one that the table has or had; nil: it had none of that name.
+// stream returns a stream that the table has or had; nil: it had none of that name.
 func (t *table) stream(arn string) *feed {
 	if t.feed.arn == arn {
 		return t.feed
@@ -95,7 +96,7 @@ func (t *table) stream(arn string) *feed {
 	return nil
 }
 
-// Free ends all that streams do wrong, but for what is gone already.
+// Free ends all faults of streams, except that records that are gone stay gone.
 func (s *Store) Free() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +123,7 @@ func (s *Store) SwitchOff(name string) {
 	}
 }
 
-// SwitchOn gives a table whose stream was switched off a new one.
+// SwitchOn gives a table whose stream was switched off a new stream.
 func (s *Store) SwitchOn(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,8 +145,8 @@ func (s *Store) StreamARN(name string) string {
 	return f.arn
 }
 
-// shardFor picks an open shard by the item's partition, and rolls or splits it
-// now and then.
+// shardFor returns the open shard of an item's partition, which it sometimes rolls or
+// splits first.
 func (s *Store) shardFor(f *feed, key backend.Key) *Shard {
 	var open []*Shard
 	for _, sh := range f.shards {
@@ -181,7 +182,7 @@ func (s *Store) close(sh *Shard) {
 
 func (s *Store) chance(of1000 int) bool { return of1000 > 0 && s.rng.IntN(1000) < of1000 }
 
-// later is a time within d from now, or now.
+// later returns a time within d from now, or now.
 func (s *Store) later(of1000 int, d time.Duration) time.Time {
 	now := time.Now()
 	if !s.chance(of1000) {

@@ -12,17 +12,17 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Store is tables, their streams and a queue in memory. Its calls do not fail
-// unless its streams are told to: other faults are the scheduler's. Safe for
-// concurrent use; its fields are set before, or between two steps.
+// Store has tables, their streams and queues in memory. Only its streams have faults;
+// all other faults are the scheduler's. It is safe for concurrent use; its fields are
+// set before the first call, or between two steps.
 type Store struct {
-	// OnWrite and OnSend, if set, are told of every change of an item of a table,
-	// with what was there before and what is there now, and of every message
-	// that a queue accepts. By is the worker whose call it was, empty where it
-	// was nobody's. They run under the store's lock.
+	// OnWrite and OnSend, if set, are called for every change of a table's item, with
+	// the item before and after, and for every message that a queue accepts. By names
+	// the worker that made the call; empty: the test did. They run under the store's
+	// lock.
 	OnWrite func(by, table string, before, after backend.Item)
 	OnSend  func(by, queue string, e backend.SendEntry)
-	// Streams is how streams behave.
+	// Streams has the faults of streams.
 	Streams StreamFaults
 
 	mu     sync.Mutex
@@ -36,12 +36,12 @@ type table struct {
 	items  map[backend.Key]backend.Item
 	tokens map[string]struct{}
 	writes uint64
-	longer uint64 // the write from which on sequence numbers have one more digit
+	longer uint64 // the first write whose sequence number has one more digit
 	feed   *feed
 	older  []*feed // the streams that the table had before
 }
 
-// NewStore makes an empty store. What its streams do follows from the seed.
+// NewStore returns an empty store. The faults of its streams follow from the seed.
 func NewStore(seed uint64) *Store {
 	return &Store{
 		rng:    rand.New(rand.NewPCG(seed, 1)),
@@ -50,7 +50,7 @@ func NewStore(seed uint64) *Store {
 	}
 }
 
-// Table opens a table, which is there from its first use on.
+// Table opens a table, which exists from its first use on.
 func (s *Store) Table(name string) backend.Table { return &tableView{s: s, name: name} }
 
 // Stream opens the stream of a table.
@@ -59,14 +59,14 @@ func (s *Store) Stream(name string) backend.Stream { return &streamView{s, name}
 // Queue opens a queue.
 func (s *Store) Queue(name string) backend.Queue { return &queueView{s: s, name: name} }
 
-// Items returns all items of a table, in no order.
+// Items returns all items of a table, in no particular order.
 func (s *Store) Items(name string) []backend.Item {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Collect(maps.Values(s.table(name).items))
 }
 
-// Sent returns everything that a queue accepted.
+// Sent returns all messages that a queue accepted.
 func (s *Store) Sent(queue string) []backend.SendEntry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,8 +116,8 @@ func (s *Store) write(by, name string, key backend.Key, after backend.Item) {
 	})
 }
 
-// sequence is the number of the last write. There are shorter ones and longer
-// ones, so that comparing them as text is wrong.
+// sequence returns the sequence number of the last write. Sequence numbers differ in
+// length, so that comparing them as text is wrong.
 func (t *table) sequence() string {
 	const longer = 1e19 // than what is below it
 	return fmt.Sprintf("%d00", longer-t.longer+t.writes)

@@ -11,7 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// iteratorLife is how long an iterator can be read from.
+// iteratorLife is how long an iterator can be used.
 // Source: DynamoDB Streams API reference, GetShardIterator.
 const iteratorLife = 15 * time.Minute
 
@@ -24,7 +24,7 @@ func (sh *Shard) listed() backend.Shard {
 	return backend.Shard{ID: sh.ID, Parent: sh.Parent}
 }
 
-// visible are the shards that a listing shows just now.
+// visible returns the shards that a listing shows now.
 func (f *feed) visible() []*Shard {
 	return slices.DeleteFunc(slices.Clone(f.shards), func(sh *Shard) bool {
 		return sh.Gone() || time.Now().Before(sh.shown)
@@ -98,7 +98,7 @@ func (v *streamView) Iterator(_ context.Context, arn, id string, at backend.Posi
 		if at.Type == backend.AfterSequence && n < len(sh.Records) && sh.Records[n].Sequence == at.Sequence {
 			n++
 		}
-		// Whether the last record that went counts is said nowhere.
+		// It is not documented whether the last trimmed record is a valid position.
 		if n < sh.Trimmed() || n > 0 && n == sh.Trimmed() && v.s.rng.IntN(2) == 0 {
 			return "", fail("Iterator "+id, backend.KindTrimmed)
 		}
@@ -172,12 +172,12 @@ func (v *streamView) read(sh *Shard, it iterator, limit int) backend.RecordPage 
 
 func (v *streamView) Changed() <-chan struct{} { return nil }
 
-// iterator is a place in a shard.
+// iterator is a position in a shard.
 type iterator struct {
 	arn, shard string
-	n          int // records before it
+	n          int // how many records are before it
 	made       time.Time
-	next       bool // it came with a page
+	next       bool // it is the next iterator of a page
 }
 
 func (it iterator) String() string {

@@ -13,8 +13,8 @@ import (
 // Worker is one process as the scheduler sees it.
 type Worker struct {
 	Name string
-	// OnOpen, if set, is told of every iterator that is opened, when the call is
-	// made. It is set before the first call.
+	// OnOpen, if set, is called for every iterator that is opened, when the scheduler
+	// makes the call. It is set before the first call.
 	OnOpen func(arn, shard string)
 
 	s      *Scheduler
@@ -24,8 +24,8 @@ type Worker struct {
 	frozen time.Time // until then
 }
 
-// Worker makes a process that works on the store. kill is called when it dies;
-// none of the calls it makes from then on has any effect.
+// Worker returns a process that works on the store. kill is called when the process
+// dies; none of its later calls has any effect.
 func (s *Scheduler) Worker(name string, store *Store, kill context.CancelFunc) *Worker {
 	return &Worker{Name: name, s: s, store: store, kill: kill}
 }
@@ -52,8 +52,8 @@ func pass[T any](ctx context.Context, w *Worker, c *call, do func(part int) (T, 
 	return result, err
 }
 
-// park queues a call: in an order that does not depend on which of two
-// goroutines that woke together comes first.
+// park queues a call, in an order that does not depend on which of two goroutines
+// that woke together is first.
 func (w *Worker) park(c *call) error {
 	w.s.mu.Lock()
 	defer w.s.mu.Unlock()
@@ -74,7 +74,7 @@ func (w *Worker) park(c *call) error {
 	return nil
 }
 
-// part is how many of n are done: all, or so many in a hundred.
+// part returns how many of n entries are carried out: all, or so many in a hundred.
 func part(n, of100 int) int {
 	if of100 == 0 {
 		return n
@@ -82,7 +82,7 @@ func part(n, of100 int) int {
 	return n * of100 / 100
 }
 
-// Queue opens a queue through the worker's gate.
+// Queue opens a queue whose calls pass the worker's gate.
 func (w *Worker) Queue(name string) backend.Queue {
 	return &gatedQueue{&queueView{s: w.store, name: name, by: w.Name}, w}
 }
