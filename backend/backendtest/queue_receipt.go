@@ -69,8 +69,8 @@ func queueReceiptTests() []test {
 	}
 }
 
-// wantExpired fails the test unless neither a deletion nor a change is possible
-// with a receipt any more.
+// wantExpired fails the test if a deletion or a change is still possible with a
+// receipt.
 func wantExpired(t *testing.T, q backend.Queue, d backend.Delivery) {
 	t.Helper()
 	failed, err := q.Delete(t.Context(), receipts(d))
@@ -228,8 +228,8 @@ func queueVisibilityTests() []test {
 	}
 }
 
-// testExtendOnRealTime extends a visibility before it is over, and waits past
-// its end. Where the machine was too busy to be in time it tries a longer one.
+// testExtendOnRealTime extends a visibility before it ends, and waits past its old
+// end. If the machine was too busy to be in time it retries with a longer one.
 func testExtendOnRealTime(t *testing.T, h Harness) {
 	for visibility := hiddenShort; visibility < patience; visibility *= 2 {
 		q := newQueue(t, h, fifo)

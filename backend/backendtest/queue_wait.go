@@ -9,7 +9,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// longest is a wait that no test sits through.
+// longest is a wait whose end no test waits for.
 const longest = backend.MaxWait
 
 func queueWaitTests() []test {
@@ -77,7 +77,7 @@ type received struct {
 	err error
 }
 
-// receiveInBackground starts a receive that waits; the test's end waits for it.
+// receiveInBackground starts a waiting receive; the test ends after it.
 func receiveInBackground(t *testing.T, q backend.Queue, wait time.Duration) <-chan received {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

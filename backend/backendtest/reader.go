@@ -6,18 +6,17 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// shardReader reads a whole stream the way it is meant to be read: all pages of
-// the listing, each shard from the trim horizon, none before its parent has
-// ended.
+// shardReader reads a whole stream as it should be read: all pages of the listing,
+// and each shard from the trim horizon, but no shard before its parent has ended.
 type shardReader struct {
 	stream backend.Stream
 	limit  int
 
-	shards  []backend.Shard // in the order of their listing
+	shards  []backend.Shard // in the order of the listing
 	next    map[string]string
 	ended   map[string]bool
 	byShard map[string][]backend.Record
-	all     []backend.Record // in the order read: that of the lineage
+	all     []backend.Record // in the order of reading, which is that of the lineage
 }
 
 func newReader(stream backend.Stream) *shardReader {
@@ -27,7 +26,7 @@ func newReader(stream backend.Stream) *shardReader {
 	}
 }
 
-// poll lists the shards and reads a page of each that may be read.
+// poll lists the shards, and reads a page of each shard whose turn has come.
 func (r *shardReader) poll(t *testing.T) {
 	t.Helper()
 	arn := r.list(t)

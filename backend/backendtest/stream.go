@@ -15,13 +15,13 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// RunStream holds a backend's streams to the sentences of
+// RunStream tests a backend's streams against the sentences of
 // [github.com/postroom/postroom/backend.Stream]. See [Run] for open.
 func RunStream(t *testing.T, open func(t *testing.T) Harness) {
 	runAll(t, open, slices.Concat(recordTests(), positionTests(), shardTests(), childrenTests()))
 }
 
-// newStream makes a table with a stream.
+// newStream creates a table with a stream.
 func newStream(t *testing.T, h Harness) (backend.Table, backend.Stream) {
 	t.Helper()
 	name := create(t, h, newSpec(withStream, withIndex))
@@ -254,7 +254,7 @@ func shardTests() []test {
 	}
 }
 
-// testLineage writes from several sides at once while a reader reads.
+// testLineage writes from several goroutines while a reader reads.
 func testLineage(t *testing.T, h Harness) {
 	table, stream := newStream(t, h)
 	const writers, each = 5, 120

@@ -12,7 +12,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// RunTable holds a backend's tables to the sentences of
+// RunTable tests a backend's tables against the sentences of
 // [github.com/postroom/postroom/backend.Table] and of the table half of
 // [github.com/postroom/postroom/backend.Backend]. See [Run] for open.
 func RunTable(t *testing.T, open func(t *testing.T) Harness) {
@@ -98,7 +98,7 @@ func wantItem(t *testing.T, table backend.Table, want backend.Item) {
 	wantEqual(t, got, want)
 }
 
-// wantNone fails the test if there is an item under the key.
+// wantNone fails the test if there is an item under a key.
 func wantNone(t *testing.T, table backend.Table, key backend.Key) {
 	t.Helper()
 	got, _, err := table.Get(t.Context(), key)
