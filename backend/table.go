@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -19,6 +20,11 @@ type Item = map[string]types.AttributeValue
 
 // Key is the primary key of an item.
 type Key struct{ PK, SK string }
+
+// Compare orders keys by their partition, and within one by the sort key.
+func (k Key) Compare(other Key) int {
+	return cmp.Or(cmp.Compare(k.PK, other.PK), cmp.Compare(k.SK, other.SK))
+}
 
 // Units are capacity units as DynamoDB counts them: one write unit for each KB, one
 // read unit for each 4 KB that is read consistently and half of one otherwise, and

@@ -6,6 +6,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
@@ -17,6 +18,16 @@ import (
 type Table struct {
 	Table backend.Table
 	Retry retry.Policy
+}
+
+// NewTable returns a table whose calls are made up to five times, with pauses that
+// grow from 20 ms to 2 s, while that may help: on conflicts, on throttling, and
+// where no answer came.
+func NewTable(t backend.Table) Table {
+	return Table{t, retry.Policy{
+		Min: 20 * time.Millisecond, Max: 2 * time.Second, Attempts: 5,
+		Final: func(err error) bool { return !backend.Retryable(err) },
+	}}
 }
 
 // Get reads one item, nil if there is none.
