@@ -15,7 +15,6 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -96,21 +95,22 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		seed, err := fails(simulation, caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
+		seed, err := fails(simulation, "projector", caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
 		if seed != "" || err != nil {
 			return "simulation: " + seed, err
 		}
 	}
-	tests, err := compile(filepath.Dir(r.File), dir, overlay)
+	pkg := filepath.Dir(r.File)
+	tests, err := compile(pkg, dir, overlay)
 	if err != nil {
 		return "", err
 	}
-	return fails(tests, caughtByTest, "-test.skip", "TestSimulation")
+	return fails(tests, pkg, caughtByTest, "-test.skip", "TestSimulation")
 }
 
 // compile builds a package's tests with the overlay.
 func compile(pkg, dir, overlay string) (tests string, err error) {
-	tests = filepath.Join(dir, pkg+".test")
+	tests = filepath.Join(dir, filepath.Base(pkg)+".test")
 	build := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-o", tests, "-overlay", overlay, "./"+pkg)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
@@ -118,11 +118,11 @@ func compile(pkg, dir, overlay string) (tests string, err error) {
 	return tests, nil
 }
 
-// fails runs tests and returns what the expression finds in what they say if
+// fails runs tests of a package and returns what the expression finds in what they say if
 // they fail, "" if they pass.
-func fails(tests string, says *regexp.Regexp, args ...string) (string, error) {
+func fails(tests, pkg string, says *regexp.Regexp, args ...string) (string, error) {
 	test := exec.Command(tests, append(args, "-test.failfast", "-test.timeout", "10m")...)
-	test.Dir = strings.TrimSuffix(filepath.Base(tests), ".test")
+	test.Dir = pkg
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
 	if err == nil {
