@@ -27,7 +27,7 @@ const (
 const IndexName = "message-group-uuid-index"
 
 // ControlTable is the name of the table that holds leases, checkpoints and
-// records set aside of the projector of a table.
+// quarantined records of the projector of a table.
 func ControlTable(table string) string { return table + "-control" }
 
 const fifoSuffix = ".fifo"

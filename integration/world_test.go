@@ -268,7 +268,7 @@ func (w *world) check() {
 	}
 	var status struct {
 		Shards   []struct{ Lost string }
-		Recovery struct {
+		Backfill struct {
 			OpenGaps []struct{ Reason string } `json:"open_gaps"`
 		}
 		Quarantined int
@@ -278,10 +278,10 @@ func (w *world) check() {
 		w.t.Error(err)
 	}
 	if status.Quarantined != 0 || status.Dead.Visible != 0 {
-		w.t.Errorf("set aside or dead-lettered: %+v", status)
+		w.t.Errorf("quarantined or dead-lettered: %+v", status)
 	}
-	if len(status.Recovery.OpenGaps) != 0 {
-		w.t.Errorf("still to be recovered from the log: %+v", status.Recovery.OpenGaps)
+	if len(status.Backfill.OpenGaps) != 0 {
+		w.t.Errorf("still to be backfilled from the log: %+v", status.Backfill.OpenGaps)
 	}
 	for _, s := range status.Shards {
 		if s.Lost != "" {

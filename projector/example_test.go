@@ -39,14 +39,15 @@ func Example() {
 		log.Fatal(err)
 	}
 
+	queue := store.Queue("postroom-notifications.fifo")
 	p := projector.New(projector.Config{
 		Table: table, Control: store.Table(postroom.ControlTable("postroom")), Stream: store.Stream("postroom"),
-		Queue: store.Queue("postroom-notifications.fifo"), TableName: "postroom", Index: true,
+		Queue: queue, QueueName: "postroom-notifications.fifo", TableName: "postroom", Index: true,
 	}, projector.Options{})
 	ended := make(chan error)
 	go func() { ended <- p.Run(ctx) }()
-	for p.Stats().Projected == 0 || p.Stats().NotificationsSent == 0 {
-		time.Sleep(time.Millisecond) // a service would do something else
+	if _, err := queue.Receive(ctx, 1, backend.MaxWait, time.Minute); err != nil { // until Ben is notified
+		log.Fatal(err)
 	}
 	stop()
 	if err := <-ended; err != nil {

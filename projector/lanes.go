@@ -10,16 +10,16 @@ import (
 // conversation is worked on by one worker at a time; what arrives meanwhile is
 // folded into its next move.
 //
-// Large conversations, whose moves take many calls one after the other, are
-// worked on a bounded number at once: however many of them there are, other
+// Only a bounded number of large conversations, whose moves take many calls one
+// after the other, is worked on at once: however many of them there are, other
 // workers are left for the small ones.
 type lanes struct {
 	ready *ready[*lane]
 
 	mu      sync.Mutex
 	byGroup map[string]*lane
-	places  int     // for large conversations, that are free
-	queued  []*lane // large ones that wait for a place
+	slots   int     // for large conversations, that are free
+	queued  []*lane // large ones that wait for a slot
 	closed  bool
 }
 
@@ -28,43 +28,43 @@ type lane struct {
 	group string
 
 	// Of lanes, under its lock.
-	arrived []*entry
+	arrived []*message
 	timer   *time.Timer // runs while the lane rests
 	early   bool        // a new message ends the rest
-	behind  bool        // waits for its turn behind those of the stream
+	low     bool        // ready, and comes after the lanes with records of the stream
 	large   bool        // known to be large
-	placed  bool        // has one of the places for those
+	slotted bool        // has one of the large slots
 
-	// Of the worker whose turn it is.
-	held     []*entry // arrived and not projected
-	failures int      // turns that failed, in a row
-	baffled  int      // of them, those for a reason that no rule knows
-	suspects int      // of held, the first ones: those that failed together
+	// Of the worker that processes it.
+	held     []*message // arrived and not projected
+	failures int        // in a row
+	unknown  int        // of them, those for a reason that no rule knows
+	suspects int        // of held, the first ones: those that failed together
 }
 
 func newLanes(large int) *lanes {
-	return &lanes{ready: newReady[*lane](), byGroup: map[string]*lane{}, places: large}
+	return &lanes{ready: newReady[*lane](), byGroup: map[string]*lane{}, slots: large}
 }
 
 // add takes in messages, all at once so that a page is folded as a whole.
-func (ls *lanes) add(entries []*entry) {
+func (ls *lanes) add(messages []*message) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	var woken []*lane
-	for _, e := range entries {
-		l, ok := ls.byGroup[e.message.GroupUUID]
+	for _, m := range messages {
+		l, ok := ls.byGroup[m.GroupUUID]
 		if !ok {
-			l = &lane{group: e.message.GroupUUID}
+			l = &lane{group: m.GroupUUID}
 			ls.byGroup[l.group] = l
 			woken = append(woken, l)
 		}
-		l.arrived = append(l.arrived, e)
+		l.arrived = append(l.arrived, m)
 		switch {
 		case l.timer != nil && l.early && l.timer.Stop():
 			l.timer = nil
 			woken = append(woken, l)
-		case l.behind && !e.recovered():
-			l.behind = false
+		case l.low && m.live():
+			l.low = false
 			ls.ready.promote(l)
 		}
 	}
@@ -73,25 +73,24 @@ func (ls *lanes) add(entries []*entry) {
 	}
 }
 
-// queue lets a lane wait for its turn: behind those with records of the stream
+// queue makes a lane ready to be processed: after those with records of the stream
 // if it has nothing but messages of the log.
 func (ls *lanes) queue(l *lane) {
-	live := func(e *entry) bool { return !e.recovered() }
-	if slices.ContainsFunc(l.held, live) || slices.ContainsFunc(l.arrived, live) {
+	if slices.ContainsFunc(l.held, (*message).live) || slices.ContainsFunc(l.arrived, (*message).live) {
 		ls.ready.push(l)
 		return
 	}
-	l.behind = true
-	ls.ready.pushBehind(l)
+	l.low = true
+	ls.ready.pushLow(l)
 }
 
-// take begins a worker's turn on a lane; false: it waits for a place first, and
-// is ready again once it has one.
+// take begins to process a lane; false: it waits for a large slot first, and is
+// ready again once it has one.
 func (ls *lanes) take(l *lane) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	l.behind = false
-	if l.large && !ls.place(l) {
+	l.low = false
+	if l.large && !ls.slot(l) {
 		ls.queued = append(ls.queued, l)
 		return false
 	}
@@ -100,41 +99,41 @@ func (ls *lanes) take(l *lane) bool {
 	return true
 }
 
-// enlarge says in a turn that the conversation is large; false: there is no
-// place for it, and the turn is over.
+// enlarge notes that a conversation that is being processed is large; false: there
+// is no slot for it, and it has to wait.
 func (ls *lanes) enlarge(l *lane) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l.large = true
-	return ls.place(l)
+	return ls.slot(l)
 }
 
-func (ls *lanes) place(l *lane) bool {
-	if !l.placed && ls.places > 0 {
-		ls.places--
-		l.placed = true
+func (ls *lanes) slot(l *lane) bool {
+	if !l.slotted && ls.slots > 0 {
+		ls.slots--
+		l.slotted = true
 	}
-	return l.placed
+	return l.slotted
 }
 
-// leave hands a place on to the one that has waited longest.
+// leave hands a slot on to the one that has waited longest.
 func (ls *lanes) leave(l *lane) {
-	if !l.placed {
+	if !l.slotted {
 		return
 	}
-	l.placed = false
+	l.slotted = false
 	if len(ls.queued) == 0 {
-		ls.places++
+		ls.slots++
 		return
 	}
 	next := ls.queued[0]
 	ls.queued = ls.queued[1:]
-	next.placed = true
+	next.slotted = true
 	ls.queue(next)
 }
 
-// rest ends a turn: the lane's next one comes after a pause, sooner if early
-// and a new message arrives, and never if nothing is left to do.
+// rest ends the processing of a lane: it is ready again after a pause, sooner if
+// early and a new message arrives, and never if nothing is left to do.
 func (ls *lanes) rest(l *lane, wait time.Duration, early bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -158,7 +157,7 @@ func (ls *lanes) wake(l *lane) {
 	ls.queue(l)
 }
 
-// close ends all turns to come.
+// close makes no lane ready any more.
 func (ls *lanes) close() {
 	ls.ready.close()
 	ls.mu.Lock()

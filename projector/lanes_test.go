@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/stream"
 )
 
 // TestP12LargeConversationsBesideOthers: twelve conversations of a thousand, more
@@ -18,7 +17,7 @@ import (
 func TestP12LargeConversationsBesideOthers(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		const large, others, step, transaction = 12, 60, 5 * time.Millisecond, 10 * time.Millisecond
-		r.p = New(r.config(), Options{Movers: 8})
+		r.tuned(tuning{Movers: 8})
 		var mu sync.Mutex
 		atWork, most := 0, 0
 		begun := map[string]time.Time{}
@@ -47,13 +46,13 @@ func TestP12LargeConversationsBesideOthers(t *testing.T) {
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var workers sync.WaitGroup
-		for range r.p.opts.Movers {
-			workers.Go(func() { r.p.takeTurns(ctx) })
+		for range r.p.tuning.Movers {
+			workers.Go(func() { r.p.processLanes(ctx) })
 		}
 		arrive := func(n, members int) {
 			m := conversationOf(n, members, 1)[0]
 			r.post(m)
-			r.p.lanes.add([]*entry{newEntry(m, r.record(m), func() {})})
+			r.p.lanes.add([]*message{newMessage(m, r.record(m), func(*message) {})})
 		}
 		for n := range large {
 			arrive(n, 1000)
@@ -72,8 +71,8 @@ func TestP12LargeConversationsBesideOthers(t *testing.T) {
 		for n := range large {
 			r.wantLast(conversationOf(n, 1000, 1)[0], 1000)
 		}
-		if most > r.p.opts.Movers/2 || most < r.p.opts.Movers/4 {
-			t.Errorf("%d large conversations were worked on at once by %d movers", most, r.p.opts.Movers)
+		if most > r.p.tuning.Movers/2 || most < r.p.tuning.Movers/4 {
+			t.Errorf("%d large conversations were worked on at once by %d movers", most, r.p.tuning.Movers)
 		}
 		if len(latencies) != others {
 			t.Fatalf("%d of the others were moved, want %d", len(latencies), others)
@@ -86,27 +85,27 @@ func TestP12LargeConversationsBesideOthers(t *testing.T) {
 	})
 }
 
-// TestP12PlacesOfLargeConversations are handed on in the order in which they were
+// TestP12LargeSlots are handed on in the order in which they were
 // asked for, and none is lost.
-func TestP12PlacesOfLargeConversations(t *testing.T) {
+func TestP12LargeSlots(t *testing.T) {
 	t.Parallel()
 	ls := newLanes(1)
 	var all []*lane
 	for n := range 3 {
-		ls.add([]*entry{newEntry(conversationOf(n, 2, 1)[0], &stream.Record{}, nil)})
+		ls.add([]*message{unread(conversationOf(n, 2, 1)[0])})
 		l := ls.ready.pop(1)[0]
 		if !ls.take(l) {
-			t.Fatal("one that is not known to be large waits for a place")
+			t.Fatal("one that is not known to be large waits for a slot")
 		}
 		all = append(all, l)
 	}
 	if !ls.enlarge(all[0]) || ls.enlarge(all[1]) || ls.enlarge(all[2]) {
-		t.Fatal("one place is given to several, or to none")
+		t.Fatal("one slot is given to several, or to none")
 	}
-	for _, l := range all[1:] { // their turns end, and they are ready again
+	for _, l := range all[1:] { // their processing ends, and they are ready again
 		ls.rest(l, 0, true)
 		if ls.take(ls.ready.pop(1)[0]) {
-			t.Fatal("taken without a place")
+			t.Fatal("taken without a slot")
 		}
 	}
 	for i, l := range all {
@@ -116,10 +115,10 @@ func TestP12PlacesOfLargeConversations(t *testing.T) {
 			break
 		}
 		if next := ls.ready.pop(1)[0]; next != all[i+1] || !ls.take(next) {
-			t.Fatal("the place went to another")
+			t.Fatal("the slot went to another")
 		}
 	}
-	if ls.places != 1 || len(ls.byGroup) != 0 {
-		t.Errorf("%d places and %d lanes are left, want 1 and none", ls.places, len(ls.byGroup))
+	if ls.slots != 1 || len(ls.byGroup) != 0 {
+		t.Errorf("%d slots and %d lanes are left, want 1 and none", ls.slots, len(ls.byGroup))
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
+	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -19,11 +20,13 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	now := start
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
-	s := sight{
-		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, SetAside: 4, Foreign: 5,
-			Throttled: 23, Conflicts: 24, CircuitShare: 0.25,
-			Gaps: 6, OpenGaps: 7, Recovered: RecoveryCounts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11}},
-		reader: stream.Stats{
+	m := metrics{
+		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, Quarantined: 4, ExternalEdits: 5,
+			Throttled: 23, Conflicts: 24, QuarantinedShare: 0.25,
+			Backfill: backfill.Stats{
+				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},
+			}},
+		Stream: stream.Stats{
 			Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,
 			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,
 			Acquired: 17, Transferred: 18, Received: 19, Lost: 20, Expired: 21, DataLosses: 22,
@@ -37,7 +40,7 @@ func TestMetrics(t *testing.T) {
 			{},
 		}, now),
 	}
-	c := metric.Collector(func() sight { return s }, metrics()...)
+	c := metric.Struct(func() metrics { return m })
 	problems, err := testutil.CollectAndLint(c)
 	if len(problems) > 0 || err != nil {
 		t.Errorf("against convention: %v (%v)", problems, err)
@@ -61,7 +64,7 @@ func TestLagAtTheTip(t *testing.T) {
 		"one not read yet":       {{}},
 		"a clock that is behind": {{Read: now.Add(time.Second), ReadAt: now, CheckpointAt: now.Add(time.Second)}},
 	} {
-		if l := lagOf(shards, now); l.longest != 0 || l.behind[0] != 0 || l.untilLoss < backend.StreamRetention.Seconds() {
+		if l := lagOf(shards, now); l.Longest != 0 || l.BehindOver[1] != 0 || l.UntilLoss < backend.StreamRetention.Seconds() {
 			t.Errorf("%s: %+v", name, l)
 		}
 	}

@@ -7,61 +7,63 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/trouble"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// maxUntold is how many notifications may wait to be sent before the reader is
-// held back. What it handed over before that, at most its window, may come on
+// maxPending is how many notifications may be pending before the reader is held
+// back. What it handed over before that, at most its in-flight limit, may come on
 // top.
-const maxUntold = 64 << 10
+const maxPending = 64 << 10
 
-// wholeQueue is who is held up when the queue does not answer at all.
+// wholeQueue is who fails when the queue does not answer at all.
 const wholeQueue = "the queue"
 
 // notifier sends a notification for every message and recipient. Those of one
 // recipient follow one another: a batch holds at most one of them, and the next
 // waits until the last was accepted, since one that failed and was sent again
-// would otherwise come after its successor.
+// would otherwise come after its successor. It keeps a queue for each recipient
+// and not one list, which batch.Next takes, since tens of thousands may be pending.
 //
 // A notification takes under 3 KB (names of 64 characters, a preview of 256
-// bytes), so ten never reach the limit of a request.
+// bytes), so ten never reach the size limit of a request.
 type notifier struct {
-	queue  backend.Queue
-	table  string
-	fifo   bool                                       // the queue takes deduplication ids, and only then
-	refuse func(context.Context, *entry, error) error // sets aside
-	work   *trouble.Work
-	ready  *ready[*recipient]
-	sent   atomic.Int64
+	queue      backend.Queue
+	table      string
+	fifo       bool // the queue takes deduplication ids
+	quarantine func(context.Context, *message, error) error
+	incidents  *incident.Operation
+	ready      *ready[*recipient]
+	sent       atomic.Int64
 
-	mu     sync.Mutex
-	room   sync.Cond
-	byUser map[string]*recipient
-	untold int
-	closed bool
+	mu      sync.Mutex
+	room    sync.Cond
+	byUser  map[string]*recipient
+	pending int
+	closed  bool
 }
 
-// recipient is somebody who is to be told of something.
+// recipient is a user with pending notifications.
 type recipient struct {
 	user     string
-	messages []*entry // the first one is being sent
+	messages []*message // the first one is being sent
 }
 
-func newNotifier(queue backend.Queue, fifo bool, table string, work *trouble.Work) *notifier {
+func newNotifier(c Config, incidents *incident.Operation, quarantine func(context.Context, *message, error) error) *notifier {
 	n := &notifier{
-		queue: queue, fifo: fifo, table: table, work: work,
-		ready: newReady[*recipient](), byUser: map[string]*recipient{},
+		queue: c.Queue, table: c.TableName, fifo: postroom.IsFIFO(c.QueueName), quarantine: quarantine,
+		incidents: incidents, ready: newReady[*recipient](), byUser: map[string]*recipient{},
 	}
 	n.room.L = &n.mu
 	return n
 }
 
-// admit waits while too many notifications wait.
+// admit waits while too many notifications are pending.
 func (n *notifier) admit(ctx context.Context) error {
 	defer context.AfterFunc(ctx, n.wakeAll)()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for n.untold >= maxUntold && !n.closed && ctx.Err() == nil {
+	for n.pending >= maxPending && !n.closed && ctx.Err() == nil {
 		n.room.Wait()
 	}
 	return ctx.Err()
@@ -73,31 +75,25 @@ func (n *notifier) wakeAll() {
 	n.room.Broadcast()
 }
 
-// announce has the members of a conversation told of messages, each but its
-// sender, and nobody of a quiet one. It does not wait for it.
-func (n *notifier) announce(members []postroom.Member, entries []*entry) {
+// enqueue enqueues the notifications of messages, for the members of their
+// conversation, unless that was done before. It does not wait for them to be sent.
+func (n *notifier) enqueue(members []postroom.Member, messages []*message) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var woken []*recipient
-	for _, e := range entries {
-		var users []string
-		if !e.quiet {
-			users = postroom.Recipients(members, e.message.UserUUID)
+	for _, m := range messages {
+		if !m.in(arrived, waiting) {
+			continue
 		}
-		e.announced = true
-		e.untold.Store(int32(len(users)))
-		if len(users) == 0 {
-			e.finish()
-		}
-		n.untold += len(users)
-		for _, user := range users {
+		for _, user := range m.enqueue(members) {
 			r, ok := n.byUser[user]
 			if !ok {
 				r = &recipient{user: user}
 				n.byUser[user] = r
 				woken = append(woken, r)
 			}
-			r.messages = append(r.messages, e)
+			r.messages = append(r.messages, m)
+			n.pending++
 		}
 	}
 	n.ready.push(woken...)
@@ -115,19 +111,19 @@ func (n *notifier) run(ctx context.Context) {
 			continue
 		}
 		failures++
-		if trouble.Sleep(ctx, backoff(failures), nil) != nil {
+		if retry.Sleep(ctx, policy().Pause(failures), nil) != nil {
 			return
 		}
 	}
 }
 
-// send sends the first message of each recipient and reports whether every one
-// had an end.
+// send sends the first message of each recipient and reports whether the queue
+// accepted all of them.
 func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 	firsts := n.firsts(batch)
 	entries := make([]backend.SendEntry, len(batch))
 	for i, r := range batch {
-		event := postroom.NewNotification(n.table, firsts[i].message, r.user)
+		event := postroom.NewNotification(n.table, firsts[i].Message, r.user)
 		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user}
 		if n.fifo {
 			entries[i].DeduplicationID = event.ID
@@ -135,51 +131,51 @@ func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 	}
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
-		n.work.Failed(ctx, wholeQueue, err)
+		n.incidents.Failed(ctx, wholeQueue, err)
 		n.ready.push(batch...)
 		return false
 	}
-	n.work.Worked(wholeQueue)
+	n.incidents.Succeeded(wholeQueue)
 	again := map[int]bool{}
 	for _, f := range failed {
 		err := error(f)
 		if f.SenderFault {
-			err = n.refuse(ctx, firsts[f.Index], f) // set aside, which is the end of it
+			err = n.quarantine(ctx, firsts[f.Index], f) // then it is not sent again
 		}
 		if err != nil {
 			again[f.Index] = true
-			n.work.Failed(ctx, batch[f.Index].user, err)
+			n.incidents.Failed(ctx, batch[f.Index].user, err)
 		}
 	}
 	n.sent.Add(int64(len(batch) - len(failed)))
-	n.settle(batch, again)
+	n.finish(batch, again)
 	return len(failed) == 0
 }
 
-// firsts are the messages to send: one that is announced meanwhile moves the
-// others in memory.
-func (n *notifier) firsts(batch []*recipient) []*entry {
+// firsts are the messages to send, read under the lock: enqueuing another message
+// may move the others in memory.
+func (n *notifier) firsts(batch []*recipient) []*message {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	firsts := make([]*entry, len(batch))
+	firsts := make([]*message, len(batch))
 	for i, r := range batch {
 		firsts[i] = r.messages[0]
 	}
 	return firsts
 }
 
-// settle takes what had its end from the recipients and queues those that have
-// more.
-func (n *notifier) settle(batch []*recipient, again map[int]bool) {
-	var told []*entry
+// finish takes from the recipients what need not be sent again, and makes those
+// ready that have more.
+func (n *notifier) finish(batch []*recipient, again map[int]bool) {
+	var done []*message
 	n.mu.Lock()
 	for i, r := range batch {
 		if !again[i] {
-			n.work.Worked(r.user)
-			told = append(told, r.messages[0])
+			n.incidents.Succeeded(r.user)
+			done = append(done, r.messages[0])
 			r.messages[0] = nil
 			r.messages = r.messages[1:]
-			n.untold--
+			n.pending--
 		}
 		if len(r.messages) == 0 {
 			delete(n.byUser, r.user)
@@ -189,8 +185,8 @@ func (n *notifier) settle(batch []*recipient, again map[int]bool) {
 	}
 	n.room.Broadcast()
 	n.mu.Unlock()
-	for _, e := range told {
-		e.told()
+	for _, m := range done {
+		m.notify()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/projection"
 )
 
 // TestP19QueueDown: projecting goes on while the queue is down, until as many
@@ -34,7 +35,7 @@ func TestP19QueueDown(t *testing.T) {
 		if got, want := r.sent(), 330*200+1; got != want {
 			t.Errorf("%d notifications, want %d", got, want)
 		}
-		r.wantToldOnce("sending notifications")
+		r.wantOneIncident("sending notifications")
 	})
 }
 
@@ -54,7 +55,7 @@ func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 			t.Errorf("stopping took %v", took)
 		}
 		r.queue.set(nil)
-		r.p = New(r.config(), Options{}) // and the next one tells everybody
+		r.tuned(tuning{}) // and the next one tells everybody
 		r.run()
 		defer r.end()
 		r.settled()
@@ -120,11 +121,11 @@ func TestQ1EntriesOfABatch(t *testing.T) {
 		if len(next) != 3 || r.sent() != 15 {
 			t.Errorf("%v", next)
 		}
-		r.wantToldOnce("sending notifications")
+		r.wantOneIncident("sending notifications")
 	})
 }
 
-// TestQ1SenderFault: what the queue refuses for good is set aside with its
+// TestQ1SenderFault: what the queue refuses for good is quarantined with its
 // message; the message is projected, the others are told.
 func TestQ1SenderFault(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -135,14 +136,14 @@ func TestQ1SenderFault(t *testing.T) {
 		defer r.end()
 		r.settled()
 		r.wantLast(ms[0], 4)
-		r.wantAside(1, "InvalidMessageContents")
+		r.wantQuarantined(1, "InvalidMessageContents")
 		if r.sent() != 2 {
 			t.Errorf("%d notifications, want 2", r.sent())
 		}
 	})
 }
 
-// TestQ1SenderFaultOfOneThatCameBack: it was set aside before, and must not be
+// TestQ1SenderFaultOfOneThatCameBack: it was quarantined before, and must not be
 // taken away as one that got through.
 func TestQ1SenderFaultOfOneThatCameBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -151,12 +152,12 @@ func TestQ1SenderFaultOfOneThatCameBack(t *testing.T) {
 		defer r.end()
 		r.post(ms[1])
 		r.settled()
-		r.wantAside(1, errNoMembers.Error())
+		r.wantQuarantined(1, projection.ErrNoMembers.Error())
 		r.queue.set(refuse(id(1002)))
 		r.post(ms[0])
 		r.settled()
 		r.wantLast(ms[1], 4)
-		r.wantAside(2, "InvalidMessageContents")
+		r.wantQuarantined(2, "InvalidMessageContents")
 	})
 }
 

@@ -45,7 +45,7 @@ func TestOutageIsToldOfOnce(t *testing.T) {
 				config := r.config()
 				config.Table, config.Control = server.Table("t"), server.Table("control")
 				config.Stream, config.Queue = server.Stream("t"), server.Queue("q.fifo")
-				r.p = New(config, r.p.opts)
+				r.p = New(config, r.options)
 				r.run()
 				defer r.end()
 				time.Sleep(5 * time.Second)
@@ -59,19 +59,19 @@ func TestOutageIsToldOfOnce(t *testing.T) {
 					r.wantLast(conversationOf(n, 5, 3)[2], 5)
 				}
 				time.Sleep(10 * time.Second) // of calm
-				told := map[string]int{}
+				said := map[string]int{}
 				for _, m := range regexp.MustCompile(`msg="([^"]* (?:fails, trying|works) again)"`).FindAllStringSubmatch(r.log.String(), -1) {
-					told[m[1]]++
+					said[m[1]]++
 				}
 				for _, what := range []string{
 					"reading records", "renewing the ownership of the stream", "writing checkpoints", "listing shards",
 					"using the control table", "projecting", "sending notifications",
 				} {
-					if fails, again := told[what+" fails, trying again"], told[what+" works again"]; fails > c.most || again != fails {
-						t.Errorf("%s: told %d times of the trouble and %d times of its end", what, fails, again)
+					if fails, again := said[what+" fails, trying again"], said[what+" works again"]; fails > c.most || again != fails {
+						t.Errorf("%s: %d incidents begin and %d end", what, fails, again)
 					}
 				}
-				if told["reading records fails, trying again"] == 0 {
+				if said["reading records fails, trying again"] == 0 {
 					t.Error("no trouble")
 				}
 				if t.Failed() {

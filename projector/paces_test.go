@@ -43,9 +43,9 @@ func TestP19QueueDownForAnHour(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		r.wantProjected(window+conversations, conversations)
-		entries, untold := r.waiting()
-		if most := window * (members - 1); untold > most || entries > window {
-			t.Errorf("%d messages and %d notifications wait, want at most %d and %d", entries, untold, window, most)
+		held, pending := r.waiting()
+		if most := window * (members - 1); pending > most || held > window {
+			t.Errorf("%d messages and %d notifications wait, want at most %d and %d", held, pending, window, most)
 		}
 		if after := r.checkpoints(); len(before) == 0 || fmt.Sprint(after) != fmt.Sprint(before) {
 			t.Errorf("the checkpoints went from %v to %v while nobody was told of anything", before, after)
@@ -59,8 +59,8 @@ func TestP19QueueDownForAnHour(t *testing.T) {
 		if after := r.checkpoints(); fmt.Sprint(after) == fmt.Sprint(before) {
 			t.Errorf("the checkpoints are still %v", after)
 		}
-		if entries, untold := r.waiting(); entries+untold > 0 {
-			t.Errorf("%d messages and %d notifications are left over", entries, untold)
+		if held, pending := r.waiting(); held+pending > 0 {
+			t.Errorf("%d messages and %d notifications are left over", held, pending)
 		}
 	})
 }
@@ -107,7 +107,7 @@ func TestP19TableThrottledWholly(t *testing.T) {
 		for n := range conversations {
 			r.wantLast(conversationOf(n, 3, 2)[1], 3)
 		}
-		r.wantAside(0, "")
+		r.wantQuarantined(0, "")
 		if n := r.sent(); n != conversations*4 {
 			t.Errorf("%d notifications, want %d", n, conversations*4)
 		}
@@ -135,17 +135,17 @@ func (r *rig) wantProjected(n, slack int) {
 
 // waiting counts the messages somebody is still to be told of, and those
 // notifications.
-func (r *rig) waiting() (entries, notifications int) {
-	n := r.p.notify
+func (r *rig) waiting() (messages, notifications int) {
+	n := r.p.notifier
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	seen := map[*entry]bool{}
+	seen := map[*message]bool{}
 	for _, recipient := range n.byUser {
-		for _, e := range recipient.messages {
-			seen[e] = true
+		for _, m := range recipient.messages {
+			seen[m] = true
 		}
 	}
-	return len(seen), n.untold
+	return len(seen), n.pending
 }
 
 // wantTold: every recipient is told once of each message, in the order of each

@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// ready is a first-in, first-out queue of what can be worked on now, and of
-// what may wait until there is nothing else. It is not bounded itself: what
-// enters was admitted by the reader's window, or by recovery's.
+// ready is a first-in, first-out queue of what can be worked on now, and of what
+// may wait until there is nothing else. It is not bounded itself: what enters was
+// admitted by the reader's in-flight limit, or by backfill's window.
 type ready[T comparable] struct {
 	mu     sync.Mutex
 	filled sync.Cond
 	items  []T
-	behind []T
+	low    []T
 	closed bool
 }
 
@@ -31,19 +31,19 @@ func (r *ready[T]) push(items ...T) {
 	}
 }
 
-func (r *ready[T]) pushBehind(item T) {
+func (r *ready[T]) pushLow(item T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.behind = append(r.behind, item)
+	r.low = append(r.low, item)
 	r.filled.Signal()
 }
 
-// promote lets an item that waits behind the others wait among them.
+// promote lets an item that may wait do so no longer.
 func (r *ready[T]) promote(item T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if i := slices.Index(r.behind, item); i >= 0 {
-		r.behind = slices.Delete(r.behind, i, i+1)
+	if i := slices.Index(r.low, item); i >= 0 {
+		r.low = slices.Delete(r.low, i, i+1)
 		r.items = append(r.items, item)
 	}
 }
@@ -52,7 +52,7 @@ func (r *ready[T]) promote(item T) {
 func (r *ready[T]) pop(n int) []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for len(r.items)+len(r.behind) == 0 && !r.closed {
+	for len(r.items)+len(r.low) == 0 && !r.closed {
 		r.filled.Wait()
 	}
 	if r.closed {
@@ -60,7 +60,7 @@ func (r *ready[T]) pop(n int) []T {
 	}
 	from := &r.items
 	if len(r.items) == 0 {
-		from = &r.behind
+		from = &r.low
 	}
 	n = min(n, len(*from))
 	taken := append([]T(nil), (*from)[:n]...)

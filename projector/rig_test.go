@@ -12,11 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/sim"
+	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -29,6 +32,7 @@ type rig struct {
 	control *hooked
 	queue   *hookedQueue
 	p       *Projector
+	options Options
 	log     syncBuffer
 	ended   chan error
 	stop    context.CancelFunc
@@ -39,10 +43,14 @@ func newRig(t *testing.T) *rig {
 	r.table = &hooked{Table: r.store.Table("t")}
 	r.control = &hooked{Table: r.store.Table("control")}
 	r.queue = &hookedQueue{Queue: r.store.Queue("q.fifo")}
-	r.p = New(r.config(), Options{Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
+	r.options = Options{Logger: slog.New(slog.NewTextHandler(&r.log, nil))}
+	r.tuned(tuning{})
 	r.readBefore()
 	return r
 }
+
+// tuned makes another projector on what there is.
+func (r *rig) tuned(t tuning) { r.p = newTuned(r.config(), r.options, t) }
 
 // readBefore makes the stream one that was read before: at a first start the
 // log is projected beside it.
@@ -68,7 +76,7 @@ func (r *rig) readBefore() {
 
 func (r *rig) config() Config {
 	return Config{
-		Table: r.table, Control: r.control, Stream: r.store.Stream("t"), Queue: r.queue, TableName: "t", Index: true,
+		Table: r.table, Control: r.control, Stream: r.store.Stream("t"), Queue: r.queue, QueueName: "q.fifo", TableName: "t", Index: true,
 	}
 }
 
@@ -116,11 +124,16 @@ func (r *rig) project(messages ...postroom.Message) {
 	r.post(messages...)
 	l := &lane{group: messages[0].GroupUUID}
 	for _, m := range messages {
-		l.held = append(l.held, newEntry(m, nil, func() {}))
+		l.held = append(l.held, unread(m))
 	}
 	if _, err := r.p.advance(r.t.Context(), l); err != nil || len(l.held) > 0 {
 		r.t.Fatalf("projecting: %v, %d messages left", err, len(l.held))
 	}
+}
+
+// unread is a message whose acknowledgement nobody waits for.
+func unread(m postroom.Message) *message {
+	return newMessage(m, quarantine.Record{}, func(*message) {})
 }
 
 // settled waits until nothing is left to do.
@@ -166,38 +179,43 @@ func (r *rig) wantLast(last postroom.Message, members int) {
 	}
 }
 
-func (r *rig) wantAside(n int, reason string) {
+func (r *rig) wantQuarantined(n int, reason string) {
 	r.t.Helper()
 	found := 0
 	for _, item := range r.store.Items("control") {
 		key := backend.KeyOf(item)
-		if !strings.HasPrefix(key.PK, asidePrefix) || !isFirstPart(key) {
+		if !strings.HasPrefix(key.PK, quarantined) || !strings.HasSuffix(key.SK, "#000") {
 			continue
 		}
 		found++
-		if got := backend.Text(item, attrReason); !strings.Contains(got, reason) {
-			r.t.Errorf("set aside for %q, want %q", got, reason)
+		if got := backend.Text(item, "reason"); !strings.Contains(got, reason) {
+			r.t.Errorf("quarantined for %q, want %q", got, reason)
 		}
 	}
 	if found != n {
-		r.t.Errorf("%d records are set aside, want %d; the log:\n%s", found, n, r.log.String())
+		r.t.Errorf("%d records are quarantined, want %d; the log:\n%s", found, n, r.log.String())
 	}
 }
 
-// told counts how often the log says that some work fails and that it works
-// again, after the calm that it asks for.
-func (r *rig) told(what string) (fails, again int) {
+// incidents counts how often the log says that something fails and that it works
+// again, after it had time to settle.
+func (r *rig) incidents(what string) (fails, again int) {
 	time.Sleep(10 * time.Second)
 	log := r.log.String()
 	return strings.Count(log, what+" fails"), strings.Count(log, what+" works again")
 }
 
-func (r *rig) wantToldOnce(what string) {
+func (r *rig) wantOneIncident(what string) {
 	r.t.Helper()
-	if fails, again := r.told(what); fails != 1 || again != 1 {
-		r.t.Errorf("%s: told %d times of the trouble and %d times of its end:\n%s", what, fails, again, r.log.String())
+	if fails, again := r.incidents(what); fails != 1 || again != 1 {
+		r.t.Errorf("%s: %d incidents begin and %d end:\n%s", what, fails, again, r.log.String())
 	}
 }
+
+// quarantined begins the partition keys of quarantined records.
+const quarantined = "QUARANTINE#"
+
+func text(s string) types.AttributeValue { return item.String(s) }
 
 func (r *rig) sent() int { return len(r.store.Sent("q.fifo")) }
 

@@ -36,7 +36,7 @@ type posted struct {
 	at     time.Time
 	stream string         // the table's then; empty: it was switched off
 	passed time.Time      // when the fleet's checkpoint first went past its record
-	told   map[string]int // how often each of its notifications was sent; nil: of a stranger
+	told   map[string]int // how often each of its notifications was sent; nil: of a non-member
 }
 
 func newChecker(w *world) *checker {
@@ -122,7 +122,7 @@ func (c *checker) projected(p *posted) bool {
 
 // done reports whether all that a record of a message asks for is done.
 func (c *checker) done(ctl *control, p *posted) bool {
-	if ctl.aside[backend.Key{PK: p.GroupUUID, SK: p.Key()}] {
+	if ctl.quarantined[backend.Key{PK: p.GroupUUID, SK: p.Key()}] {
 		return true
 	}
 	if p.told == nil || !c.projected(p) {

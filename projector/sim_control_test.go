@@ -7,19 +7,18 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 )
 
 // control is one control table as the checker sees it.
 type control struct {
-	check  *checker
-	name   string
-	aside  map[backend.Key]bool   // messages that are or were set aside
-	waits  map[backend.Key]string // who set a record aside for want of members
-	gaps   map[string]gap         // by id
-	leases map[shardID]*tenure
-	lives  map[backend.Key]*life // by WORKER#
+	check       *checker
+	name        string
+	quarantined map[backend.Key]bool   // messages that are or were quarantined
+	waits       map[backend.Key]string // who set a record aside for want of members
+	gaps        map[string]gap         // by id
+	leases      map[shardID]*tenure
+	lives       map[backend.Key]*life // by WORKER#
 	// promised is when it was first written which stream is read: who has posted
 	// to it since, or within the time that it keeps records, is promised that
 	// others are told.
@@ -35,7 +34,7 @@ type shardID struct{ arn, shard string }
 // gap is a range that is recorded as lost, or to be made good.
 type gap struct {
 	from, until time.Time
-	quiet       bool // nobody was promised to be told
+	silent      bool // nobody was promised to be told
 	open        bool // not made good yet
 }
 
@@ -44,7 +43,7 @@ type gap struct {
 const gapSlack = 3 * time.Minute
 
 func (g gap) covers(at time.Time) bool {
-	return !g.quiet && !at.After(g.until.Add(gapSlack)) && (g.from.IsZero() || !at.Before(g.from.Add(-gapSlack)))
+	return !g.silent && !at.After(g.until.Add(gapSlack)) && (g.from.IsZero() || !at.Before(g.from.Add(-gapSlack)))
 }
 
 // life is a worker as the others can see it.
@@ -58,7 +57,7 @@ func (c *checker) control(name string) *control {
 	ctl := c.controls[name]
 	if ctl == nil {
 		ctl = &control{
-			check: c, name: name, aside: map[backend.Key]bool{}, waits: map[backend.Key]string{}, gaps: map[string]gap{},
+			check: c, name: name, quarantined: map[backend.Key]bool{}, waits: map[backend.Key]string{}, gaps: map[string]gap{},
 			leases: map[shardID]*tenure{}, lives: map[backend.Key]*life{},
 		}
 		c.controls[name] = ctl
@@ -68,10 +67,10 @@ func (c *checker) control(name string) *control {
 
 func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item) {
 	switch arn, ofStream := strings.CutPrefix(key.PK, "stream#"); {
-	case strings.HasPrefix(key.PK, "ASIDE#"):
+	case strings.HasPrefix(key.PK, "QUARANTINE#"):
 		if after != nil {
 			record := backend.Key{PK: backend.Text(after, "record_pk"), SK: backend.Text(after, "record_sk")}
-			ctl.aside[record] = true
+			ctl.quarantined[record] = true
 			ctl.waits[record] = ""
 			if isTrue(after, "waiting") {
 				ctl.waits[record] = by
@@ -79,8 +78,8 @@ func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item
 		}
 	case key.PK == "streams" && ctl.stream == "":
 		ctl.promised, ctl.stream = time.Now(), key.SK
-	case key.PK == "recovery" && strings.HasPrefix(key.SK, "GAP#"):
-		ctl.gaps[key.SK] = gap{timeOf(after, "from"), timeOf(after, "until"), isTrue(after, "quiet"), backend.Text(after, "state") == "open"}
+	case key.PK == "backfill" && strings.HasPrefix(key.SK, "GAP#"):
+		ctl.gaps[key.SK] = gap{timeOf(after, "from"), timeOf(after, "until"), isTrue(after, "silent"), backend.Text(after, "state") == "open"}
 	case ofStream && strings.HasPrefix(key.SK, "WORKER#"):
 		ctl.pulse(by, key, after)
 	case ofStream && strings.HasPrefix(key.SK, "SHARD#"):
@@ -121,7 +120,7 @@ func (ctl *control) resent(by string, p *posted) {
 		return // a replay
 	}
 	if p.passed.IsZero() || ctl.meddled || ctl.check.world.repeats ||
-		ctl.aside[backend.Key{PK: p.GroupUUID, SK: p.Key()}] || !ctl.check.born[by].After(p.passed) {
+		ctl.quarantined[backend.Key{PK: p.GroupUUID, SK: p.Key()}] || !ctl.check.born[by].After(p.passed) {
 		return
 	}
 	for _, g := range ctl.gaps {
@@ -140,8 +139,8 @@ func (ctl *control) unpromised(p *posted) bool {
 	return age >= 0 && p.stream != ctl.stream || age > 23*time.Hour-time.Minute
 }
 
-// recovered reports whether all gaps are closed.
-func (ctl *control) recovered() bool {
+// backfilled reports whether all gaps are closed.
+func (ctl *control) backfilled() bool {
 	for _, g := range ctl.gaps {
 		if g.open {
 			return false
@@ -161,7 +160,7 @@ func (ctl *control) excused(at time.Time) bool {
 }
 
 func timeOf(item backend.Item, name string) time.Time {
-	t, _ := postroom.ParseTime(backend.Text(item, name)) // zero: not known
+	t, _ := time.Parse(time.RFC3339Nano, backend.Text(item, name)) // zero: not known
 	return t
 }
 

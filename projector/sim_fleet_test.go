@@ -44,16 +44,16 @@ func (w *world) start(s *slot) {
 	w.check.born[s.worker.Name] = time.Now()
 	s.ended, s.err = make(chan error, 1), nil
 	wrong := w.between(-w.skew, w.skew)
-	s.proj = projector.New(projector.Config{
+	s.proj = projector.NewTuned(projector.Config{
 		Table:     s.worker.Table(tableName),
 		Control:   s.worker.Table(s.control),
 		Stream:    s.worker.Stream(tableName),
 		Queue:     s.worker.Queue(queueName),
+		QueueName: queueName,
 		TableName: tableName,
 		Index:     w.rng.IntN(2) == 0,
-	}, projector.Options{
-		Worker: s.worker.Name, LeaseDuration: leaseDuration, MemberWait: 2 * time.Second,
-		Movers: 2, Senders: 1,
+	}, projector.Options{Worker: s.worker.Name, LeaseDuration: leaseDuration}, projector.Tuning{
+		MemberWait: 2 * time.Second, Movers: 2, Senders: 1,
 		Now: func() time.Time { return time.Now().Add(wrong) },
 	})
 	w.sched.Note("%s starts, its clock wrong by %s", s.worker.Name, wrong.Round(time.Second))
@@ -241,7 +241,7 @@ func (w *world) idle() bool {
 func (w *world) noticed() bool {
 	for _, s := range w.slots() {
 		ctl := w.check.control(s.control)
-		if !ctl.recovered() {
+		if !ctl.backfilled() {
 			return false
 		}
 		for _, sh := range w.store.Shards(tableName) {

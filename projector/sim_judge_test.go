@@ -16,11 +16,11 @@ func (w *world) judge() {
 		return
 	}
 	rows := map[backend.Key]postroom.Group{}
-	strangers := map[backend.Key]bool{}
+	nonMembers := map[backend.Key]bool{}
 	last := map[string]postroom.Message{}
 	for key, p := range w.check.messages {
 		if p.told == nil {
-			strangers[key] = true
+			nonMembers[key] = true
 		} else if m, ok := last[p.GroupUUID]; !ok || p.Position().Compare(m.Position()) > 0 {
 			last[p.GroupUUID] = p.Message
 		}
@@ -32,9 +32,9 @@ func (w *world) judge() {
 	}
 	w.judgeRows(rows)
 	w.judgeSent()
-	w.judgeAside("control", strangers)
+	w.judgeQuarantined("control", nonMembers)
 	for _, s := range w.replays {
-		w.judgeAside(s.control, strangers)
+		w.judgeQuarantined(s.control, nonMembers)
 	}
 }
 
@@ -71,14 +71,14 @@ func (w *world) judgeSent() {
 	}
 }
 
-// judgeAside checks that what could not be processed is set aside, and nothing
+// judgeQuarantined checks that what could not be processed is quarantined, and nothing
 // else. One that did not know that its shard was another's, or whose call arrived
 // when that was so, and that was then gone before it could look once more, leaves
 // there what others have done, until somebody looks at the conversation anew.
-func (w *world) judgeAside(control string, want map[backend.Key]bool) {
+func (w *world) judgeQuarantined(control string, want map[backend.Key]bool) {
 	got := map[backend.Key]bool{}
 	for _, item := range w.store.Items(control) {
-		if key := backend.KeyOf(item); strings.HasPrefix(key.PK, "ASIDE#") && strings.HasSuffix(key.SK, "#000") {
+		if key := backend.KeyOf(item); strings.HasPrefix(key.PK, "QUARANTINE#") && strings.HasSuffix(key.SK, "#000") {
 			record := backend.Key{PK: backend.Text(item, "record_pk"), SK: backend.Text(item, "record_sk")}
 			if want[record] || !w.check.gone[w.check.control(control).waits[record]] {
 				got[record] = true
@@ -86,6 +86,6 @@ func (w *world) judgeAside(control string, want map[backend.Key]bool) {
 		}
 	}
 	if !maps.Equal(got, want) {
-		w.fail("%s: set aside are %v, want %v", control, slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(want)))
+		w.fail("%s: quarantined are %v, want %v", control, slices.Collect(maps.Keys(got)), slices.Collect(maps.Keys(want)))
 	}
 }

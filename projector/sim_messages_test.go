@@ -26,7 +26,7 @@ type draft struct {
 const clockLife = 30 * time.Second
 
 // compose makes the messages: conversations of two and three, now and then of
-// 99, 100 or 237, ties, late arrivals, strangers, and openings that arrive late.
+// 99, 100 or 237, ties, late arrivals, nonMembers, and openings that arrive late.
 func (w *world) compose() {
 	for range 1 + w.rng.IntN(3) {
 		size := 2 + w.rng.IntN(2)
@@ -69,7 +69,7 @@ func (w *world) conversation(size int) []*draft {
 		if i == 0 {
 			m.Members = members
 		} else if w.rng.IntN(20) == 0 {
-			m.UserUUID = w.uuid() // a stranger
+			m.UserUUID = w.uuid() // a non-member
 		}
 		conversation = append(conversation, &draft{m, members, clock, offset})
 	}

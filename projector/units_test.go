@@ -3,7 +3,6 @@ package projector
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/deploy"
+	"github.com/postroom/postroom/projector/projection"
+	"github.com/postroom/postroom/projector/verify"
 )
 
 // BenchmarkUnits prints the write and read units for each message, the message
@@ -41,7 +42,7 @@ func benchmarkUnits(b *testing.B, members, batch int, index, cold bool) {
 	before := u.meter.Units()
 	for b.Loop() {
 		if cold {
-			u.p.known = newKnown()
+			u.p.cache = projection.NewCache[*projection.Conversation]()
 		}
 		u.postAndMove(ctx, b, batch)
 	}
@@ -75,8 +76,8 @@ func newUnits(b testing.TB, members int, index bool) *units {
 	// Pacing is left out: it costs time, not units.
 	u.p = New(Config{
 		Table: u.table, Control: store.Table(postroom.ControlTable("bench")),
-		Stream: store.Stream("bench"), Queue: store.Queue("bench.fifo"), TableName: "bench",
-	}, Options{Logger: slog.New(slog.DiscardHandler)})
+		Stream: store.Stream("bench"), Queue: store.Queue("bench.fifo"), QueueName: "bench.fifo", TableName: "bench",
+	}, Options{})
 	for i := range members {
 		u.members = append(u.members, postroom.Member{
 			UserUUID:    uuid.NewSHA1(uuid.NameSpaceURL, fmt.Append(nil, i)).String(),
@@ -102,7 +103,7 @@ func (u *units) postAndMove(ctx context.Context, b testing.TB, batch int) {
 		if _, err := u.table.Put(ctx, m.Item(), backend.Condition{Absent: true}); err != nil {
 			b.Fatal(err)
 		}
-		l.held = append(l.held, newEntry(m, nil, func() {}))
+		l.held = append(l.held, unread(m))
 	}
 	if _, err := u.p.advance(ctx, l); err != nil || len(l.held) > 0 {
 		b.Fatalf("%v, %d messages left", err, len(l.held))
@@ -111,16 +112,16 @@ func (u *units) postAndMove(ctx context.Context, b testing.TB, batch int) {
 }
 
 // TestP12ThousandMembers moves a conversation of a thousand, in eleven
-// transactions, and a worker that does not know it settles and moves it on.
+// transactions, and a worker that does not know it completes the move and moves it on.
 func TestP12ThousandMembers(t *testing.T) {
 	t.Parallel()
 	u := newUnits(t, 1000, true)
 	for range 2 {
 		u.postAndMove(t.Context(), t, 3)
-		u.p.known = newKnown()
+		u.p.cache = projection.NewCache[*projection.Conversation]()
 	}
-	report, err := Verify(t.Context(), u.table, VerifyOptions{Index: true, SecondLook: time.Millisecond})
-	if err != nil || report != (Report{Messages: 6, Conversations: 1, GroupItems: 1000}) {
+	report, err := verify.Run(t.Context(), u.table, verify.Options{Index: true, SecondLook: time.Millisecond})
+	if err != nil || report != (verify.Report{Messages: 6, Conversations: 1, GroupItems: 1000}) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }

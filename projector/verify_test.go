@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/verify"
 )
 
 // newVerifyRig is a table with two projected conversations and an index.
@@ -35,10 +36,10 @@ func (r *rig) indexed(group string) []backend.Item {
 	return found
 }
 
-func (r *rig) verify() (Report, []Difference) {
+func (r *rig) verify() (verify.Report, []verify.Difference) {
 	r.t.Helper()
-	var found []Difference
-	report, err := Verify(r.t.Context(), r.table, VerifyOptions{Index: true, Found: func(d Difference) { found = append(found, d) }})
+	var found []verify.Difference
+	report, err := verify.Run(r.t.Context(), r.table, verify.Options{Index: true, Found: func(d verify.Difference) { found = append(found, d) }})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -78,12 +79,12 @@ func (r *rig) head(m postroom.Message) backend.Item {
 func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 	for name, test := range map[string]struct {
 		damage func(r *rig, ms []postroom.Message)
-		want   []Difference // without the detail
+		want   []verify.Difference // without the detail
 	}{
 		"nothing": {func(*rig, []postroom.Message) {}, nil},
 		"missing row": {
 			func(r *rig, ms []postroom.Message) { r.remove(backend.KeyOf(r.row(ms[2], 1))) },
-			[]Difference{{Kind: RowMissing, UserUUID: id(1001)}, {Kind: IndexWrong, UserUUID: id(1001)}},
+			[]verify.Difference{{Kind: verify.RowMissing, UserUUID: id(1001)}, {Kind: verify.IndexWrong, UserUUID: id(1001)}},
 		},
 		"wrong row": {
 			func(r *rig, ms []postroom.Message) {
@@ -91,7 +92,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				item["last_message"] = text("something else")
 				r.put(item)
 			},
-			[]Difference{{Kind: RowWrong, UserUUID: id(1001)}},
+			[]verify.Difference{{Kind: verify.RowWrong, UserUUID: id(1001)}},
 		},
 		"unreadable row": {
 			func(r *rig, ms []postroom.Message) {
@@ -99,7 +100,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				delete(item, "last_message")
 				r.put(item)
 			},
-			[]Difference{{Kind: Unreadable, UserUUID: id(1001)}},
+			[]verify.Difference{{Kind: verify.Unreadable, UserUUID: id(1001)}},
 		},
 		"row left behind": {
 			func(r *rig, ms []postroom.Message) {
@@ -107,7 +108,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				item[backend.AttrSK] = text(postroom.RowKey(ms[1].CreatedAt, ms[1].GroupUUID))
 				r.put(item)
 			},
-			[]Difference{{Kind: IndexWrong, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1001)}},
+			[]verify.Difference{{Kind: verify.IndexWrong, UserUUID: id(1001)}, {Kind: verify.RowStray, UserUUID: id(1001)}},
 		},
 		"row of no member": {
 			func(r *rig, ms []postroom.Message) {
@@ -115,13 +116,13 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				item[backend.AttrPK], item[postroom.AttrUserUUID] = text(postroom.InboxKey(id(7))), text(id(7))
 				r.put(item)
 			},
-			[]Difference{{Kind: IndexWrong, UserUUID: id(7)}, {Kind: RowStray, UserUUID: id(7)}},
+			[]verify.Difference{{Kind: verify.IndexWrong, UserUUID: id(7)}, {Kind: verify.RowStray, UserUUID: id(7)}},
 		},
 		"missing head": {
 			func(r *rig, ms []postroom.Message) { r.remove(backend.KeyOf(r.head(ms[0]))) },
-			[]Difference{
-				{Kind: HeadMissing},
-				{Kind: RowStray, UserUUID: id(1000)}, {Kind: RowStray, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1002)},
+			[]verify.Difference{
+				{Kind: verify.HeadMissing},
+				{Kind: verify.RowStray, UserUUID: id(1000)}, {Kind: verify.RowStray, UserUUID: id(1001)}, {Kind: verify.RowStray, UserUUID: id(1002)},
 			},
 		},
 		"head behind": {
@@ -130,21 +131,21 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				m.MessageUUID = id(999_999)
 				r.put(m.Item())
 			},
-			[]Difference{{Kind: HeadWrong}},
+			[]verify.Difference{{Kind: verify.HeadWrong}},
 		},
 		"head ahead": {
 			func(r *rig, ms []postroom.Message) {
 				item := r.head(ms[0])
-				item[attrLastMessageUUID] = text(id(999_999))
+				item["last_message_uuid"] = text(id(999_999))
 				r.put(item)
 			},
-			[]Difference{{Kind: HeadWrong}},
+			[]verify.Difference{{Kind: verify.HeadWrong}},
 		},
 		"opener gone": {
 			func(r *rig, ms []postroom.Message) { r.remove(backend.Key{PK: ms[0].GroupUUID, SK: ms[0].Key()}) },
-			[]Difference{
-				{Kind: HeadWrong},
-				{Kind: RowStray, UserUUID: id(1000)}, {Kind: RowStray, UserUUID: id(1001)}, {Kind: RowStray, UserUUID: id(1002)},
+			[]verify.Difference{
+				{Kind: verify.HeadWrong},
+				{Kind: verify.RowStray, UserUUID: id(1000)}, {Kind: verify.RowStray, UserUUID: id(1001)}, {Kind: verify.RowStray, UserUUID: id(1002)},
 			},
 		},
 		"uuid twice": {
@@ -153,7 +154,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 				m.CreatedAt = m.CreatedAt.Add(-time.Hour)
 				r.put(m.Item())
 			},
-			[]Difference{{Kind: UUIDTwice, UserUUID: id(1000)}},
+			[]verify.Difference{{Kind: verify.UUIDTwice, UserUUID: id(1000)}},
 		},
 		"index": {
 			func(r *rig, ms []postroom.Message) {
@@ -163,7 +164,7 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 					})
 				}
 			},
-			[]Difference{{Kind: IndexWrong, UserUUID: id(1002)}},
+			[]verify.Difference{{Kind: verify.IndexWrong, UserUUID: id(1002)}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,15 +197,15 @@ func TestVerifyCounts(t *testing.T) {
 		r.table.index = r.indexed
 		ms := conversationOf(1, 60, 4)
 		r.project(ms[0], ms[1])
-		stranger, unreadable := ms[2], ms[3].Item()
-		stranger.UserUUID = id(7)
+		nonMember, unreadable := ms[2], ms[3].Item()
+		nonMember.UserUUID = id(7)
 		delete(unreadable, "message")
-		r.post(stranger)
+		r.post(nonMember)
 		r.put(unreadable)
 		unopened := conversationOf(2, 2, 3)
 		r.post(unopened[1:]...)
 		report, found := r.verify()
-		if diff := cmp.Diff(Report{Messages: 6, Conversations: 2, GroupItems: 60, Skipped: 4}, report); diff != "" || found != nil {
+		if diff := cmp.Diff(verify.Report{Messages: 6, Conversations: 2, GroupItems: 60, Skipped: 4}, report); diff != "" || found != nil {
 			t.Errorf("%s%v", diff, found)
 		}
 	})
@@ -260,7 +261,7 @@ func TestVerifyBesideALiveProjector(t *testing.T) {
 						r.post(ms[next]) // which the next look finds, and nobody has projected
 					}
 				}
-				report, err := Verify(t.Context(), r.table, VerifyOptions{Index: true, Found: func(d Difference) { t.Errorf("%+v", d) }})
+				report, err := verify.Run(t.Context(), r.table, verify.Options{Index: true, Found: func(d verify.Difference) { t.Errorf("%+v", d) }})
 				if err != nil || report.Differences > 0 {
 					t.Errorf("%+v, %v", report, err)
 				}

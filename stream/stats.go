@@ -12,24 +12,24 @@ import (
 // Stats counts what a Reader did since it was made. Calls of the stream are
 // what costs: see [Stats.Reads].
 type Stats struct {
-	Leases  int  // held now
-	Leads   bool // this worker leads the worker group now: it lists the shards
-	Workers int  // of the worker group, this one included, as last seen; 0: not joined
+	Leases  int  `metric:"postroom_stream_leases" help:"Shards that this worker holds."`
+	Leads   bool `metric:"postroom_stream_leader" help:"1 where this worker leads the group and lists the shards."`
+	Workers int  `metric:"postroom_stream_workers" help:"Workers of the group, this one included; 0 before it has joined."`
 
-	InFlight      int   // records delivered and not acknowledged, now
-	InFlightBytes int64 // of these
+	InFlight      int   `metric:"postroom_stream_in_flight_records" help:"Records delivered and not acknowledged."`
+	InFlightBytes int64 `metric:"postroom_stream_in_flight_bytes" help:"Size of the records delivered and not acknowledged."`
 
-	Records     int64 // delivered
-	Reads       int64 // of records, each a billed call, the empty ones included
-	Empty       int64 // reads that brought nothing
-	Listings    int64 // pages of the list of shards, and look-ups of children
-	Saves       int64 // checkpoints and other writes of leases
-	Acquired    int64 // leases acquired: free ones and those of new shards
-	Transferred int64 // leases transferred to other workers
-	Received    int64 // leases transferred to this worker
-	Lost        int64 // leases lost to another worker
-	Expired     int64 // times that another worker expired this worker's session
-	DataLosses  int64 // see [DataLossError]
+	Records     int64 `metric:"postroom_stream_records_total" help:"Records of the stream delivered."`
+	Reads       int64 `metric:"postroom_stream_reads_total" help:"Reads of records, each a billed call."`
+	Empty       int64 `metric:"postroom_stream_empty_reads_total" help:"Reads of records that brought none."`
+	Listings    int64 `metric:"postroom_stream_listings_total" help:"Pages of the list of shards, and look-ups of children."`
+	Saves       int64 `metric:"postroom_stream_lease_writes_total" help:"Checkpoints and other writes of leases."`
+	Acquired    int64 `metric:"postroom_stream_leases_acquired_total" help:"Leases acquired: free ones and those of new shards."`
+	Transferred int64 `metric:"postroom_stream_leases_transferred_total" help:"Leases transferred to other workers."`
+	Received    int64 `metric:"postroom_stream_leases_received_total" help:"Leases transferred to this worker."`
+	Lost        int64 `metric:"postroom_stream_leases_lost_total" help:"Leases lost to another worker."`
+	Expired     int64 `metric:"postroom_stream_workers_expired_total" help:"Times that another worker expired the session of this one."`
+	DataLosses  int64 `metric:"postroom_stream_data_losses_total" help:"Incidents in which records were trimmed before they were read."`
 }
 
 // ShardProgress is how one shard that this worker holds gets on.

@@ -201,13 +201,13 @@ func TestVerifyFindsDifferences(t *testing.T) {
 	}
 }
 
-func TestSetAsideIsAFailure(t *testing.T) {
+func TestQuarantineIsAFailure(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
 	s.ok("post", "--from", chloe, "--group", postroom.PairUUID(ada, bob), "--message", "I am no member")
 	r := s.run("project", "--until-idle", "--idle-after", "50ms")
-	if r.code != exitFailed || !strings.Contains(r.stderr, "1 records could not be projected") {
+	if r.code != exitFailed || !strings.Contains(r.stderr, "1 records could not be processed") {
 		t.Errorf("project: %+v", r)
 	}
 	s.ok("project", "--until-idle", "--idle-after", "50ms")

@@ -172,7 +172,7 @@ func (d *devRun) script(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(
-		refused("import", d.imported), checkSetAside(d.projector.Stats()), d.checkDeadLetters(ctx, d.dead))
+		refused("import", d.imported), checkQuarantined(d.projector.Stats()), d.checkDeadLetters(ctx, d.dead))
 }
 
 func (d *devRun) importAll(ctx context.Context) error {

@@ -56,7 +56,7 @@ func (d *devRun) report(ctx context.Context, held holdings, units backend.Units,
 	d.say("The store holds %s messages in %s conversations, and %s rows in its members' lists.\n",
 		count(held.messages), count(held.conversations), count(held.groupItems))
 	if held.quarantined > 0 {
-		d.say("%s records could not be projected and are set aside.\n", count(held.quarantined))
+		d.say("%s records could not be processed and are quarantined.\n", count(held.quarantined))
 	}
 	if d.opts.idle.until {
 		return nil

@@ -6,7 +6,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/quarantine"
 )
 
 // holdings counts what the store holds.
@@ -52,7 +52,7 @@ func (a *app) holdings(ctx context.Context) (holdings, error) {
 			h.busiest, h.busiestCount = user, n
 		}
 	}
-	aside, err := projector.CountSetAside(ctx, a.control())
-	h.quarantined = int64(aside)
+	quarantined, err := quarantine.Count(ctx, a.control())
+	h.quarantined = int64(quarantined)
 	return h, err
 }

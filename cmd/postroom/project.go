@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/deploy"
 	"github.com/postroom/postroom/projector"
 	"github.com/postroom/postroom/stream"
@@ -48,7 +47,7 @@ share its shards, and go on with those of one that is stopped or dies.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.worker, "worker", "", "name of this projector among those of the table (default HOST:PID:RANDOM)")
-	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost what was not read: recover it from the log, or halt")
+	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossBackfill, "when the stream has lost what was not read: backfill it from the log, or halt")
 	o.server.flags(cmd)
 	o.idle.flags(cmd)
 	return cmd
@@ -56,20 +55,20 @@ share its shards, and go on with those of one that is stopped or dies.`,
 
 // The values of --on-data-loss.
 const (
-	lossRecover = "recover"
-	lossHalt    = "halt"
+	lossBackfill = "backfill"
+	lossHalt     = "halt"
 )
 
 // projector checks the flags and says what they ask of the projector.
 func (o *projectOptions) projector() (projector.Options, error) {
 	opts := projector.Options{Worker: o.worker}
 	switch o.onDataLoss {
-	case lossRecover:
-		opts.OnDataLoss = projector.Recover
+	case lossBackfill:
+		opts.OnDataLoss = projector.Backfill
 	case lossHalt:
 		opts.OnDataLoss = projector.Halt
 	default:
-		return opts, usagef("--on-data-loss is %q, must be %s or %s", o.onDataLoss, lossRecover, lossHalt)
+		return opts, usagef("--on-data-loss is %q, must be %s or %s", o.onDataLoss, lossBackfill, lossHalt)
 	}
 	return opts, o.idle.check()
 }
@@ -87,7 +86,7 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	return projector.New(projector.Config{
 		Table: a.table(), Control: a.control(),
 		Stream: a.backend.Stream(a.global.table), Queue: a.backend.Queue(a.queue),
-		StandardQueue: !postroom.IsFIFO(a.queue), TableName: a.global.table, Index: index,
+		QueueName: a.queue, TableName: a.global.table, Index: index,
 	}, opts), nil
 }
 
@@ -110,19 +109,19 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 	}
 	s := proj.Stats()
 	a.log.Info("projector stopped", "projected", s.Projected, "moves", s.Moves,
-		"notifications_sent", s.NotificationsSent, "set_aside", s.SetAside)
+		"notifications_sent", s.NotificationsSent, "quarantined", s.Quarantined)
 	if idle.until {
-		return checkSetAside(s)
+		return checkQuarantined(s)
 	}
 	return nil
 }
 
-// checkSetAside is an error if records were set aside.
-func checkSetAside(s projector.Stats) error {
-	if s.SetAside == 0 {
+// checkQuarantined is an error if records were quarantined.
+func checkQuarantined(s projector.Stats) error {
+	if s.Quarantined == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s records could not be projected and were set aside", count(s.SetAside))
+	return fmt.Errorf("%s records could not be processed and were quarantined", count(s.Quarantined))
 }
 
 // fleetPause is the pause between looks at what the others of a fleet have left.

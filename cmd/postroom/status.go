@@ -10,7 +10,8 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -35,12 +36,12 @@ type statusJSON struct {
 	Workers []workerJSON `json:"workers"`
 	Shards  []shardJSON  `json:"shards"`
 	// Of the shard that is furthest behind. Null: not known, nothing is unread.
-	Lag       *int64       `json:"lag_seconds"`
-	UntilLoss *int64       `json:"until_loss_seconds"`
-	Recovery  recoveryJSON `json:"recovery"`
-	Aside     int          `json:"quarantined"` // records set aside
-	Queue     queueJSON    `json:"queue"`
-	Dead      queueJSON    `json:"dead_letter_queue"`
+	Lag         *int64       `json:"lag_seconds"`
+	UntilLoss   *int64       `json:"until_loss_seconds"`
+	Backfill    backfillJSON `json:"backfill"`
+	Quarantined int          `json:"quarantined"` // records
+	Queue       queueJSON    `json:"queue"`
+	Dead        queueJSON    `json:"dead_letter_queue"`
 }
 
 type leaderJSON struct {
@@ -72,7 +73,7 @@ type shardJSON struct {
 	UntilLoss      *int64 `json:"until_loss_seconds"`
 }
 
-type recoveryJSON struct {
+type backfillJSON struct {
 	OpenGaps []gapJSON `json:"open_gaps"`
 	Scan     *scanJSON `json:"scan"` // null: none runs
 }
@@ -83,7 +84,7 @@ type gapJSON struct {
 	Reason  string `json:"reason"`
 	From    string `json:"from,omitempty"`
 	Until   string `json:"until,omitempty"`
-	Quiet   bool   `json:"quiet"` // nobody is to be notified
+	Silent  bool   `json:"silent"` // nobody is to be notified
 	FoundAt string `json:"found_at"`
 }
 
@@ -112,12 +113,12 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	out := statusOf(s, a.lookInto(ctx, s), time.Now())
-	recovery, err := projector.ReadRecovery(ctx, a.control())
+	backfilled, err := backfill.ReadStatus(ctx, a.control())
 	if err != nil {
 		return err
 	}
-	out.Recovery = recoveryOf(recovery)
-	if out.Aside, err = projector.CountSetAside(ctx, a.control()); err != nil {
+	out.Backfill = backfillOf(backfilled)
+	if out.Quarantined, err = quarantine.Count(ctx, a.control()); err != nil {
 		return err
 	}
 	if out.Queue, err = a.queueStatus(ctx, a.queue); err != nil {
@@ -175,15 +176,15 @@ func furthest(a, b *int64, sign int64) *int64 {
 	return a
 }
 
-func recoveryOf(r projector.Recovery) recoveryJSON {
-	out := recoveryJSON{OpenGaps: []gapJSON{}}
-	for _, g := range r.Open {
+func backfillOf(s backfill.Status) backfillJSON {
+	out := backfillJSON{OpenGaps: []gapJSON{}}
+	for _, g := range s.Open {
 		out.OpenGaps = append(out.OpenGaps, gapJSON{
 			ID: g.ID, Shard: g.Shard, Reason: g.Reason, From: formatTime(g.From), Until: formatTime(g.Until),
-			Quiet: g.Quiet, FoundAt: formatTime(g.FoundAt),
+			Silent: g.Silent, FoundAt: formatTime(g.FoundAt),
 		})
 	}
-	if s := r.Scan; s != nil {
+	if s := s.Scan; s != nil {
 		out.Scan = &scanJSON{
 			formatTime(s.StartedAt), formatTime(s.UpdatedAt), s.Gaps, s.Segments, s.Done,
 			s.Counts.Read, s.Counts.Projected, s.Counts.Notified, s.Counts.Unnotified,

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -36,11 +36,11 @@ func aGroup() statusJSON {
 	}
 	looks := []look{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}}
 	out := statusOf(s, looks, now)
-	out.Recovery = recoveryOf(projector.Recovery{
-		Open: []projector.Gap{{ID: "g", Shard: "s3", Reason: "trimmed", Until: ago(24 * time.Hour), FoundAt: ago(time.Minute)}},
-		Scan: &projector.RecoveryScan{
+	out.Backfill = backfillOf(backfill.Status{
+		Open: []backfill.Gap{{ID: "g", Shard: "s3", Reason: "trimmed", Until: ago(24 * time.Hour), FoundAt: ago(time.Minute)}},
+		Scan: &backfill.ScanStatus{
 			StartedAt: ago(time.Minute), UpdatedAt: ago(time.Second), Gaps: 1, Segments: 4, Done: 1,
-			Counts: projector.RecoveryCounts{Read: 1234, Projected: 5, Notified: 6, Unnotified: 7},
+			Counts: backfill.Counts{Read: 1234, Projected: 5, Notified: 6, Unnotified: 7},
 		},
 	})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
@@ -61,7 +61,7 @@ func TestStatusJSON(t *testing.T) {
 		`{"shard":"s4","worker":"c","epoch":4,"checkpoint":"40","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":false,"listed":true,"held":false,"lag_seconds":3600,"until_loss_seconds":82800},` +
 		`{"shard":"s5","parent":"s3","epoch":0,"finished":false,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null}],` +
 		`"lag_seconds":3600,"until_loss_seconds":82800,` +
-		`"recovery":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","quiet":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
+		`"backfill":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","silent":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
 		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
 		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0}}` + "\n"
 	var got strings.Builder
@@ -76,15 +76,15 @@ func TestStatusJSON(t *testing.T) {
 func TestStatusText(t *testing.T) {
 	t.Parallel()
 	const want = `
-stream     arn
-led by     a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
-shards     5, 1 of them finished
-behind     1h0m0s; the oldest unread record is trimmed in 23h0m0s
-lost       s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
-recovery   1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
-set aside  0
-queue      q: 0 visible, 0 in flight, 0 delayed
-queue      q-dlq: 0 visible, 0 in flight, 0 delayed
+stream       arn
+led by       a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
+shards       5, 1 of them finished
+behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
+lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
+backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
+quarantined  0
+queue        q: 0 visible, 0 in flight, 0 delayed
+queue        q-dlq: 0 visible, 0 in flight, 0 delayed
 
 WORKER  SHARDS  LAST HEARTBEAT               
 a       1       2026-05-21T10:29:59.000000Z  leads

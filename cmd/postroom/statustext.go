@@ -21,8 +21,8 @@ func (s statusJSON) print(out io.Writer) error {
 	fmt.Fprintf(w, "led by\t%s\n", leader)
 	fmt.Fprintf(w, "shards\t%d, %d of them finished\n", len(s.Shards), len(s.Shards)-s.openShards())
 	fmt.Fprintf(w, "behind\t%s\n", lagText(s.Lag, s.UntilLoss))
-	s.Recovery.print(w)
-	fmt.Fprintf(w, "set aside\t%s\n", count(s.Aside))
+	s.Backfill.print(w)
+	fmt.Fprintf(w, "quarantined\t%s\n", count(s.Quarantined))
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
 		fmt.Fprintf(w, "queue\t%s: %s visible, %s in flight, %s delayed\n",
 			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
@@ -76,8 +76,8 @@ func lagText(lag, untilLoss *int64) string {
 	return fmt.Sprintf("%v; the oldest unread record is trimmed in %v", span(*lag), span(*untilLoss))
 }
 
-func (r recoveryJSON) print(w io.Writer) {
-	for _, g := range r.OpenGaps {
+func (b backfillJSON) print(w io.Writer) {
+	for _, g := range b.OpenGaps {
 		from := "the beginning"
 		if g.From != "" {
 			from = g.From
@@ -88,8 +88,8 @@ func (r recoveryJSON) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "lost\t%s, from %s to %s: %s\n", of, from, g.Until, g.Reason)
 	}
-	if s := r.Scan; s != nil {
-		fmt.Fprintf(w, "recovery\t%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s\n",
+	if s := b.Scan; s != nil {
+		fmt.Fprintf(w, "backfill\t%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s\n",
 			s.SegmentsDone, s.Segments, count(s.Read), count(s.Projected), count(s.Notified), s.StartedAt)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/verify"
 )
 
 func newVerify(p process, g *global) *cobra.Command {
@@ -36,9 +36,9 @@ func (a *app) verify(ctx context.Context) error {
 	}
 	bar := newProgress(a.process, "verifying", -1)
 	var printErr error
-	report, err := projector.Verify(ctx, a.table(), projector.VerifyOptions{
+	report, err := verify.Run(ctx, a.table(), verify.Options{
 		Index: index,
-		Found: func(d projector.Difference) {
+		Found: func(d verify.Difference) {
 			bar.interrupt()
 			if printErr == nil {
 				printErr = a.printDifference(d)
@@ -76,7 +76,7 @@ func monotonic(bar progress) func(int64) {
 	}
 }
 
-func (a *app) printDifference(d projector.Difference) error {
+func (a *app) printDifference(d verify.Difference) error {
 	if a.json {
 		return printJSON(a.stdout, d)
 	}
@@ -88,7 +88,7 @@ func (a *app) printDifference(d projector.Difference) error {
 	return err
 }
 
-func (a *app) printVerified(r projector.Report) error {
+func (a *app) printVerified(r verify.Report) error {
 	if a.json {
 		return printJSON(a.stdout, r)
 	}

@@ -84,15 +84,15 @@ var stream = []Rule{
 		New:  "",
 	},
 	{
-		Name: "a recovery does not notify of everything",
-		File: "projector/recovergap.go",
-		Old:  "return !g.Quiet && !at.After(",
+		Name: "a backfill does not notify of everything",
+		File: "projector/backfill/gap.go",
+		Old:  "return !g.Silent && !at.After(",
 		New:  "return true || !at.After(",
 	},
 	{
-		Name: "a recovery notifies of what was lost",
-		File: "projector/recovergap.go",
-		Old:  "return !g.Quiet && !at.After(",
+		Name: "a backfill notifies of what was lost",
+		File: "projector/backfill/gap.go",
+		Old:  "return !g.Silent && !at.After(",
 		New:  "return false && !at.After(",
 	},
 }

@@ -1,0 +1,245 @@
+package backfill
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/sim"
+	"github.com/postroom/postroom/projector/quarantine"
+)
+
+// start is the time of the first message.
+var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// rig is a backfill on tables in memory, which submits to nobody.
+type rig struct {
+	t         *testing.T
+	log       backend.Table
+	control   backend.Table
+	b         *Backfill
+	submitted []Item
+}
+
+func inBubble(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := sim.NewStore(1)
+		r := &rig{t: t, log: store.Table("t"), control: store.Table("control")}
+		logger := slog.New(slog.DiscardHandler)
+		r.b = New(Config{
+			Log: r.log, Control: r.control, Quarantine: quarantine.New(r.control, 0.5, logger),
+			Incidents: incident.NewLog(logger), Logger: logger,
+			Submit: func(_ context.Context, items []Item) error {
+				r.submitted = append(r.submitted, items...)
+				for _, it := range items {
+					it.Done(Outcome{Projected: true, Silent: it.Record.Silent})
+				}
+				return nil
+			},
+		}, Options{})
+		test(t, r)
+	})
+}
+
+func (r *rig) record(g Gap) {
+	r.t.Helper()
+	if err := r.b.Record(r.t.Context(), g); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// resume begins a scan, or goes on with the one there is.
+func (r *rig) resume() *scan {
+	r.t.Helper()
+	all, err := r.b.store.read(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	s, err := r.b.resume(r.t.Context(), all, all.openGaps())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+func (r *rig) status() Status {
+	r.t.Helper()
+	s, err := ReadStatus(r.t.Context(), r.control)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+func id(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
+
+func (r *rig) post(n int, at time.Duration) {
+	r.t.Helper()
+	m := postroom.Message{
+		GroupUUID: id(n), MessageUUID: id(n), UserUUID: id(1), DisplayName: "user 1", Handle: "@1",
+		Text: "hello", CreatedAt: start.Add(at),
+	}
+	if _, err := r.log.Put(r.t.Context(), m.Item(), backend.Condition{}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func gapBetween(from, until time.Duration) Gap {
+	return Gap{
+		StreamARN: "arn:old", Shard: "shard-9", Reason: "trimmed", After: "9",
+		From: start.Add(from), Until: start.Add(until),
+	}
+}
+
+// TestS6ScanOfTheLog: each message of the log is submitted once, silent unless it
+// is in the gap; what cannot be decoded is quarantined.
+func TestS6ScanOfTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for n := range 600 {
+			r.post(n, time.Duration(n)*time.Minute)
+		}
+		broken := backend.Item{
+			backend.AttrPK: item.String(id(7)), backend.AttrSK: item.String(postroom.MessageKey(start, id(8))),
+		}
+		if _, err := r.log.Put(t.Context(), broken, backend.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		r.record(gapBetween(time.Hour, 2*time.Hour))
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := r.b.Lead(ctx); err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, it := range r.submitted {
+			seen[it.Message.MessageUUID] = true
+			at := it.Message.CreatedAt.Sub(start)
+			if want := at < 58*time.Minute || at > 122*time.Minute; it.Record.Silent != want || it.Record.Origin != quarantine.Log {
+				t.Errorf("the message at %v: silent %t", at, it.Record.Silent)
+			}
+		}
+		if len(seen) != 600 || len(r.submitted) != 600 {
+			t.Errorf("%d messages are submitted, %d times", len(seen), len(r.submitted))
+		}
+		if n, err := quarantine.Count(t.Context(), r.control); n != 1 || err != nil {
+			t.Errorf("%d records are quarantined (%v), want 1", n, err)
+		}
+		want := Counts{Read: 601, Projected: 600, Notified: 65, Unnotified: 535}
+		if s := r.status(); len(s.Open) > 0 || s.Scan != nil || len(s.Finished) != 1 || s.Finished[0].Counts != want {
+			t.Errorf("%+v", s)
+		}
+		if s := r.b.Stats(); s.Counts != want || s.Gaps != 1 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestNewerFormatIsRefused by name, of gaps and of scans.
+func TestNewerFormatIsRefused(t *testing.T) {
+	for name, encode := range map[string]func() backend.Item{
+		gapPrefix:  func() backend.Item { return gapBetween(0, time.Hour).found(start).encode() },
+		scanPrefix: func() backend.Item { return newProgress(nil, 1, "w", start).encode() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				it := encode()
+				it[item.AttrFormat] = item.Int(format + 1)
+				if _, err := r.control.Put(t.Context(), it, backend.Condition{}); err != nil {
+					t.Fatal(err)
+				}
+				_, err := ReadStatus(t.Context(), r.control)
+				if err == nil || !strings.Contains(err.Error(), "format 2") || !strings.Contains(err.Error(), name) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestS6RangeOfAGap: two minutes are added at both ends, since the stream's times
+// are approximate and a producer's clock is its own.
+func TestS6RangeOfAGap(t *testing.T) {
+	t.Parallel()
+	g := gapBetween(time.Hour, 2*time.Hour)
+	open := g
+	open.From = time.Time{}
+	first := g
+	first.Silent = true
+	for _, c := range []struct {
+		gap  Gap
+		at   time.Duration
+		want bool
+	}{
+		{g, 58 * time.Minute, true},
+		{g, 58*time.Minute - time.Microsecond, false},
+		{g, 122 * time.Minute, true},
+		{g, 122*time.Minute + time.Microsecond, false},
+		{open, -999 * time.Hour, true},
+		{open, 123 * time.Minute, false},
+		{first, 90 * time.Minute, false},
+	} {
+		if got := c.gap.found(start).covers(start.Add(c.at)); got != c.want {
+			t.Errorf("a message at %v: %t", c.at, got)
+		}
+	}
+}
+
+// TestS6GapThatGrowsMeanwhile is not closed by a scan that may have passed what
+// it grew by, also where the next leader goes on with it, and keeps its earlier
+// bound.
+func TestS6GapThatGrowsMeanwhile(t *testing.T) {
+	for name, again := range map[string]bool{"one leader": false, "two, one after the other": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				r.record(gapBetween(10*time.Minute, time.Hour))
+				s := r.resume()
+				if err := s.readAll(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				r.record(gapBetween(20*time.Minute, 2*time.Hour))
+				if again {
+					s = r.resume()
+				}
+				if err := s.finish(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				got := r.status()
+				if len(got.Open) != 1 || len(got.Finished) != 0 || got.Scan != nil {
+					t.Fatalf("%+v", got)
+				}
+				if g := got.Open[0]; !g.From.Equal(start.Add(10*time.Minute)) || !g.Until.Equal(start.Add(2*time.Hour)) {
+					t.Errorf("%+v", g)
+				}
+			})
+		})
+	}
+}
+
+// TestS6PagesBehindAStuckOne do not add up: those that are done are joined to the
+// one before them.
+func TestS6PagesBehindAStuckOne(t *testing.T) {
+	t.Parallel()
+	seg := &segment{moved: make(chan struct{}, 1)}
+	stuck := &page{left: 1}
+	seg.push(stuck)
+	for n := range 1000 {
+		p := &page{last: backend.Key{PK: id(n)}, ends: n == 999}
+		p.counts.Read = 2
+		seg.push(p)
+		if at, err := seg.advance(t.Context(), segmentProgress{}); err != nil || at.done || at.after.PK != "" {
+			t.Fatal("progress past what is not done")
+		}
+	}
+	if len(seg.pages) != 1 || stuck.counts.Read != 2000 || !stuck.ends || stuck.last.PK != id(999) {
+		t.Errorf("%d pages, the first is %+v", len(seg.pages), stuck)
+	}
+}

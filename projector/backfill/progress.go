@@ -1,0 +1,124 @@
+package backfill
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+)
+
+const (
+	attrSegments  = "segments"
+	attrGaps      = "gaps"
+	attrStartedAt = "started_at"
+	attrUpdatedAt = "updated_at"
+	attrVersion   = "version"
+	attrWriter    = "writer"
+	attrDone      = "done"
+	attrGapID     = "id"
+)
+
+// errOvertaken says that another leader has written the progress of the scan
+// meanwhile: look again.
+var errOvertaken = errors.New("another leader scans the log")
+
+// progress is how far a scan of the log is, in one item: all that has to change
+// together.
+type progress struct {
+	sk        string // follows from the gaps, so that two leaders begin one scan
+	gaps      []Gap  // by id and revision
+	segments  []segmentProgress
+	startedAt time.Time
+	updatedAt time.Time
+	counts    Counts
+	version   int64 // grows with every write
+	writer    string
+}
+
+// segmentProgress is the last key up to which everything is durably done.
+type segmentProgress struct {
+	after backend.Key
+	done  bool
+}
+
+func newProgress(gaps []Gap, segments int, writer string, now time.Time) progress {
+	h := sha256.New()
+	for _, g := range gaps { // in the order of their keys
+		h.Write(fmt.Appendf(nil, "%s %d|", g.ID, g.revision))
+	}
+	return progress{
+		sk: scanPrefix + hex.EncodeToString(h.Sum(nil)[:8]), gaps: gaps,
+		segments: make([]segmentProgress, segments), startedAt: now, updatedAt: now, writer: writer,
+	}
+}
+
+func (p progress) key() backend.Key { return backend.Key{PK: partition, SK: p.sk} }
+
+// unchanged holds while nobody else has written the item since.
+func (p progress) unchanged() backend.Condition {
+	return backend.Condition{Equals: backend.Item{attrVersion: item.Int(p.version), attrWriter: item.String(p.writer)}}
+}
+
+func (p progress) encode() backend.Item {
+	segments := make([]backend.Item, len(p.segments))
+	for i, s := range p.segments {
+		segments[i] = backend.Item{
+			backend.AttrPK: item.String(s.after.PK), backend.AttrSK: item.String(s.after.SK), attrDone: item.Bool(s.done),
+		}
+	}
+	gaps := make([]backend.Item, len(p.gaps))
+	for i, g := range p.gaps {
+		gaps[i] = backend.Item{attrGapID: item.String(g.ID), attrRevision: item.Int(g.revision)}
+	}
+	it := item.New(p.key(), format)
+	it[attrSegments], it[attrGaps] = item.Maps(segments), item.Maps(gaps)
+	it[attrStartedAt], it[attrUpdatedAt] = item.Time(p.startedAt), item.Time(p.updatedAt)
+	it[attrVersion], it[attrWriter] = item.Int(p.version), item.String(p.writer)
+	p.counts.encode(it)
+	return it
+}
+
+func decodeProgress(it backend.Item) (progress, error) {
+	d := item.Decode(it, format)
+	p := progress{
+		sk: d.String(backend.AttrSK), startedAt: d.Time(attrStartedAt), updatedAt: d.Time(attrUpdatedAt),
+		counts: decodeCounts(d), version: d.Int(attrVersion), writer: d.String(attrWriter),
+	}
+	d.Maps(attrSegments, func(d *item.Decoder) {
+		after := backend.Key{PK: d.String(backend.AttrPK), SK: d.String(backend.AttrSK)}
+		p.segments = append(p.segments, segmentProgress{after, d.Bool(attrDone)})
+	})
+	d.Maps(attrGaps, func(d *item.Decoder) {
+		p.gaps = append(p.gaps, Gap{ID: d.String(attrGapID), revision: d.Int(attrRevision)})
+	})
+	if len(p.segments) == 0 {
+		d.Fail(attrSegments, errors.New("there are none"))
+	}
+	return p, d.Err()
+}
+
+// begin writes a scan that is not there yet.
+func (s store) begin(ctx context.Context, p progress) error {
+	return s.write(ctx, p, backend.Condition{Absent: true})
+}
+
+// write writes the progress of a scan. The error is errOvertaken if the condition
+// fails, unless it was our own write whose answer was lost.
+func (s store) write(ctx context.Context, p progress, c backend.Condition) error {
+	err := s.table.Put(ctx, p.encode(), c)
+	var failed *backend.Error
+	if !errors.As(err, &failed) || failed.Kind != backend.KindConditionFailed {
+		return err
+	}
+	if failed.Item != nil {
+		if found, err := decodeProgress(failed.Item); err == nil && found.writer == p.writer && found.version == p.version {
+			return nil
+		}
+	}
+	return errOvertaken
+}

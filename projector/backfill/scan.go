@@ -1,0 +1,116 @@
+package backfill
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// saveInterval is how often the progress of a scan is written: what was done
+// since is done again after a crash.
+const saveInterval = time.Second
+
+// scan is one scan of the log as this worker runs it.
+type scan struct {
+	b        *Backfill
+	segments int
+	gaps     []Gap // that it closes, as they are recorded
+
+	// mu is held while the progress is written. It is a channel, since waiting for
+	// a mutex is not waiting in the eyes of testing/synctest.
+	mu       chan struct{}
+	progress progress // as it was written last, or is about to be
+	saved    time.Time
+}
+
+// newScan makes this worker the one that runs a scan: from its first write on,
+// the write of whoever ran it before fails.
+func (b *Backfill) newScan(p progress, recorded []Gap) *scan {
+	s := &scan{b: b, mu: make(chan struct{}, 1), segments: len(p.segments), progress: p, saved: time.Now()}
+	for _, g := range recorded {
+		if slices.ContainsFunc(p.gaps, func(mine Gap) bool { return mine.ID == g.ID }) {
+			s.gaps = append(s.gaps, g)
+		}
+	}
+	return s
+}
+
+func (s *scan) lock()   { s.mu <- struct{}{} }
+func (s *scan) unlock() { <-s.mu }
+
+// readAll reads all segments to their ends, until everything in them is done.
+func (s *scan) readAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i := range s.segments {
+		g.Go(func() error { return s.runSegment(ctx, i) })
+	}
+	return g.Wait()
+}
+
+// covers reports whether a message of that time is among those that were lost.
+func (s *scan) covers(at time.Time) bool {
+	return slices.ContainsFunc(s.gaps, func(g Gap) bool { return g.covers(at) })
+}
+
+// at is how far a segment is done.
+func (s *scan) at(i int) segmentProgress {
+	s.lock()
+	defer s.unlock()
+	return s.progress.segments[i]
+}
+
+// advance notes how far a segment is done, with what counts came to that, and
+// writes it if it is time, or if the segment is done.
+func (s *scan) advance(ctx context.Context, i int, to segmentProgress, counts Counts) error {
+	s.lock()
+	defer s.unlock()
+	s.progress.segments[i] = to
+	s.progress.counts = s.progress.counts.add(counts)
+	if !to.done && time.Since(s.saved) < saveInterval {
+		return nil
+	}
+	return s.b.loop.Do(ctx, "progress", s.save)
+}
+
+// save writes the progress, with s.mu held.
+func (s *scan) save(ctx context.Context) error {
+	condition := s.progress.unchanged()
+	next := s.progress
+	next.version++
+	next.writer, next.updatedAt = s.b.writer, s.b.opts.Now()
+	if err := s.b.store.write(ctx, next, condition); err != nil {
+		return err
+	}
+	s.progress, s.saved = next, time.Now()
+	return nil
+}
+
+// finish marks the gaps as done that were not recorded again meanwhile, and
+// removes the scan.
+func (s *scan) finish(ctx context.Context) error {
+	now := s.b.opts.Now()
+	for _, g := range s.gaps {
+		closes := func(mine Gap) bool { return mine.ID == g.ID && mine.revision == g.revision }
+		if g.state() != stateOpen || !slices.ContainsFunc(s.progress.gaps, closes) {
+			continue
+		}
+		done := g
+		done.FinishedAt, done.Counts = now, s.progress.counts
+		err := s.b.store.table.Put(ctx, done.encode(), g.unchanged())
+		if err != nil && backend.KindOf(err) != backend.KindConditionFailed {
+			return err
+		}
+	}
+	if err := s.b.store.table.Delete(ctx, []backend.Key{s.progress.key()}); err != nil {
+		return err
+	}
+	c := s.progress.counts
+	s.b.Logger.Info("backfill finished", "gaps", len(s.progress.gaps), "messages", c.Read,
+		"projected", c.Projected, "notified", c.Notified, "unnotified", c.Unnotified,
+		"after", now.Sub(s.progress.startedAt).Round(time.Millisecond).String())
+	return nil
+}

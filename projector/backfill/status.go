@@ -1,0 +1,104 @@
+package backfill
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+)
+
+// maxFinished is how many finished gaps a [Status] lists.
+const maxFinished = 10
+
+// Status is what is lost, and how far it is recovered from the log.
+type Status struct {
+	Open     []Gap       // in the order in which they were found
+	Scan     *ScanStatus // nil: none runs
+	Finished []Gap       // the last ten, the latest first
+}
+
+// ScanStatus is the scan of the log that closes gaps.
+type ScanStatus struct {
+	StartedAt time.Time
+	UpdatedAt time.Time // when progress was last written
+	Gaps      int       // that it closes
+	Segments  int       // of the log, read side by side
+	Done      int       // of these
+	Counts    Counts
+}
+
+// ReadStatus reads a control table. It needs no Backfill and disturbs none.
+func ReadStatus(ctx context.Context, control backend.Table) (Status, error) {
+	snapshot, err := store{batch.NewTable(control)}.read(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Open: snapshot.openGaps()}
+	slices.SortStableFunc(s.Open, func(a, b Gap) int { return a.FoundAt.Compare(b.FoundAt) })
+	for _, g := range snapshot.gaps {
+		if g.state() == stateDone {
+			s.Finished = append(s.Finished, g)
+		}
+	}
+	slices.SortStableFunc(s.Finished, func(a, b Gap) int {
+		return cmp.Or(b.FinishedAt.Compare(a.FinishedAt), b.FoundAt.Compare(a.FoundAt))
+	})
+	s.Finished = s.Finished[:min(len(s.Finished), maxFinished)]
+	if len(snapshot.scans) > 0 {
+		s.Scan = snapshot.scans[0].status()
+	}
+	return s, nil
+}
+
+func (p progress) status() *ScanStatus {
+	status := &ScanStatus{
+		StartedAt: p.startedAt, UpdatedAt: p.updatedAt,
+		Gaps: len(p.gaps), Segments: len(p.segments), Counts: p.counts,
+	}
+	for _, s := range p.segments {
+		if s.done {
+			status.Done++
+		}
+	}
+	return status
+}
+
+// snapshot is all gaps and scans of a control table, in the order of the keys.
+type snapshot struct {
+	gaps  []Gap
+	scans []progress // one, unless two leaders saw different gaps
+}
+
+func (s snapshot) openGaps() []Gap {
+	return slices.DeleteFunc(slices.Clone(s.gaps), func(g Gap) bool { return g.state() != stateOpen })
+}
+
+func (s store) read(ctx context.Context) (all snapshot, err error) {
+	for it, err := range s.table.Query(ctx, backend.Query{PK: partition, Consistent: true}) {
+		if err == nil {
+			err = all.add(it)
+		}
+		if err != nil {
+			return snapshot{}, err
+		}
+	}
+	return all, nil
+}
+
+func (s *snapshot) add(it backend.Item) error {
+	switch sk := backend.KeyOf(it).SK; {
+	case strings.HasPrefix(sk, gapPrefix):
+		g, err := decodeGap(it)
+		s.gaps = append(s.gaps, g)
+		return err
+	case strings.HasPrefix(sk, scanPrefix):
+		p, err := decodeProgress(it)
+		s.scans = append(s.scans, p)
+		return err
+	}
+	return nil
+}

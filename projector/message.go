@@ -1,0 +1,225 @@
+package projector
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/quarantine"
+)
+
+// state is how far a message has come. Projecting it and notifying its recipients
+// go on side by side:
+//
+//	             enqueue              last recipient notified
+//	arrived ──────┬──────► enqueued ───────────────────────────► notified
+//	   │          │           │                                     │
+//	   │ hold     │           │ leave                               │ leave
+//	   ▼          │           ▼       last recipient notified       ▼
+//	waiting ──────┘       projected ───────────────────────────► finished ──► acknowledged
+//
+// With nobody to notify, enqueue leads to notified at once. A message that cannot
+// be processed is quarantined, in any state, and leaves: from arrived and waiting
+// to finished. A finished message is acknowledged once every message that was
+// requeued on its account is, and its copies in quarantine are removed.
+type state int
+
+const (
+	arrived      state = iota // in its lane; nothing is done yet
+	waiting                   // in its lane; quarantined until somebody names the members
+	enqueued                  // in its lane; its notifications are enqueued
+	notified                  // in its lane; everybody is notified
+	projected                 // out of its lane, since projected or quarantined; notifications are pending
+	finished                  // nothing is left to do for the message itself
+	acknowledged              // it will not come again
+)
+
+// message is one message on its way through the projector.
+type message struct {
+	postroom.Message
+
+	record quarantine.Record // as it was read; zero of one that was requeued from quarantine
+	since  time.Time         // when it arrived
+	ack    func(*message)
+
+	mu          sync.Mutex // of what follows: lanes and senders work side by side
+	state       state
+	silent      bool     // nobody is to be notified
+	fresh       bool     // it was found not to be projected
+	quarantined bool     // it cannot be processed, and stays in quarantine
+	pending     int      // recipients that are not notified yet
+	requeued    int      // messages that were, on its account, and are not acknowledged
+	copies      []copied // of it, in quarantine
+}
+
+// copied is a message that waits in quarantine.
+type copied struct {
+	*quarantine.Waiting
+
+	// remove takes it out of quarantine. It fails only at a stop; then the message
+	// is not acknowledged.
+	remove func() error
+}
+
+func newMessage(m postroom.Message, r quarantine.Record, ack func(*message)) *message {
+	return &message{Message: m, record: r, silent: r.Silent, since: time.Now(), ack: ack}
+}
+
+// live reports whether m is not of the log: then it goes first.
+func (m *message) live() bool { return m.record.Origin != quarantine.Log }
+
+// in reports whether m is in one of some states.
+func (m *message) in(states ...state) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Contains(states, m.state)
+}
+
+// hold notes that m is quarantined until somebody names the members.
+func (m *message) hold() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = waiting
+}
+
+// enqueue begins the notifications of m, of all recipients unless it is silent,
+// and returns whom to notify.
+func (m *message) enqueue(members []postroom.Member) (recipients []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.silent {
+		recipients = postroom.Recipients(members, m.UserUUID)
+	}
+	m.pending = len(recipients)
+	if m.state = enqueued; m.pending == 0 {
+		m.state = notified
+	}
+	return recipients
+}
+
+// notify ends the notification of one recipient.
+func (m *message) notify() {
+	m.mu.Lock()
+	m.pending--
+	switch {
+	case m.pending > 0:
+	case m.state == enqueued:
+		m.state = notified
+	default:
+		m.state = finished
+	}
+	m.mu.Unlock()
+	m.acknowledge()
+}
+
+// leave ends what the lane has to do for m, which is projected or quarantined.
+func (m *message) leave() {
+	m.mu.Lock()
+	if m.state == enqueued {
+		m.state = projected
+	} else {
+		m.state = finished
+	}
+	m.mu.Unlock()
+	m.acknowledge()
+}
+
+// acknowledge acknowledges m if nothing is left to do.
+func (m *message) acknowledge() {
+	m.mu.Lock()
+	done := m.state == finished && m.requeued == 0
+	if done {
+		m.state = acknowledged
+	}
+	copies := m.copies
+	if m.quarantined {
+		copies = nil
+	}
+	m.mu.Unlock()
+	if !done {
+		return
+	}
+	for _, c := range copies {
+		if c.remove() != nil {
+			m.mu.Lock()
+			m.state = finished
+			m.mu.Unlock()
+			return
+		}
+	}
+	m.ack(m)
+}
+
+// setQuarantined notes that m cannot be processed.
+func (m *message) setQuarantined() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.quarantined = true
+}
+
+// setFresh notes that m was found not to be projected.
+func (m *message) setFresh() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fresh = true
+}
+
+// isSilent reports whether nobody is to be notified of m.
+func (m *message) isSilent() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.silent
+}
+
+// inQuarantine returns the copies of m in quarantine.
+func (m *message) inQuarantine() []copied {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.copies
+}
+
+// adopt reports whether m stands for a message that waits in quarantine. Then m
+// removes it there in the end, and its recipients are notified if they are owed it
+// by either. Once a silent message is enqueued, it does not stand for one that is
+// owed to somebody.
+func (m *message) adopt(w copied) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch begun := m.state > waiting; {
+	case m.Position() != w.Message.Position():
+		return false
+	case slices.ContainsFunc(m.copies, func(c copied) bool { return c.ID() == w.ID() }):
+		return true
+	case begun && m.silent && !w.Silent:
+		return false
+	case !begun:
+		m.silent = m.silent && w.Silent
+	}
+	m.copies = append(m.copies, w)
+	return true
+}
+
+// requeue makes a message of one that waited in quarantine. m is not acknowledged
+// before it is: after a crash m leads to it again.
+func (m *message) requeue(w copied) *message {
+	m.mu.Lock()
+	m.requeued++
+	m.mu.Unlock()
+	r := newMessage(w.Message, quarantine.Record{Silent: w.Silent}, func(*message) {
+		m.mu.Lock()
+		m.requeued--
+		m.mu.Unlock()
+		m.acknowledge()
+	})
+	r.copies = []copied{w}
+	return r
+}
+
+// newest is the fold: of all messages of a conversation only the last one by
+// time and uuid decides where its rows are to be. There must be one.
+func newest(messages []*message) postroom.Message {
+	return slices.MaxFunc(messages, byPosition).Message
+}
+
+func byPosition(a, b *message) int { return a.Position().Compare(b.Position()) }

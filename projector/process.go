@@ -1,0 +1,190 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/projection"
+)
+
+const (
+	// movesPerMember is how many moves a second a conversation of one member
+	// could make, so one of N moves that often divided by N. A move writes two
+	// index entries for each member, all under one key of the index, which takes
+	// 1,000 write units a second; half of them are left for a replay beside it.
+	// Source: DynamoDB developer guide, throughput of a partition.
+	movesPerMember = 250
+
+	// maxUnknown is how often a lane may fail in a row for a reason that no rule
+	// knows before its messages are bisected to find the one to quarantine. With
+	// the pauses in between that takes six seconds.
+	maxUnknown = 10
+
+	memberPoll = 500 * time.Millisecond
+)
+
+// processLanes processes lanes until they are closed.
+func (p *Projector) processLanes(ctx context.Context) {
+	for {
+		next := p.lanes.ready.pop(1)
+		if len(next) == 0 {
+			return
+		}
+		l := next[0]
+		if !p.lanes.take(l) {
+			continue
+		}
+		wait, early := p.process(ctx, l)
+		p.lanes.rest(l, wait, early)
+	}
+}
+
+// process brings a conversation as far as its messages go and says when to process
+// what is still held: after wait, or early, once a new message arrives.
+func (p *Projector) process(ctx context.Context, l *lane) (wait time.Duration, early bool) {
+	wait, err := p.advance(ctx, l)
+	if err == nil {
+		p.processing.Succeeded(l.group)
+		if l.suspects == 0 {
+			l.failures, l.unknown = 0, 0
+		}
+		return wait, true
+	}
+	p.cache.Forget(l.group)
+	if ctx.Err() != nil {
+		return memberPoll, false // stopping
+	}
+	l.failures++
+	var damaged *projection.DamagedError
+	switch kind := kindOf(err); {
+	case errors.Is(err, projection.ErrNoMembers):
+		l.failures = 0
+		p.recordResult(ctx, l, p.quarantineLate(ctx, l))
+		return memberPoll, true
+	case kind == backend.KindConditionFailed:
+		// Somebody else moved it: load it again, at once unless that goes on.
+		if l.failures < 3 {
+			return 0, false
+		}
+		if l.failures >= maxUnknown {
+			p.recordResult(ctx, l, err)
+		}
+	case errors.As(err, &damaged):
+		p.recordResult(ctx, l, p.quarantineThose(ctx, l, func(*message) bool { return true }, err))
+	case kind == backend.KindInvalid, kind == backend.KindUnknown && l.failsUnknown():
+		failed := p.bisect(ctx, l, err)
+		p.recordResult(ctx, l, failed)
+		if failed == nil {
+			return 0, false
+		}
+	default:
+		p.recordResult(ctx, l, err)
+	}
+	return p.processing.Pause(l.failures), false
+}
+
+// recordResult tells the incident log how processing a lane ended.
+func (p *Projector) recordResult(ctx context.Context, l *lane, err error) {
+	if err != nil {
+		p.processing.Failed(ctx, l.group, err)
+	} else {
+		p.processing.Succeeded(l.group)
+	}
+}
+
+// kindOf is the kind of an error that the lane is to act on. Of several reasons a
+// failed condition comes first: what was loaded is void then, and the other reasons
+// may be with it.
+func kindOf(err error) backend.Kind {
+	if is(err, backend.KindConditionFailed) {
+		return backend.KindConditionFailed
+	}
+	return backend.KindOf(err)
+}
+
+// advance enqueues the notifications of a lane's messages and moves its
+// conversation to the newest of them.
+func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, err error) {
+	if len(l.held) == 0 {
+		return 0, nil
+	}
+	c, err := p.conversation(ctx, l)
+	if err != nil {
+		return 0, err
+	}
+	nonMember := func(m *message) bool { return !c.Has(m.UserUUID) }
+	if err := p.quarantineThose(ctx, l, nonMember, errNonMember); err != nil {
+		return 0, err
+	}
+	if len(l.held) == 0 {
+		return 0, nil
+	}
+	p.notifier.enqueue(c.Members, l.held)
+	if c.Large() && !p.lanes.enlarge(l) {
+		p.cache.Put(l.group, c, len(c.Members))
+		return 0, nil
+	}
+	if err := p.projection.Complete(ctx, c); err != nil {
+		return 0, err
+	}
+	batch := l.held[:l.batch()]
+	for _, m := range batch {
+		if !c.Reached(m.Position()) {
+			m.setFresh()
+		}
+	}
+	if last := newest(batch); !c.Reached(last.Position()) {
+		if wait := p.rest(c); wait > 0 {
+			return wait, nil
+		}
+		if err := p.projection.Move(ctx, c, last, time.Now()); err != nil {
+			return 0, err
+		}
+		p.moves.Add(1)
+	}
+	p.cache.Put(l.group, c, len(c.Members))
+	l.passed(len(batch))
+	p.quarantine.Processed(len(batch))
+	for _, m := range batch {
+		if m.live() {
+			p.projected.Add(1)
+		}
+		m.leave()
+	}
+	return 0, nil
+}
+
+// conversation is a lane's conversation, from the cache or loaded. It is loaded
+// anew for a message that has just arrived and that the cache says is projected:
+// the table may have been replaced by an older one since, and a worker that had
+// the message before may have quarantined it and died before it was requeued.
+// Whoever loads a conversation with its members requeues what waits for them.
+func (p *Projector) conversation(ctx context.Context, l *lane) (*projection.Conversation, error) {
+	before, cached := p.cache.Get(l.group)
+	seenBefore := func(m *message) bool {
+		return before.Reached(m.Position()) && m.in(arrived) && len(m.inQuarantine()) == 0
+	}
+	if cached && !slices.ContainsFunc(l.held, seenBefore) {
+		return before, nil
+	}
+	c, err := p.projection.Load(ctx, l.group)
+	if err != nil {
+		return nil, err
+	}
+	if cached {
+		c.MovedAt = before.MovedAt // it rests as long as before
+	}
+	return c, p.requeueWaiting(ctx, l)
+}
+
+// rest is how long c must rest before its next move.
+func (p *Projector) rest(c *projection.Conversation) time.Duration {
+	if !p.index || c.MovedAt.IsZero() {
+		return 0
+	}
+	gap := time.Duration(len(c.Members)) * time.Second / movesPerMember
+	return gap - time.Since(c.MovedAt)
+}

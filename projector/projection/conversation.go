@@ -1,0 +1,50 @@
+package projection
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+)
+
+// Conversation is what one worker knows of one conversation. It is valid until a
+// call with it fails, and has one user at a time.
+type Conversation struct {
+	Group   string
+	Members []postroom.Member // in the order of their uuids
+	MovedAt time.Time         // when this worker last moved it; zero: not yet
+
+	head   *Head  // nil: nothing is projected yet
+	opener string // sort key of the message that names the members
+	// completed: this worker saw all rows at the head's key put and those at its
+	// old key gone. Only then may it move on or acknowledge.
+	completed bool
+}
+
+// Has reports whether a user is a member.
+func (c *Conversation) Has(user string) bool { return Has(c.Members, user) }
+
+// Reached reports whether the conversation is projected up to p or further.
+func (c *Conversation) Reached(p postroom.Position) bool {
+	return c.head != nil && c.head.Last.Compare(p) >= 0
+}
+
+// Large reports whether a move takes more than one transaction.
+func (c *Conversation) Large() bool { return len(c.Members) > chunkRows }
+
+func (c *Conversation) join(members []postroom.Member) { c.Members = Sorted(members) }
+
+// Sorted puts members in the order of their uuids, in place.
+func Sorted(members []postroom.Member) []postroom.Member {
+	slices.SortFunc(members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })
+	return members
+}
+
+// Has reports whether a user is among sorted members.
+func Has(members []postroom.Member, user string) bool {
+	_, ok := slices.BinarySearchFunc(members, user, func(m postroom.Member, user string) int {
+		return strings.Compare(m.UserUUID, user)
+	})
+	return ok
+}

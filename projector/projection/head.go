@@ -1,0 +1,105 @@
+package projection
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+)
+
+// Attributes of a conversation's head.
+const (
+	attrLastReplyAt     = "last_reply_at"
+	attrLastMessageUUID = "last_message_uuid"
+	attrOld             = "old"
+	attrOpenedBy        = "opened_by"
+	attrOpen            = "open"
+	attrMovedAt         = "moved_at"
+)
+
+// Head says how far a conversation is projected, and what its last move may have
+// left to do.
+type Head struct {
+	Last     postroom.Position // the newest message projected
+	Old      string            // sort key of the rows that the last move left; empty: none
+	OpenedBy string            // sort key of the message whose members count
+
+	open    bool // not all rows are known to be put
+	movedAt time.Time
+	// more is what the item holds beside the attributes above: a later version
+	// wrote it, and it is carried along. Usually nil, since heads are cached.
+	more backend.Item
+}
+
+// Row is the sort key at which the members' rows are.
+func (h Head) Row(group string) string { return postroom.RowKey(h.Last.CreatedAt, group) }
+
+// unchanged holds while nobody has moved the conversation on from h. The rest of
+// the head follows from these two attributes.
+func (h Head) unchanged() backend.Condition {
+	return backend.Condition{Equals: backend.Item{
+		attrLastReplyAt:     item.String(postroom.FormatTime(h.Last.CreatedAt)),
+		attrLastMessageUUID: item.String(h.Last.MessageUUID),
+	}}
+}
+
+func (h Head) encode(group string) backend.Item {
+	it := maps.Clone(h.more)
+	if it == nil {
+		it = backend.Item{}
+	}
+	it[backend.AttrPK] = item.String(group)
+	it[backend.AttrSK] = item.String(postroom.HeadKey)
+	it[attrLastReplyAt] = item.String(postroom.FormatTime(h.Last.CreatedAt))
+	it[attrLastMessageUUID] = item.String(h.Last.MessageUUID)
+	it[attrOpenedBy] = item.String(h.OpenedBy)
+	it[attrMovedAt] = item.String(postroom.FormatTime(h.movedAt))
+	it[attrOpen] = item.Bool(h.open)
+	if h.Old != "" {
+		it[attrOld] = item.String(h.Old)
+	}
+	return it
+}
+
+// DecodeHead reads a head from its item.
+func DecodeHead(it backend.Item) (Head, error) {
+	at, err := postroom.ParseTime(backend.Text(it, attrLastReplyAt))
+	if err != nil {
+		return Head{}, fmt.Errorf("head: %s: %w", attrLastReplyAt, err)
+	}
+	movedAt, err := postroom.ParseTime(backend.Text(it, attrMovedAt))
+	if err != nil {
+		return Head{}, fmt.Errorf("head: %s: %w", attrMovedAt, err)
+	}
+	h := Head{
+		Last:     postroom.Position{CreatedAt: at, MessageUUID: backend.Text(it, attrLastMessageUUID)},
+		Old:      backend.Text(it, attrOld),
+		OpenedBy: backend.Text(it, attrOpenedBy),
+		movedAt:  movedAt,
+	}
+	if h.OpenedBy == "" || h.Last.MessageUUID == "" {
+		return Head{}, fmt.Errorf("head: %s and %s must both be present", attrOpenedBy, attrLastMessageUUID)
+	}
+	if b, ok := it[attrOpen].(*types.AttributeValueMemberBOOL); ok {
+		h.open = b.Value
+	}
+	for name, value := range it {
+		if !slices.Contains(headAttributes, name) {
+			if h.more == nil {
+				h.more = backend.Item{}
+			}
+			h.more[name] = value
+		}
+	}
+	return h, nil
+}
+
+var headAttributes = []string{
+	backend.AttrPK, backend.AttrSK, attrLastReplyAt, attrLastMessageUUID, attrOld, attrOpenedBy, attrOpen, attrMovedAt,
+}

@@ -1,0 +1,142 @@
+package projection
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+)
+
+// chunkRows is how many rows go into one transaction: one action is the head's.
+const chunkRows = backend.MaxTransact - 1
+
+// plan is one move, made of values alone.
+type plan struct {
+	to    Head
+	first []backend.Action   // the head and the first rows
+	rest  [][]backend.Action // the other rows, each chunk fenced by the head
+	left  []backend.Key      // the rows that are left, to be deleted afterwards
+}
+
+// planMove plans the move of c to its newest message, which must be past the
+// head. c must be complete, or have no head.
+func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
+	to := Head{
+		Last:     newest.Position(),
+		OpenedBy: c.opener,
+		open:     len(c.Members) > chunkRows,
+		movedAt:  now,
+	}
+	fence := backend.Condition{Absent: true}
+	if c.head != nil {
+		to.more = c.head.more
+		fence = c.head.unchanged()
+		// Two messages of one time: the rows stay where they are and are
+		// replaced there. A live row must never be taken for an old one.
+		if old := c.head.Row(c.Group); old != to.Row(c.Group) {
+			to.Old = old
+		}
+	}
+	p := plan{to: to}
+	rows := puts(newest, c.Members)
+	n := min(len(rows), chunkRows)
+	p.first = append([]backend.Action{{Put: to.encode(c.Group), Condition: fence}}, rows[:n]...)
+	p.rest = fenced(c.Group, to, rows[n:])
+	if to.Old != "" {
+		p.left = RowKeys(c.Members, to.Old)
+	}
+	return p
+}
+
+// puts are the actions that put every member's row.
+func puts(last postroom.Message, members []postroom.Member) []backend.Action {
+	groups := postroom.Groups(last, members)
+	actions := make([]backend.Action, len(groups))
+	for i, g := range groups {
+		actions[i].Put = g.Item()
+	}
+	return actions
+}
+
+// fenced splits the puts of rows into transactions that go ahead only while the
+// head is h.
+func fenced(group string, h Head, rows []backend.Action) [][]backend.Action {
+	check := backend.Action{
+		Check:     backend.Key{PK: group, SK: postroom.HeadKey},
+		Condition: h.unchanged(),
+	}
+	var chunks [][]backend.Action
+	for chunk := range slices.Chunk(rows, chunkRows) {
+		chunks = append(chunks, append([]backend.Action{check}, chunk...))
+	}
+	return chunks
+}
+
+// RowKeys are the keys of members' rows under one sort key.
+func RowKeys(members []postroom.Member, sk string) []backend.Key {
+	keys := make([]backend.Key, len(members))
+	for i, p := range members {
+		keys[i] = backend.Key{PK: postroom.InboxKey(p.UserUUID), SK: sk}
+	}
+	return keys
+}
+
+// Move brings the rows of c to its newest message: put under the fence, delete
+// afterwards. After any error c is void; a failed condition means that
+// somebody else moved the conversation meanwhile.
+func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.Message, now time.Time) error {
+	plan := planMove(c, newest, now)
+	token := tokens(c, plan.to)
+	if err := p.table.Transact(ctx, token(0), plan.first); err != nil {
+		return err
+	}
+	for i, chunk := range plan.rest {
+		if err := p.table.Transact(ctx, token(i+1), chunk); err != nil {
+			return err
+		}
+	}
+	if err := p.table.Delete(ctx, plan.left); err != nil {
+		return err
+	}
+	to := plan.to // alone: a pointer into the plan would keep all its rows in memory
+	c.head = &to
+	if to.open {
+		if err := p.close(ctx, c); err != nil {
+			return err
+		}
+	}
+	c.completed = true
+	c.MovedAt = now
+	return nil
+}
+
+// close says in the head that all its rows are put and those it left are gone.
+func (p Projection) close(ctx context.Context, c *Conversation) error {
+	closed := *c.head
+	closed.open, closed.Old = false, ""
+	err := p.table.Put(ctx, closed.encode(c.Group), c.head.unchanged())
+	if err == nil {
+		c.head = &closed
+	}
+	return err
+}
+
+// tokens names the transactions of one move: what it comes from, where it goes
+// and when it was planned, so that two plans never share a token and the
+// retries of one always do.
+func tokens(c *Conversation, to Head) func(chunk int) string {
+	var from string
+	if c.head != nil {
+		from = c.head.Row(c.Group) + c.head.Last.MessageUUID
+	}
+	return func(chunk int) string {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%d", c.Group, from,
+			to.Row(c.Group), to.Last.MessageUUID, to.movedAt.Format(time.RFC3339Nano), chunk))
+		return hex.EncodeToString(sum[:18])
+	}
+}

@@ -1,0 +1,37 @@
+// Package quarantine keeps the records that cannot be processed, so that they
+// block nothing and are not lost. It alone encodes, decodes and writes their items.
+//
+// A quarantined record is in the control table, whole: a pointer into the stream
+// would be dead after 24 hours. Its partition is QUARANTINE# and its conversation,
+// so that those of one conversation are found by one query; it is sorted by time
+// and event. Its image is compressed and split into parts. The first part is
+// written last: once it is there, the record is whole.
+//
+//	QUARANTINE#conversation | time#event#000   reason, origin, attempts, …, image
+//	                        | time#event#001   image
+//
+// # Once
+//
+// A message may come from the stream and from the log, at one time and from two
+// workers, and is quarantined once. The stream's record wins, since it says where
+// the message was and that its notifications are owed. Each worker looks for the
+// other's record after it has put its own, so one of them sees both.
+//
+// # Those that wait
+//
+// A message of a conversation whose members nobody has named is not broken: it
+// waits ([Quarantine.PutWaiting]). Whoever finds the members requeues it
+// ([Quarantine.WaitingOf]) and removes it here ([Quarantine.Remove]) once it is
+// processed, and before that does not acknowledge the message that led there. So
+// a crash loses nothing. If it turns out to be broken after all it stays for good
+// ([Quarantine.Keep]).
+//
+// # The breaker
+//
+// When most of what is handled would be quarantined, it is not the records that
+// are broken. The breaker trips when more than a share of the last 1,000 records
+// of the last ten minutes would be, of which 50 always may: what is damaged may
+// well come together, since one producer damaged it. From then on nothing is
+// quarantined, and every call that would fails with a [BreakerError]. Records that
+// wait do not count.
+package quarantine

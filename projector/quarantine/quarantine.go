@@ -1,0 +1,159 @@
+package quarantine
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
+)
+
+// Quarantine is the quarantine of a control table, as one worker uses it. It is
+// safe for concurrent use.
+type Quarantine struct {
+	table   batch.Table
+	log     *slog.Logger
+	breaker *breaker
+	total   atomic.Int64
+}
+
+// New returns the quarantine of a control table. It makes no call. The breaker
+// trips when more than maxShare of the last records would be quarantined; 1 never
+// does.
+func New(control backend.Table, maxShare float64, log *slog.Logger) *Quarantine {
+	return &Quarantine{table: batch.NewTable(control), log: log, breaker: newBreaker(maxShare)}
+}
+
+// OnTrip sets what is called when the breaker trips, at most once. It must not
+// block, and not call the quarantine. It is for the time before the first Put.
+func (q *Quarantine) OnTrip(tripped func(*BreakerError)) { q.breaker.tripped = tripped }
+
+// Processed tells the breaker of records that were processed.
+func (q *Quarantine) Processed(n int) { q.breaker.processed(n) }
+
+// Breaker is the share of the last records that was quarantined, and the error
+// once the breaker has tripped.
+func (q *Quarantine) Breaker() (share float64, err *BreakerError) { return q.breaker.state() }
+
+// Total is how many records this worker has quarantined.
+func (q *Quarantine) Total() int64 { return q.total.Load() }
+
+// Put quarantines a record that cannot be processed, after so many attempts. The
+// error is a *BreakerError, or the backend's. The same record put again replaces
+// itself.
+func (q *Quarantine) Put(ctx context.Context, r Record, reason error, attempts int) error {
+	return q.breaker.guard(r.Key, reason, func() error { return q.put(ctx, r, reason, attempts, false) })
+}
+
+// PutWaiting quarantines a message until somebody names the members of its
+// conversation.
+func (q *Quarantine) PutWaiting(ctx context.Context, r Record, reason error) error {
+	return q.put(ctx, r, reason, 1, true)
+}
+
+func (q *Quarantine) put(ctx context.Context, r Record, reason error, attempts int, waiting bool) error {
+	added, err := q.putOnce(ctx, r, r.encode(reason, attempts, waiting))
+	if err != nil || !added {
+		return err
+	}
+	q.total.Add(1)
+	q.log.Error("record quarantined", "reason", incident.Brief(reason), "message_group_uuid", r.Key.PK,
+		"key", r.Key.SK, "origin", string(r.Origin), "shard", r.Shard, "sequence", r.Sequence, "event_id", r.EventID)
+	return nil
+}
+
+// putOnce writes the parts of a record and reports whether its message was not
+// quarantined before. Of the stream's and the log's record of one message the
+// stream's stays.
+func (q *Quarantine) putOnce(ctx context.Context, r Record, parts []backend.Item) (added bool, err error) {
+	if r.Origin == Stream {
+		if err := q.write(ctx, parts); err != nil {
+			return false, err
+		}
+		had, err := q.drop(ctx, logRecord(r.Key))
+		return !had, err
+	}
+	except := r.EventID // quarantined silently before, it is owed to somebody now
+	if r.Silent {
+		except = ""
+	}
+	if there, err := q.holds(ctx, r.Key, except); there || err != nil {
+		return false, err
+	}
+	if err := q.write(ctx, parts); err != nil {
+		return false, err
+	}
+	twin, err := q.holds(ctx, r.Key, r.EventID)
+	if err == nil && twin {
+		_, err = q.drop(ctx, r)
+	}
+	return !twin, err
+}
+
+// write puts the first part last.
+func (q *Quarantine) write(ctx context.Context, parts []backend.Item) error {
+	for i := len(parts) - 1; i >= 0; i-- {
+		if err := q.table.Put(ctx, parts[i], backend.Condition{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether a record of that key is quarantined, other than that of
+// one event.
+func (q *Quarantine) holds(ctx context.Context, key backend.Key, except string) (bool, error) {
+	for it, err := range q.table.Query(ctx, backend.Query{PK: partition(key.PK), Consistent: true}) {
+		if err != nil {
+			return false, err
+		}
+		if isFirstPart(backend.KeyOf(it)) && backend.Text(it, attrRecordPK) == key.PK &&
+			backend.Text(it, attrRecordSK) == key.SK && backend.Text(it, attrEventID) != except {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// drop removes a record, and reports whether it was there.
+func (q *Quarantine) drop(ctx context.Context, r Record) (there bool, err error) {
+	first, err := q.table.Get(ctx, r.partKey(0))
+	if err != nil || first == nil {
+		return false, err
+	}
+	d := item.Decode(first, format)
+	keys := []backend.Key{r.partKey(0)}
+	for i := range int(d.Int(attrParts)) {
+		if i > 0 {
+			keys = append(keys, r.partKey(i))
+		}
+	}
+	if d.Err() != nil {
+		return true, d.Err()
+	}
+	return true, q.table.Delete(ctx, keys)
+}
+
+// Count counts the records that are quarantined in a control table.
+func Count(ctx context.Context, control backend.Table) (int, error) {
+	n := 0
+	s := backend.Scan{Consistent: true}
+	for {
+		page, err := control.Scan(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		for _, it := range page.Items {
+			if isFirstPart(backend.KeyOf(it)) {
+				n++
+			}
+		}
+		if page.Last == nil {
+			return n, nil
+		}
+		s.After = *page.Last
+	}
+}

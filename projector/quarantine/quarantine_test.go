@@ -1,0 +1,101 @@
+package quarantine
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/sim"
+)
+
+// TestS12QuarantinedWhole quarantines a message that takes several parts and one
+// that takes a single one, and reads them back.
+func TestS12QuarantinedWhole(t *testing.T) {
+	t.Parallel()
+	control := sim.NewStore(1).Table("control")
+	q := New(control, 0.5, slog.New(slog.DiscardHandler))
+	group := "11111111-1111-4111-8111-111111111111"
+	message := func(id, text string) postroom.Message {
+		return postroom.Message{
+			GroupUUID: group, MessageUUID: id, UserUUID: "22222222-2222-4222-8222-222222222222",
+			DisplayName: "a", Handle: "@a", Text: text,
+			CreatedAt: time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC),
+		}
+	}
+	random := make([]byte, 350<<10) // does not shrink
+	if _, err := rand.Read(random); err != nil {
+		t.Fatal(err)
+	}
+	big := message("33333333-3333-4333-8333-333333333333", "with a large attribute of somebody else's")
+	small := message("44444444-4444-4444-8444-444444444444", "hello")
+	for i, m := range []postroom.Message{big, small} {
+		r := Record{
+			Origin: Stream, Shard: "shard-0", EventID: string(rune('a' + i)), Key: backend.Key{PK: group, SK: m.Key()},
+			CreatedAt: m.CreatedAt, Sequence: "1",
+			Image: func() (backend.Item, error) {
+				it := m.Item()
+				if i == 0 {
+					it["attachment"] = &types.AttributeValueMemberB{Value: random}
+				}
+				return it, nil
+			},
+		}
+		if err := q.PutWaiting(t.Context(), r, errBroken); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := q.WaitingOf(t.Context(), group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []postroom.Message
+	for _, w := range found {
+		got = append(got, w.Message)
+	}
+	if diff := cmp.Diff([]postroom.Message{big, small}, got); diff != "" {
+		t.Fatal(diff)
+	}
+	if n, err := Count(t.Context(), control); n != 2 || err != nil {
+		t.Fatalf("%d records are quarantined (%v), want 2", n, err)
+	}
+	if parts := len(found[0].keys); parts < 2 {
+		t.Fatalf("the big one took %d parts: the test shows nothing", parts)
+	}
+	for _, w := range found {
+		if err := q.Remove(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := Count(t.Context(), control); n != 0 || err != nil {
+		t.Fatalf("%d records are quarantined (%v), want none", n, err)
+	}
+}
+
+// TestNewerFormatIsRefused by name, and neither requeued nor removed.
+func TestNewerFormatIsRefused(t *testing.T) {
+	t.Parallel()
+	control := sim.NewStore(1).Table("control")
+	q := New(control, 0.5, slog.New(slog.DiscardHandler))
+	const group = "11111111-1111-4111-8111-111111111111"
+	r := Record{Origin: Stream, EventID: "e", Key: backend.Key{PK: group, SK: "MSG#"}}
+	for _, it := range []backend.Item{r.encode(errBroken, 1, true)[0], logRecord(r.Key).encode(errBroken, 1, true)[0]} {
+		it[item.AttrFormat] = item.Int(format + 1)
+		if _, err := control.Put(t.Context(), it, backend.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, waiting := q.WaitingOf(t.Context(), group)
+	for name, err := range map[string]error{"requeued": waiting, "replaced": q.Put(t.Context(), r, errBroken, 1)} {
+		if err == nil || !strings.Contains(err.Error(), "format 2") || !strings.Contains(err.Error(), keyPrefix+group) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package projector
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postroom/postroom/internal/metric"
+	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/stream"
+)
+
+// Stats counts what a projector did since it was made.
+type Stats struct {
+	// Projected counts messages of the stream.
+	Projected         int64 `metric:"postroom_projector_messages_total" help:"Messages whose conversation was brought to them or further."`
+	Moves             int64 `metric:"postroom_projector_moves_total" help:"Moves of a conversation in its members' lists. Messages over moves is how many were folded into one."`
+	NotificationsSent int64 `metric:"postroom_projector_notifications_sent_total" help:"Notifications accepted by the queue."`
+	Quarantined       int64 `metric:"postroom_projector_quarantined_total" help:"Records that could not be processed and were quarantined."`
+	ExternalEdits     int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
+	Conflicts         int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
+	Throttled         int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
+	// QuarantinedShare is of the last records; see package quarantine.
+	QuarantinedShare float64 `metric:"postroom_projector_quarantined_ratio" help:"Share of the last records that were quarantined. The projector stops before it exceeds what is allowed."`
+
+	Backfill backfill.Stats
+}
+
+// Stats returns the counts so far.
+func (p *Projector) Stats() Stats {
+	share, _ := p.quarantine.Breaker()
+	return Stats{
+		Projected:         p.projected.Load(),
+		Moves:             p.moves.Load(),
+		NotificationsSent: p.notifier.sent.Load(),
+		Quarantined:       p.quarantine.Total(),
+		ExternalEdits:     p.externalEdits.Load(),
+		Conflicts:         p.limiter.conflicts.Load(),
+		Throttled:         p.limiter.throttled.Load(),
+		QuarantinedShare:  share,
+		Backfill:          p.backfill.Stats(),
+	}
+}
+
+// StreamStats returns what the projector's reader of the stream has done.
+func (p *Projector) StreamStats() stream.Stats { return p.reader.Stats() }
+
+// Progress returns the shards that this projector holds, in the order of their
+// ids. It holds none before it has joined its worker group and after Run has
+// returned.
+func (p *Projector) Progress() []stream.ShardProgress { return p.reader.Progress() }
+
+// Collector returns the projector's metrics. They are of this projector and of
+// the shards that it holds; sums, and the largest lag, over a worker group are
+// those of all. No label names a shard: shards come and go every few hours.
+func (p *Projector) Collector() prometheus.Collector { return metric.Struct(p.metrics) }
+
+// metrics is all that is collected.
+type metrics struct {
+	Stats
+	lag
+
+	Stream stream.Stats
+}
+
+func (p *Projector) metrics() metrics {
+	return metrics{p.Stats(), lagOf(p.Progress(), time.Now()), p.StreamStats()}
+}

@@ -1,0 +1,207 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/projector/projection"
+)
+
+// inspector holds single conversations against their log.
+type inspector struct {
+	table batch.Table
+	index bool
+}
+
+// conversation is one conversation as the table shows it.
+type conversation struct {
+	group   string
+	head    *projection.Head  // nil: there is none
+	members []postroom.Member // in the order of their uuids; nil: nobody names them
+	first   string            // sort key of the first message, readable or not
+}
+
+func (c *conversation) has(user string) bool { return projection.Has(c.members, user) }
+
+// owns reports whether a row is where the head says.
+func (c *conversation) owns(key backend.Key) bool {
+	user := strings.TrimPrefix(key.PK, postroom.InboxPrefix)
+	return c.head != nil && key.SK == c.head.Row(c.group) && c.has(user)
+}
+
+// finding is what an inspection says of one conversation.
+type finding struct {
+	conversation *conversation
+	newest       postroom.Position // that there is to project; zero: nothing
+	differences  []Difference
+}
+
+// head is how far the conversation is projected; the zero position: not at all.
+func (f *finding) head() postroom.Position {
+	if f.conversation.head == nil {
+		return postroom.Position{}
+	}
+	return f.conversation.head.Last
+}
+
+func (f *finding) add(kind Kind, user, format string, args ...any) {
+	f.differences = append(f.differences, Difference{
+		kind, f.conversation.group, user, fmt.Sprintf(format, args...),
+	})
+}
+
+func (i inspector) inspect(ctx context.Context, group string) (*finding, error) {
+	f := &finding{conversation: &conversation{group: group}}
+	log, err := i.readLog(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	c := f.conversation
+	c.members = projection.Sorted(membersOf(c, log))
+	if c.members == nil {
+		if c.head != nil {
+			f.add(HeadWrong, "", "the opening message %s names no members or is gone", c.head.OpenedBy)
+		}
+		return f, nil
+	}
+	last := i.fold(f, log)
+	if last == nil {
+		return f, nil
+	}
+	f.newest = last.Position()
+	switch {
+	case c.head == nil:
+		f.add(HeadMissing, "", "the newest message is %s", last.Key())
+		return f, nil
+	case c.head.Last != last.Position():
+		f.add(HeadWrong, "", "the head is at %s, the newest message is %s",
+			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), last.Key())
+		return f, nil
+	}
+	if err := i.compareRows(ctx, f, *last); err != nil || !i.index {
+		return f, err
+	}
+	return f, i.compareIndex(ctx, f)
+}
+
+// readLog reads the head and every message of a conversation.
+func (i inspector) readLog(ctx context.Context, f *finding) ([]postroom.Message, error) {
+	var log []postroom.Message
+	q := backend.Query{PK: f.conversation.group, Consistent: true}
+	for {
+		page, err := i.table.Page(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range page.Items {
+			key := backend.KeyOf(item)
+			if key.SK == postroom.HeadKey {
+				h, err := projection.DecodeHead(item)
+				if err != nil {
+					f.add(Unreadable, "", "%v", err)
+					continue
+				}
+				f.conversation.head = &h
+				continue
+			}
+			if f.conversation.first == "" && isMessage(key) {
+				f.conversation.first = key.SK
+			}
+			if m, err := postroom.MessageFromItem(item); err == nil {
+				log = append(log, m)
+			}
+		}
+		if page.Last == nil {
+			return log, nil
+		}
+		q.After = *page.Last
+	}
+}
+
+// membersOf takes the members from the message that the head names, or from the
+// first one that names any.
+func membersOf(c *conversation, log []postroom.Message) []postroom.Member {
+	for _, m := range log {
+		if c.head != nil && m.Key() == c.head.OpenedBy || c.head == nil && m.Members != nil {
+			return m.Members
+		}
+	}
+	return nil
+}
+
+// fold returns the newest message of a member; nil: there is none.
+func (i inspector) fold(f *finding, log []postroom.Message) *postroom.Message {
+	var last *postroom.Message
+	keys := map[string]string{}
+	for _, m := range log {
+		if other, ok := keys[m.MessageUUID]; ok {
+			f.add(UUIDTwice, m.UserUUID, "message %s is there as %s and as %s", m.MessageUUID, other, m.Key())
+		}
+		keys[m.MessageUUID] = m.Key()
+		if !f.conversation.has(m.UserUUID) {
+			continue
+		}
+		if last == nil || m.Position().Compare(last.Position()) > 0 {
+			last = &m
+		}
+	}
+	return last
+}
+
+func (i inspector) compareRows(ctx context.Context, f *finding, last postroom.Message) error {
+	want := postroom.Groups(last, f.conversation.members)
+	keys := projection.RowKeys(f.conversation.members, f.conversation.head.Row(f.conversation.group))
+	items, err := i.table.GetAll(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for n, g := range want {
+		item, ok := items[keys[n]]
+		if !ok {
+			f.add(RowMissing, g.UserUUID, "no row at %s", keys[n].SK)
+			continue
+		}
+		if got, err := postroom.GroupFromItem(item); err != nil {
+			f.add(Unreadable, g.UserUUID, "row at %s: %v", keys[n].SK, err)
+		} else if got != g {
+			f.add(RowWrong, g.UserUUID, "row at %s is %+v, want %+v", keys[n].SK, got, g)
+		}
+	}
+	return nil
+}
+
+// compareIndex holds the index against the members: it lists each of them once,
+// at the head's row.
+func (i inspector) compareIndex(ctx context.Context, f *finding) error {
+	c := f.conversation
+	var users []string
+	q := backend.Query{PK: c.group, Index: postroom.IndexName}
+	for {
+		page, err := i.table.Page(ctx, q)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			user := backend.Text(item, postroom.AttrUserUUID)
+			users = append(users, user)
+			if key := backend.KeyOf(item); !c.owns(key) {
+				f.add(IndexWrong, user, "the index lists a row at %s", key.SK)
+			}
+		}
+		if page.Last == nil {
+			break
+		}
+		q.After, q.AfterIndex = *page.Last, page.LastIndex
+	}
+	for _, p := range c.members {
+		if !slices.Contains(users, p.UserUUID) {
+			f.add(IndexWrong, p.UserUUID, "the index does not list the row")
+		}
+	}
+	return nil
+}

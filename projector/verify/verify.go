@@ -1,0 +1,317 @@
+package verify
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/option"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/projector/projection"
+)
+
+// Difference is one place where the projection is not what the log says.
+type Difference struct {
+	Kind      Kind   `json:"kind"`
+	GroupUUID string `json:"message_group_uuid"`
+	UserUUID  string `json:"user_uuid,omitempty"` // whose row it is about
+	Detail    string `json:"detail"`
+}
+
+// Kind says what is wrong.
+type Kind string
+
+// The kinds of differences.
+const (
+	HeadMissing Kind = "head_missing" // messages, and nothing projected
+	HeadWrong   Kind = "head_wrong"   // the head is not at the newest message
+	RowMissing  Kind = "row_missing"  // a member has no row where the head is
+	RowWrong    Kind = "row_wrong"    // a row does not show the newest message
+	RowStray    Kind = "row_stray"    // a row where none should be
+	UUIDTwice   Kind = "uuid_twice"   // one message uuid under two keys
+	IndexWrong  Kind = "index_wrong"  // the index does not list the rows
+	Unreadable  Kind = "unreadable"   // an item that is neither
+)
+
+// Options tune a verification. The zero value of each field means its
+// default.
+type Options struct {
+	Index bool // the table has the index, which is compared too
+	// SecondLook is the pause before whatever differs is looked at again. Beside
+	// a live projector only what is still there then counts. Default 2 s.
+	SecondLook time.Duration
+	// Found is called with every difference, one call after the other. Default: none.
+	Found func(Difference)
+	// Progress is called now and then, from several goroutines, with the number
+	// of items read so far. Default: none.
+	Progress func(items int64)
+}
+
+// Report counts what a verification read and found. Skipped are messages that
+// the projection leaves out by its rules: unreadable ones, those of non-members and of conversations whose members nobody named. The projector
+// quarantines them.
+type Report struct {
+	Messages      int64 `json:"messages"`
+	Conversations int64 `json:"conversations"`
+	GroupItems    int64 `json:"group_items"`
+	Skipped       int64 `json:"skipped"`
+	Differences   int64 `json:"differences"`
+}
+
+// Run compares the whole projection with the log. See the package comment.
+func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
+	option.Default(&o.SecondLook, 2*time.Second)
+	v := &verifier{
+		inspector:     inspector{batch.NewTable(t), o.Index},
+		opts:          o,
+		cache:         projection.NewCache[*conversation](),
+		conversations: map[string]*finding{},
+		rows:          map[backend.Key]bool{},
+	}
+	const segments = 4
+	g, gctx := errgroup.WithContext(ctx)
+	for i := range segments {
+		g.Go(func() error { return v.scan(gctx, i, segments) })
+	}
+	err := g.Wait()
+	if err == nil {
+		err = v.lookAgain(ctx)
+	}
+	return v.report, err
+}
+
+// verifier goes through a table and collects what to look at twice.
+type verifier struct {
+	inspector
+
+	opts  Options
+	cache *projection.Cache[*conversation] // conversations that were inspected
+
+	mu            sync.Mutex
+	report        Report
+	conversations map[string]*finding  // that differ
+	rows          map[backend.Key]bool // that are where none should be
+}
+
+func (v *verifier) scan(ctx context.Context, segment, segments int) error {
+	s := backend.Scan{Segment: segment, Segments: segments, Consistent: true}
+	for {
+		page, err := v.table.Scan(ctx, s)
+		if err != nil {
+			return err
+		}
+		for _, item := range page.Items {
+			if err := v.item(ctx, item); err != nil {
+				return err
+			}
+		}
+		v.progress()
+		if page.Last == nil {
+			return nil
+		}
+		s.After = *page.Last
+	}
+}
+
+func (v *verifier) progress() {
+	if v.opts.Progress == nil {
+		return
+	}
+	v.mu.Lock()
+	n := v.report.Messages + v.report.Conversations + v.report.GroupItems
+	v.mu.Unlock()
+	v.opts.Progress(n)
+}
+
+// item counts one item and audits the conversation it belongs to.
+func (v *verifier) item(ctx context.Context, item backend.Item) error {
+	key := backend.KeyOf(item)
+	if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
+		v.count(&v.report.GroupItems)
+		_, group, err := postroom.ParseRowKey(key.SK)
+		if err != nil {
+			v.found(Difference{Unreadable, "", user, err.Error()})
+			return nil
+		}
+		c, err := v.conversation(ctx, group)
+		if err != nil {
+			return err
+		}
+		if !c.owns(key) {
+			v.suspectRow(key)
+		}
+		return nil
+	}
+	switch {
+	case key.SK == postroom.HeadKey:
+		v.count(&v.report.Conversations)
+	case isMessage(key):
+		v.count(&v.report.Messages)
+	default:
+		return nil // somebody else's item
+	}
+	c, err := v.conversation(ctx, key.PK)
+	if err != nil || !isMessage(key) {
+		return err
+	}
+	if m, err := postroom.MessageFromItem(item); err != nil || !c.has(m.UserUUID) {
+		v.count(&v.report.Skipped)
+	}
+	if c.head == nil && key.SK == c.first {
+		v.count(&v.report.Conversations) // there is no other item to count it by
+	}
+	return nil
+}
+
+func isMessage(key backend.Key) bool { return strings.HasPrefix(key.SK, postroom.MessagePrefix) }
+
+func (v *verifier) count(n *int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	*n++
+}
+
+func (v *verifier) suspectRow(key backend.Key) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.rows[key] = true
+}
+
+// conversation inspects a conversation, once for as long as it is cached.
+func (v *verifier) conversation(ctx context.Context, group string) (*conversation, error) {
+	if c, ok := v.cache.Get(group); ok {
+		return c, nil
+	}
+	f, err := v.inspect(ctx, group)
+	if err != nil {
+		return nil, err
+	}
+	v.cache.Put(group, f.conversation, len(f.conversation.members))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(f.differences) > 0 && v.conversations[group] == nil {
+		f.differences = nil // not needed, only that there are any
+		v.conversations[group] = f
+	}
+	return f.conversation, nil
+}
+
+// lookAgain reports what differs still.
+func (v *verifier) lookAgain(ctx context.Context) error {
+	if len(v.conversations)+len(v.rows) == 0 {
+		return nil
+	}
+	if err := retry.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
+		return err
+	}
+	for _, group := range slices.Sorted(maps.Keys(v.conversations)) {
+		if err := v.conversationAgain(ctx, v.conversations[group]); err != nil {
+			return err
+		}
+	}
+	return v.rowsAgain(ctx)
+}
+
+// conversationAgain reports what still differs of a conversation, unless that
+// may be the work of a live projector.
+func (v *verifier) conversationAgain(ctx context.Context, before *finding) error {
+	group := before.conversation.group
+	now, err := v.inspect(ctx, group)
+	if err != nil || len(now.differences) == 0 {
+		return err
+	}
+	item, err := v.table.Get(ctx, backend.Key{PK: group, SK: postroom.HeadKey})
+	if err != nil {
+		return err
+	}
+	at := now.head()
+	if h, err := projection.DecodeHead(item); err == nil {
+		at = h.Last // later than now.head if it moved while the rows were read
+	}
+	for _, d := range now.differences {
+		switch d.Kind {
+		case UUIDTwice, Unreadable:
+		case HeadMissing, HeadWrong:
+			// It has come to what there was at the first look, or further. What
+			// was posted since may wait a while yet.
+			if at.Compare(before.newest) >= 0 && now.head().Compare(now.newest) < 0 {
+				continue
+			}
+		default:
+			if at != before.head() {
+				continue
+			}
+		}
+		v.found(d)
+	}
+	return nil
+}
+
+// rowsAgain reports the rows that are still where none should be. One that the
+// last move left may be about to be deleted, and is given another while.
+func (v *verifier) rowsAgain(ctx context.Context) error {
+	left, err := v.dropRowsInPlace(ctx)
+	if err != nil {
+		return err
+	}
+	if left {
+		if err := retry.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
+			return err
+		}
+		if _, err := v.dropRowsInPlace(ctx); err != nil {
+			return err
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
+		_, group, _ := postroom.ParseRowKey(key.SK) // or it were not among them
+		v.found(Difference{
+			RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
+			"a row at " + key.SK + ", where the conversation is not",
+		})
+	}
+	return nil
+}
+
+// dropRowsInPlace forgets the rows that are gone or where the head says, and
+// reports whether the last move left any of the others.
+func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
+	v.cache = projection.NewCache[*conversation]()
+	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
+		_, group, err := postroom.ParseRowKey(key.SK)
+		if err != nil {
+			return false, err
+		}
+		c, err := v.conversation(ctx, group)
+		if err != nil {
+			return false, err
+		}
+		item, err := v.table.Get(ctx, key)
+		if err != nil {
+			return false, err
+		}
+		switch {
+		case item == nil, c.owns(key):
+			delete(v.rows, key)
+		case c.head != nil && c.head.Old == key.SK:
+			left = true
+		}
+	}
+	return left, nil
+}
+
+func (v *verifier) found(d Difference) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.report.Differences++
+	if v.opts.Found != nil {
+		v.opts.Found(d)
+	}
+}
