@@ -12,54 +12,54 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 )
 
 // BatchOptions of [Producer.PostAll].
 type BatchOptions struct {
-	// Concurrency is how many puts are under way at once. Default 32.
+	// Concurrency is how many puts are under way at once, 1 to 1024. Default 32.
 	Concurrency int
-	// Report is told of each line that has been dealt with, as they finish, one
-	// call at a time. It should return soon. Default: nobody is told.
+	// Report is called with the outcome of each line, as they finish, one call at a
+	// time. It should return soon. Default: none.
 	Report func(Outcome)
 }
 
-// laneBuffer is how many messages wait for one lane, so that a lane that pauses
-// before a retry does not hold up the others at once.
+// laneBuffer is how many messages wait for one lane, so that a lane that pauses before
+// a retry does not stop the others at once.
 const laneBuffer = 8
 
-// Outcome is what became of one line.
+// Outcome is what happened to one line.
 type Outcome struct {
 	Line int         // its number
-	Key  backend.Key // of its message; zero where the line is none
+	Key  backend.Key // of its message; zero if the line is not a message
 	Result
-	// Err is nil where the message is in the log now, a
-	// [postroom.LineError] for a line that is no message, a [RefusedError] for a
-	// message that was refused.
+	// Err is nil if the message is in the log now, a [postroom.LineError] if the line
+	// is not a message, and a [RefusedError] if the message was refused.
 	Err error
 }
 
-// Summary counts the lines that were dealt with.
+// Summary counts the lines that were processed.
 type Summary struct {
 	Stored       int
 	AlreadyThere int
-	Refused      int // lines that are no message included
+	Refused      int // messages, and lines that are not messages
 	Units        backend.Units
 }
 
-// PostAll posts messages as they are read: those of one conversation in their
-// order, conversations concurrently. A line that is no message, and a message
-// that is refused, is reported and the rest goes on. It holds a bounded number
-// of messages at any time.
+// PostAll posts messages as they are read: those of one conversation in order,
+// conversations concurrently. It reports lines that are not messages and messages that
+// are refused, and goes on with the others. It holds a bounded number of messages at
+// any time.
 //
-// The error is of ctx, of the source of messages, or of the backend, and ends
-// the batch: it says at which line, and the summary how far it came. Posting
-// the same messages again is safe and completes it. A source that blocks should
-// heed ctx itself.
+// An error of ctx, of the source of messages, or of the backend ends the batch. It
+// names the line, and the summary says how much was done. Posting the same messages
+// again is safe and completes the batch. A source that blocks should observe ctx.
 func (p *Producer) PostAll(
 	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], opts BatchOptions,
 ) (Summary, error) {
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = 32
+	option.Default(&opts.Concurrency, 32)
+	if err := option.Check("producer", "Concurrency", opts.Concurrency, 1, 1<<10); err != nil {
+		return Summary{}, err
 	}
 	b := batch{producer: p, report: opts.Report}
 	group, groupCtx := errgroup.WithContext(ctx)
@@ -88,11 +88,11 @@ type batch struct {
 	producer *Producer
 	report   func(Outcome)
 
-	mu sync.Mutex // of the summary, and around report
+	mu sync.Mutex // guards the summary and calls of report
 	Summary
 }
 
-// spread hands each message to its conversation's lane.
+// spread sends each message to the lane of its conversation.
 func (b *batch) spread(
 	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], lanes []chan postroom.NumberedMessage,
 ) error {
@@ -118,8 +118,8 @@ func (b *batch) spread(
 	return nil
 }
 
-// work posts the messages of a lane, one after the other, until the lane is
-// closed or a put fails through no fault of its message.
+// work posts the messages of a lane, one after the other, until the lane is closed or
+// a put fails for another reason than its message.
 func (b *batch) work(ctx context.Context, lane <-chan postroom.NumberedMessage) error {
 	for m := range lane {
 		if ctx.Err() != nil {

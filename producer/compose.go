@@ -12,27 +12,28 @@ import (
 	"github.com/postroom/postroom"
 )
 
-// Draft is what a person writes, before it is a message.
+// Draft is what a person writes, before it becomes a message.
 type Draft struct {
-	// From is the sender. A name or a handle that is empty is taken from the
-	// other, and from the beginning of the uuid where both are. So it is with To.
+	// From is the sender. An empty name is replaced by the handle and an empty handle
+	// by the name; if both are empty, they become the beginning of the uuid. The same
+	// goes for To.
 	From postroom.Member
-	// To is everybody else, if the message may open the conversation: it then
+	// To has everybody else if the message may open the conversation: the message then
 	// carries the members. It may be empty in a reply to GroupUUID.
 	To []postroom.Member
-	// GroupUUID is the conversation. Empty: with one recipient that of the
-	// pair, see [postroom.PairUUID], with several a new one.
+	// GroupUUID is the conversation. If it is empty, one recipient means the
+	// conversation of the pair, see [postroom.PairUUID], and several mean a new one.
 	GroupUUID string
 	Text      string
-	// CreatedAt is the time of the message. Zero: now.
+	// CreatedAt is the time of the message. Default: now.
 	CreatedAt time.Time
-	// MessageUUID tells it from others of the same time. Empty: a new one,
+	// MessageUUID distinguishes it from other messages of the same time. Default: a new
 	// UUIDv7.
 	MessageUUID string
 }
 
-// Compose makes a message of a draft and validates it. To post it again after
-// an error, keep the message: composing anew makes another one.
+// Compose makes a message from a draft and validates it. To post it again after an
+// error, keep the message: composing again makes another one.
 func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 	from := named(d.From)
 	m := postroom.Message{
@@ -48,7 +49,7 @@ func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 		m.Members = []postroom.Member{from}
 		for _, to := range d.To {
 			if to.UserUUID == from.UserUUID {
-				return postroom.Message{}, errors.New("the sender is among the recipients: a conversation with oneself is none")
+				return postroom.Message{}, errors.New("the sender is among the recipients: nobody can have a conversation with oneself")
 			}
 			m.Members = append(m.Members, named(to))
 		}
@@ -63,7 +64,7 @@ func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 	return m, m.Validate()
 }
 
-// identify fills in the uuids that the draft left open.
+// identify fills in the uuids that the draft does not have.
 func identify(m *postroom.Message, to []postroom.Member) error {
 	if m.GroupUUID == "" {
 		switch len(to) {

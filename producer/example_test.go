@@ -25,8 +25,7 @@ func exampleTable(ctx context.Context) (table backend.Table, closeAll func() err
 	return store.Table("postroom"), store.Close
 }
 
-// A message from one person to another. Whoever is not sure that it went in
-// posts it again.
+// A message from one person to another. Posting it again is safe.
 func ExampleProducer_Post() {
 	ctx := context.Background()
 	table, closeAll := exampleTable(ctx)

@@ -1,7 +1,6 @@
 package producer
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,17 +10,18 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-// ErrOtherContent says that there is another message under the same identity.
-// The log is append-only; what is new needs a uuid of its own.
+// ErrOtherContent says that another message has the same identity. The log is
+// append-only; a new message needs a uuid of its own.
 var ErrOtherContent = errors.New("another message is stored under the same conversation, time and uuid")
 
-// RefusedError is a message that was not posted through a fault of its own. It
-// would be refused again.
+// RefusedError says that a message was not posted because the message itself is
+// wrong. It would be refused again.
 type RefusedError struct {
 	Key backend.Key // where it would have been stored
-	Err error       // why not
+	Err error       // what is wrong
 }
 
 func (e *RefusedError) Error() string {
@@ -34,41 +34,44 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 type Options struct {
 	// Now is the producer's clock. Default time.Now.
 	Now func() time.Time
-	// MaxAttempts is how often a put is made before its error is returned, the
-	// first time included. Between attempts there is a random pause of 13
-	// to 25 ms, doubled each time up to 2 s. Default 10: some five seconds.
-	MaxAttempts int
 }
 
-// Producer appends messages to the log of one table. It may be used
-// concurrently.
+// Producer appends messages to the log of one table. It may be used concurrently.
 type Producer struct {
-	table       backend.Table
-	now         func() time.Time
-	maxAttempts int
+	table backend.Table
+	now   func() time.Time
 }
 
-// New makes a producer for a table.
+// New returns a producer for a table.
 func New(table backend.Table, opts Options) *Producer {
-	p := &Producer{table: table, now: opts.Now, maxAttempts: cmp.Or(max(opts.MaxAttempts, 0), 10)}
-	if p.now == nil {
-		p.now = time.Now
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
-	return p
+	return &Producer{table: table, now: opts.Now}
 }
 
-// Result is what came of posting a message.
+// puts is how puts are repeated: for some five seconds. A conditional put is safe to
+// make again whatever happened to it, so an unknown error is retried too.
+var puts = retry.Policy{
+	Min: 25 * time.Millisecond, Max: 2 * time.Second, Attempts: 10,
+	Final: func(err error) bool {
+		var refused *RefusedError
+		return errors.As(err, &refused) || !backend.Retryable(err) && backend.KindOf(err) != backend.KindUnknown
+	},
+}
+
+// Result is the result of posting a message.
 type Result struct {
-	// AlreadyThere: the same message was stored before, and nothing changed. It
-	// is false where only an earlier attempt of this call, whose answer was
-	// lost, may have stored it.
+	// AlreadyThere says that the same message was stored before, and nothing changed.
+	// It is false if only an earlier attempt of this call, whose answer was lost, may
+	// have stored it.
 	AlreadyThere bool
-	Units        backend.Units // of all attempts, as far as the server told
+	Units        backend.Units // of all attempts, as far as the server reports them
 }
 
-// Post appends a message. It refuses one that is invalid by itself (see
-// [postroom.Message.Validate]), more than [postroom.MaxClockSkew] ahead of the
-// clock, too large for an item, or at odds with what is stored under its key.
+// Post appends a message. It refuses a message that is invalid (see
+// [postroom.Message.Validate]), more than [postroom.MaxClockSkew] ahead of the clock,
+// too large for an item, or different from the one stored under its key.
 func (p *Producer) Post(ctx context.Context, m postroom.Message) (Result, error) {
 	item := m.Item()
 	if err := p.check(m, item); err != nil {
@@ -76,7 +79,7 @@ func (p *Producer) Post(ctx context.Context, m postroom.Message) (Result, error)
 	}
 	var result Result
 	answerLost := false
-	err := p.retry(ctx, func() error {
+	err := puts.Do(ctx, func(ctx context.Context) error {
 		units, err := p.table.Put(ctx, item, backend.Condition{Absent: true})
 		result.Units = result.Units.Add(units).Add(unitsOf(err))
 		if backend.KindOf(err) == backend.KindConditionFailed {
@@ -92,7 +95,7 @@ func (p *Producer) Post(ctx context.Context, m postroom.Message) (Result, error)
 	return result, err
 }
 
-// check finds what keeps m out of the log before anything is written.
+// check returns an error for a message that must not be stored.
 func (p *Producer) check(m postroom.Message, item backend.Item) error {
 	if err := m.Validate(); err != nil {
 		return err
@@ -103,18 +106,17 @@ func (p *Producer) check(m postroom.Message, item backend.Item) error {
 			postroom.FormatTime(m.CreatedAt), ahead.Round(time.Second), postroom.FormatTime(now), postroom.MaxClockSkew)
 	}
 	if size := backend.ItemBytes(item); size > backend.MaxItemBytes {
-		return fmt.Errorf("it takes %d bytes as an item of the table, at most %d (400 KB) are allowed; its text has %d",
+		return fmt.Errorf("it takes %d bytes as an item of the table, at most %d (400 KB) are allowed; its text takes %d",
 			size, backend.MaxItemBytes, len(m.Text))
 	}
 	return nil
 }
 
-// compare tells a message that was there already, nil, from another one under
-// its key.
+// compare returns nil if the message that is stored under the key of m is m.
 func compare(m postroom.Message, conditionFailed error) error {
 	var e *backend.Error
 	if !errors.As(conditionFailed, &e) || e.Item == nil {
-		return conditionFailed // no such answer is promised: not knowing is no success
+		return conditionFailed // the port promises the item; without it, success is not certain
 	}
 	there, err := postroom.MessageFromItem(e.Item)
 	if err != nil {
@@ -126,8 +128,8 @@ func compare(m postroom.Message, conditionFailed error) error {
 	return nil
 }
 
-// same compares all that is stored of two messages. In which order members
-// stand is no content.
+// same compares everything that is stored of two messages, except the order of
+// members.
 func same(a, b postroom.Message) bool {
 	return a.GroupUUID == b.GroupUUID && a.Position().Compare(b.Position()) == 0 &&
 		a.UserUUID == b.UserUUID && a.DisplayName == b.DisplayName && a.Handle == b.Handle &&
@@ -138,4 +140,18 @@ func byUUID(members []postroom.Member) []postroom.Member {
 	return slices.SortedFunc(slices.Values(members), func(a, b postroom.Member) int {
 		return strings.Compare(a.UserUUID, b.UserUUID)
 	})
+}
+
+// mayHaveWritten reports whether a put that failed may have been carried out.
+func mayHaveWritten(err error) bool {
+	kind := backend.KindOf(err)
+	return kind == backend.KindUnavailable || kind == backend.KindUnknown
+}
+
+func unitsOf(err error) backend.Units {
+	var e *backend.Error
+	if errors.As(err, &e) {
+		return e.Units
+	}
+	return backend.Units{}
 }
