@@ -7,13 +7,13 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// difference is one respect in which something is not as it should be.
+// difference is one setting that is not as it should be.
 type difference struct {
 	what, have, want string
-	mend             string
+	remedy           string
 }
 
-// MisfitError is the error for a table or queue that is there and does not fit.
+// MisfitError says that an existing table or queue does not fit.
 type MisfitError struct {
 	Kind string // "table" or "queue"
 	Name string
@@ -25,38 +25,38 @@ func (m *MisfitError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s does not fit", m.Kind, m.Name)
 	for _, d := range m.differences {
-		fmt.Fprintf(&b, "; %s is %s and should be %s: %s", d.what, d.have, d.want, d.mend)
+		fmt.Fprintf(&b, "; %s is %s and should be %s: %s", d.what, d.have, d.want, d.remedy)
 	}
 	return b.String()
 }
 
-const anotherTable = "give another table's name, or remove this one if nothing else uses it"
+const anotherTable = "name another table, or remove this one if nothing else uses it"
 
-// compareTable says what keeps a table from being used. Backups, protection and
-// time to live do not: see warnings.
+// compareTable returns an error that says why a table cannot be used. Backups,
+// protection and time to live are no reason; see warnings.
 func compareTable(have, want backend.TableSpec, anyIndex bool) error {
 	m := &MisfitError{Kind: "table", Name: want.Name}
 	m.compare("its key", keys(have.PartitionKey, have.SortKey), keys(want.PartitionKey, want.SortKey), anotherTable)
-	m.compare("its stream", orNone(have.StreamView), orNone(want.StreamView), mendStream(have, want))
+	m.compare("its stream", orNone(have.StreamView), orNone(want.StreamView), remedyForStream(have, want))
 	if have.Index != nil && (want.Index != nil || !anyIndex) || want.Index != nil && !anyIndex {
-		m.compare("its index", index(have.Index), index(want.Index), mendIndex(want))
+		m.compare("its index", index(have.Index), index(want.Index), remedyForIndex(want))
 	}
 	return m.err()
 }
 
 func compareQueue(have, want backend.QueueSpec) error {
 	m := &MisfitError{Kind: "queue", Name: want.Name}
-	mend := "set that attribute of the queue, or give another queue's name"
-	m.compare("its dead-letter queue", orNone(have.DeadLetterQueue), orNone(want.DeadLetterQueue), mend)
-	m.compare("maxReceiveCount", fmt.Sprint(have.MaxReceiveCount), fmt.Sprint(want.MaxReceiveCount), mend)
-	m.compare("its visibility timeout", seconds(have.VisibilitySeconds), seconds(want.VisibilitySeconds), mend)
-	m.compare("its retention", seconds(have.RetentionSeconds), seconds(want.RetentionSeconds), mend)
+	remedy := "set this attribute of the queue, or name another queue"
+	m.compare("its dead-letter queue", orNone(have.DeadLetterQueue), orNone(want.DeadLetterQueue), remedy)
+	m.compare("maxReceiveCount", fmt.Sprint(have.MaxReceiveCount), fmt.Sprint(want.MaxReceiveCount), remedy)
+	m.compare("its visibility timeout", seconds(have.VisibilitySeconds), seconds(want.VisibilitySeconds), remedy)
+	m.compare("its retention", seconds(have.RetentionSeconds), seconds(want.RetentionSeconds), remedy)
 	return m.err()
 }
 
-func (m *MisfitError) compare(what, have, want, mend string) {
+func (m *MisfitError) compare(what, have, want, remedy string) {
 	if have != want {
-		m.differences = append(m.differences, difference{what, have, want, mend})
+		m.differences = append(m.differences, difference{what, have, want, remedy})
 	}
 }
 
@@ -67,7 +67,7 @@ func (m *MisfitError) err() error {
 	return m
 }
 
-func mendStream(have, want backend.TableSpec) string {
+func remedyForStream(have, want backend.TableSpec) string {
 	switch {
 	case want.StreamView == "":
 		return anotherTable
@@ -77,7 +77,7 @@ func mendStream(have, want backend.TableSpec) string {
 	return "switch the table's stream off, and on again with that view"
 }
 
-func mendIndex(want backend.TableSpec) string {
+func remedyForIndex(want backend.TableSpec) string {
 	if want.Index == nil {
 		return "provision with the index, or delete it from the table"
 	}
@@ -100,29 +100,20 @@ func orNone(s string) string {
 	return s
 }
 
-func orEver(s string) string {
-	if s == "" {
-		return "they are deleted"
-	}
-	return s
-}
-
 func seconds(n int) string { return fmt.Sprintf("%ds", n) }
 
-// warnings are the differences that a table can be used with.
+// warnings returns the differences that do not prevent a table from being used.
 func warnings(have, want backend.TableSpec) []string {
 	var w []string
 	if want.PointInTimeRecovery && !have.PointInTimeRecovery {
-		w = append(w, fmt.Sprintf("table %s: point-in-time recovery is off, or the server does not tell", want.Name))
+		w = append(w, fmt.Sprintf("table %s: point-in-time recovery is off, or the server does not report it", want.Name))
 	}
 	if want.DeletionProtection && !have.DeletionProtection {
 		w = append(w, fmt.Sprintf("table %s: deletion protection is off", want.Name))
 	}
-	switch have.TimeToLive {
-	case "", want.TimeToLive:
-	default:
-		w = append(w, fmt.Sprintf("table %s: its items live until %s, and should until %s: switch its time to live off, and provision again an hour later",
-			want.Name, have.TimeToLive, orEver(want.TimeToLive)))
+	if have.TimeToLive != "" && have.TimeToLive != want.TimeToLive {
+		w = append(w, fmt.Sprintf("table %s: its time-to-live attribute is %s and should be %s: switch its time to live off, and provision again an hour later",
+			want.Name, have.TimeToLive, orNone(want.TimeToLive)))
 	}
 	return w
 }

@@ -103,7 +103,7 @@ func TestProvisionRefusesWhatDoesNotFit(t *testing.T) {
 	}{
 		"another key": {
 			table: func(s *backend.TableSpec) { s.PartitionKey, s.Index = "id", nil },
-			says:  []string{"its key is (id, SK) and should be (PK, SK)", "another table's name"},
+			says:  []string{"its key is (id, SK) and should be (PK, SK)", "name another table"},
 		},
 		"no stream": {
 			table: func(s *backend.TableSpec) { s.StreamView = "" },
@@ -294,7 +294,7 @@ func TestNoTableNamed(t *testing.T) {
 		_, provision := deploy.Provision(t.Context(), b, deploy.Options{})
 		_, destroy := deploy.Destroy(t.Context(), b, deploy.Options{})
 		for _, err := range []error{provision, destroy, deploy.Check(t.Context(), b, deploy.Options{})} {
-			if err == nil || !strings.Contains(err.Error(), "no table is named") {
+			if err == nil || !strings.Contains(err.Error(), "the table has no name") {
 				t.Error(err)
 			}
 		}

@@ -9,10 +9,10 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Destroy removes the queues and the tables and all that is in them: the queue
-// before its dead-letter queue, the table before its control table. It looks
-// first, and removes nothing while a table is protected against deletion, unless
-// the options lift that. What is missing already is fine.
+// Destroy removes the queues and the tables with everything in them: the queue before
+// its dead-letter queue, the table before its control table. If a table is protected
+// against deletion, it removes nothing, unless the options lift the protection. It
+// ignores what is missing already.
 func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
 	protected, err := protectedTables(ctx, b, o)
@@ -51,8 +51,8 @@ func protectedTables(ctx context.Context, b backend.Backend, o Options) (names [
 	return names, nil
 }
 
-// unprotect lifts the tables' protection, or refuses to. It comes before
-// anything is removed, so that whoever may not lift it has lost nothing.
+// unprotect lifts the tables' protection, or refuses to. It runs before anything is
+// removed, so that nothing is lost if the caller is not allowed to lift it.
 func unprotect(ctx context.Context, b backend.Backend, o Options, tables []string) error {
 	var refused []error
 	for _, name := range tables {
@@ -61,18 +61,18 @@ func unprotect(ctx context.Context, b backend.Backend, o Options, tables []strin
 			continue
 		}
 		if err := b.SetDeletionProtection(ctx, name, false); err != nil {
-			return fmt.Errorf("lift the protection of table %s, nothing was removed: %w", name, err)
+			return fmt.Errorf("lift the protection of table %s (nothing was removed): %w", name, err)
 		}
 	}
 	return errors.Join(refused...)
 }
 
-// ProtectedError is the error for a table that must not be deleted.
+// ProtectedError says that a table is protected against deletion.
 type ProtectedError struct{ Table string }
 
 func (p *ProtectedError) Error() string {
-	return fmt.Sprintf("table %s is protected against deletion, nothing was removed: "+
-		"if all in it may go, give `postroom destroy` the flag --lift-protection", p.Table)
+	return fmt.Sprintf("table %s is protected against deletion, and nothing was removed: "+
+		"to delete everything in it, run `postroom destroy` with --lift-protection", p.Table)
 }
 
 func (r *Report) removed(what string, err error) error {

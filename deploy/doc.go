@@ -1,12 +1,12 @@
-// Package deploy makes and removes what Postroom stands on: the table with its
-// stream and index, the control table, the queue and its dead-letter queue.
+// Package deploy creates and removes what Postroom runs on: the table with its stream
+// and index, the control table, the queue and its dead-letter queue.
 //
-// [Provision] may be run again at any time: it makes what is missing, leaves
-// what is there, and touches nothing at all where something that is there does
-// not fit. It changes no existing table or queue; what differs and how to mend
-// it is for the error, or for the report's warnings, to say. [Destroy] removes
-// everything, in an order that can be taken up again. [Check] is what a daemon
-// asks at its start.
+// [Provision] may be run again at any time: it creates what is missing, keeps what
+// exists, and does nothing at all if something that exists does not fit. It does not
+// change existing tables and queues, except to switch on the control table's time to
+// live; its error or its warnings say what differs and how to fix it. [Destroy] removes
+// everything, in an order in which it can be run again after a failure. [Check] is for
+// the start of a daemon.
 //
 // Everything works on any backend.
 package deploy

@@ -23,9 +23,9 @@ func ExampleProvision() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(len(report.Created), "made,", len(report.Existing), "there already")
+		fmt.Println(len(report.Created), "created,", len(report.Existing), "existed before")
 	}
 	// Output:
-	// 4 made, 0 there already
-	// 0 made, 4 there already
+	// 4 created, 0 existed before
+	// 0 created, 4 existed before
 }

@@ -8,48 +8,48 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// Options name what is to be made, checked or removed.
+// Options name what to create, check or remove.
 type Options struct {
-	// Table is the table's name; the control table's follows from it. Required.
+	// Table is the table's name, from which the control table's follows. Required.
 	Table string
-	// Queue is the queue's name; the dead-letter queue's follows from it.
-	// Empty: no queue.
+	// Queue is the queue's name, from which the dead-letter queue's follows. Default:
+	// no queue.
 	Queue string
-	// Index makes the table with its index. Check accepts a table without.
+	// Index creates the table with its index. Check accepts a table without it.
 	Index bool
-	// DeletionProtection keeps new tables from being deleted by anybody.
+	// DeletionProtection protects new tables against deletion.
 	DeletionProtection bool
-	// LiftProtection lets Destroy switch deletion protection off first. If it
-	// fails later on, the protection stays off.
+	// LiftProtection lets Destroy switch deletion protection off first. If Destroy fails
+	// after that, the protection stays off.
 	LiftProtection bool
 }
 
-// Report says what Provision or Destroy did, in the order in which it did it:
-// "table postroom", "queue postroom-notifications.fifo".
+// Report lists what Provision or Destroy did, in order: "table postroom", "queue
+// postroom-notifications.fifo".
 type Report struct {
 	Created  []string
-	Existing []string // were there already, and fit
-	Changed  []string // of these, what is set otherwise now: "time to live of table postroom-control"
+	Existing []string // existed before, and fit
+	Changed  []string // settings changed: "time to live of table postroom-control"
 	Removed  []string
-	Missing  []string // were to be removed and are not there
-	// Warnings are what an operator should know and Postroom can live with.
+	Missing  []string // could not be removed, since they did not exist
+	// Warnings are for the operator; Postroom works all the same.
 	Warnings []string
 }
 
-var errNoTable = errors.New("no table is named")
+var errNoTable = errors.New("the table has no name")
 
-// step is one thing to make.
+// step is one thing to create.
 type step struct {
 	what   string // "table postroom"
 	exists bool
 	create func(context.Context) error
-	change func(context.Context) error // of what exists; nil: it is as it should be
+	change func(context.Context) error // changes what exists; nil if it is as it should be
 }
 
-// Provision makes what is missing, and switches time to live on for a control
-// table that was made without. It first looks at everything and refuses, with a
-// [*MisfitError], before it has made anything, if something is there that does
-// not fit. Two that run at once do not harm each other.
+// Provision creates what is missing, and switches time to live on for a control table
+// that was created without it. It first describes everything, and refuses with a
+// [*MisfitError], before it has created anything, if something exists that does not
+// fit. Two that run at once do not harm each other.
 func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
 	steps, err := plan(ctx, b, o, &r)
@@ -70,7 +70,7 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 			r.Created = append(r.Created, s.what)
 		case errors.Is(err, errors.ErrUnsupported):
 			r.Created = append(r.Created, s.what)
-			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: made, but for one thing: %v", s.what, err))
+			r.Warnings = append(r.Warnings, fmt.Sprintf("%s: created, with one exception: %v", s.what, err))
 		default:
 			return r, fmt.Errorf("create %s: %w", s.what, err)
 		}
@@ -78,8 +78,8 @@ func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error
 	return r, nil
 }
 
-// changed changes what is there and should be set otherwise. Where the server
-// has no such thing, or the credentials do not reach to it, it stays.
+// changed carries out a step's change. If the server does not support it, or the
+// credentials do not allow it, the setting stays and the report has a warning.
 func (r *Report) changed(ctx context.Context, s step) error {
 	if s.change == nil {
 		return nil
@@ -97,7 +97,7 @@ func (r *Report) changed(ctx context.Context, s step) error {
 	return nil
 }
 
-// plan looks at everything that is to be there.
+// plan describes everything and returns the steps.
 func plan(ctx context.Context, b backend.Backend, o Options, r *Report) ([]step, error) {
 	if o.Table == "" {
 		return nil, errNoTable
@@ -148,7 +148,7 @@ func queues(o Options) []backend.QueueSpec {
 	return Queues(o.Queue)
 }
 
-// found tells a missing thing from a failure to look.
+// found distinguishes a missing thing from a failure to describe it.
 func found[S any](spec S, err error) (S, bool, error) {
 	if backend.KindOf(err) == backend.KindNotFound {
 		return spec, false, nil
@@ -156,8 +156,8 @@ func found[S any](spec S, err error) (S, bool, error) {
 	return spec, err == nil, err
 }
 
-// Check makes sure that tables and queues are there and can be used, with one
-// look at each. A daemon calls it at its start.
+// Check returns an error unless tables and queues exist and can be used. It describes
+// each of them once. A daemon calls it when it starts.
 func Check(ctx context.Context, b backend.Backend, o Options) error {
 	if o.Table == "" {
 		return errNoTable

@@ -7,26 +7,26 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// The queues' settings.
+// The settings of the queues.
 const (
-	// Visibility is for a consumer that extends it: a crashed one's messages
-	// come back after this long.
-	Visibility = 30 * time.Second
-	// MaxReceives is how often a message is tried before it goes to the
-	// dead-letter queue.
-	MaxReceives = 10
-	// Retention of the queue, and of the dead-letter queue: what arrives there
-	// at the end of its retention still has ten days to be seen.
-	Retention           = 4 * 24 * time.Hour
-	DeadLetterRetention = 14 * 24 * time.Hour
+	// visibility is for a consumer that extends it: the messages of a crashed consumer
+	// come again after this time.
+	visibility = 30 * time.Second
+	// maxReceives is how often a message is received before it goes to the dead-letter
+	// queue.
+	maxReceives = 10
+	// Retentions of the queue and of the dead-letter queue: a message that gets there at
+	// the end of its retention stays for ten days more.
+	retention           = 4 * 24 * time.Hour
+	deadLetterRetention = 14 * 24 * time.Hour
 
 	streamView = "NEW_IMAGE"
 	timeToLive = "expires_at" // attribute of the control table's items
 )
 
-// Tables is the shape of the table and of its control table, with backups on
-// and deletion protection off. Items of the control table that have a number
-// expires_at, seconds since 1970, go some time after it.
+// Tables returns the specs of the table and of its control table, with backups on and
+// deletion protection off. Items of the control table expire by the number expires_at,
+// seconds since 1970.
 func Tables(table string, index bool) []backend.TableSpec {
 	main := keyed(table)
 	main.StreamView = streamView
@@ -51,22 +51,22 @@ func keyed(name string) backend.TableSpec {
 	}
 }
 
-// Queues is the shape of the queue and of its dead-letter queue, which comes
-// first, since the queue names it.
+// Queues returns the specs of the queue and of its dead-letter queue, which comes
+// first because the queue refers to it.
 func Queues(queue string) []backend.QueueSpec {
 	dead := postroom.DeadLetterQueue(queue)
 	return []backend.QueueSpec{
 		{
 			Name:              dead,
-			VisibilitySeconds: int(Visibility / time.Second),
-			RetentionSeconds:  int(DeadLetterRetention / time.Second),
+			VisibilitySeconds: int(visibility / time.Second),
+			RetentionSeconds:  int(deadLetterRetention / time.Second),
 		},
 		{
 			Name:              queue,
-			VisibilitySeconds: int(Visibility / time.Second),
-			RetentionSeconds:  int(Retention / time.Second),
+			VisibilitySeconds: int(visibility / time.Second),
+			RetentionSeconds:  int(retention / time.Second),
 			DeadLetterQueue:   dead,
-			MaxReceiveCount:   MaxReceives,
+			MaxReceiveCount:   maxReceives,
 		},
 	}
 }

@@ -78,8 +78,8 @@ func TestProvisionLeavesAnotherTimeToLiveAlone(t *testing.T) {
 		r, err := deploy.Provision(t.Context(), b, o)
 		must(t, err)
 		wantSame(t, r.Changed, nil)
-		wantWarning(t, r, "table "+o.Table+": its items live until theirs, and should until they are deleted")
-		wantWarning(t, r, "table "+postroom.ControlTable(o.Table)+": its items live until theirs, and should until expires_at")
+		wantWarning(t, r, "table "+o.Table+": its time-to-live attribute is theirs and should be none")
+		wantWarning(t, r, "table "+postroom.ControlTable(o.Table)+": its time-to-live attribute is theirs and should be expires_at")
 	})
 }
 

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// ErrCursor says that the cursor is damaged, of another version, or of another
-// list than the one it is used for. The error says which.
+// ErrCursor says that a cursor is damaged, has another version, or belongs to another
+// list. The error says which.
 var ErrCursor = errors.New("invalid cursor")
 
-// kind is what a list is of.
+// kind is the kind of a list's elements.
 type kind byte
 
 const (
@@ -21,17 +21,17 @@ const (
 	messages      kind = 'm'
 )
 
-// list is what a cursor is bound to.
+// list identifies the list that a cursor is bound to.
 type list struct {
 	kind   kind
 	pk     string
 	prefix string // of the sort keys
 }
 
-// A cursor is, in base64 for URLs: version, kind, a hash of the list, the sort
-// key of the last row read, a checksum of all before. It tells nothing that its
-// holder has not read, and needs no secret: a forged one is a place in a list
-// that its holder may read anyway.
+// A cursor is, in base64 for URLs: version, kind, a hash of the list, the sort key of
+// the last item read, a checksum of all that. It reveals nothing that its holder has
+// not read, and needs no secret: a forged one is a position in a list that its holder
+// may read anyway.
 const (
 	cursorVersion = 1
 	hashBytes     = 8
@@ -45,11 +45,11 @@ func (l list) cursor(sk string) string {
 	return base64.RawURLEncoding.EncodeToString(append(b, sum(b)...))
 }
 
-// position returns the sort key of a cursor of this list.
+// position returns the sort key in a cursor of this list.
 func (l list) position(cursor string) (string, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(b) <= cursorHeader+sumBytes {
-		return "", fmt.Errorf("%w: it is not one, or not all of one", ErrCursor)
+		return "", fmt.Errorf("%w: it is not a cursor, or not a complete one", ErrCursor)
 	}
 	body, check := b[:len(b)-sumBytes], b[len(b)-sumBytes:]
 	sk := string(body[cursorHeader:])
@@ -57,9 +57,9 @@ func (l list) position(cursor string) (string, error) {
 	case !bytes.Equal(sum(body), check):
 		return "", fmt.Errorf("%w: it is damaged", ErrCursor)
 	case body[0] != cursorVersion:
-		return "", fmt.Errorf("%w: it is of version %d, this program knows %d", ErrCursor, body[0], cursorVersion)
+		return "", fmt.Errorf("%w: it has version %d, this program knows version %d", ErrCursor, body[0], cursorVersion)
 	case kind(body[1]) != l.kind:
-		return "", fmt.Errorf("%w: it is of another kind of list", ErrCursor)
+		return "", fmt.Errorf("%w: it belongs to another kind of list", ErrCursor)
 	case !bytes.Equal(body[2:cursorHeader], l.hash()), !strings.HasPrefix(sk, l.prefix):
 		return "", fmt.Errorf("%w: it belongs to another %s", ErrCursor, l.owner())
 	}
@@ -70,7 +70,7 @@ func (l list) owner() string {
 	if l.kind == conversations {
 		return "user's list"
 	}
-	return "conversation, or to another time to keep to"
+	return "conversation, or to another period of it"
 }
 
 func (l list) hash() []byte {

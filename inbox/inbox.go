@@ -4,55 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/option"
 )
 
-// Bounds of a page's limit.
+// The default and the maximum of a page's limit.
 const (
 	DefaultLimit = 50
 	MaxLimit     = 1000
 )
 
-// ErrRequest says that what was asked for is wrong by itself, such as a user
-// that is no uuid. The error says what.
+// ErrRequest says that a request is invalid, for example because the user is not a
+// uuid. The error says why.
 var ErrRequest = errors.New("invalid request")
 
 // Inbox reads one table. It may be used concurrently.
 type Inbox struct{ table backend.Table }
 
-// New makes an inbox of a table.
+// New returns the inbox of a table.
 func New(table backend.Table) *Inbox { return &Inbox{table} }
 
-// PageOptions say which page to read, and how.
+// PageOptions select the page to read. Zero means the default.
 type PageOptions struct {
-	// Limit is the most rows to read, 1 to MaxLimit. Default DefaultLimit.
+	// Limit is how many items to read at most, 1 to MaxLimit. Default DefaultLimit.
 	Limit int
-	// Cursor goes on where the page that it came with ended. Empty: from the newest.
+	// Cursor continues after the page that returned it. Default: from the newest.
 	Cursor string
-	// Consistent sees every write that was answered before, at twice the price.
-	// Default: what is a moment old may be missing.
+	// Consistent shows every write that was acknowledged before, at twice the price.
+	// Default: the writes of the last moment may be missing.
 	Consistent bool
 }
 
 // Page is a part of a list.
 type Page[T any] struct {
 	Items []T
-	// Cursor asks for what follows; empty: nothing does.
+	// Cursor asks for the next page; it is empty at the end.
 	Cursor string
-	// Unreadable is what was read and is no such item. It is left out, so that a
-	// damaged item does not make a list unreadable.
+	// Unreadable has the items that could not be decoded. They are left out, so that a
+	// damaged item does not make a whole list unreadable.
 	Unreadable []*UnreadableError
 	Units      backend.Units
 }
 
-// UnreadableError is an item of the table that cannot be read.
+// UnreadableError says that an item of the table cannot be decoded.
 type UnreadableError struct {
 	Key backend.Key
-	Err error // what is wrong with it
+	Err error // what is wrong
 }
 
 func (e *UnreadableError) Error() string {
@@ -61,8 +61,8 @@ func (e *UnreadableError) Error() string {
 
 func (e *UnreadableError) Unwrap() error { return e.Err }
 
-// Conversations reads a page of a user's conversations, the one with the last
-// reply first.
+// Conversations reads a page of a user's conversations, the one with the latest reply
+// first.
 func (in *Inbox) Conversations(ctx context.Context, userUUID string, opts PageOptions) (Page[postroom.Group], error) {
 	if err := postroom.CheckUUID(userUUID); err != nil {
 		return Page[postroom.Group]{}, fmt.Errorf("%w: user %w", ErrRequest, err)
@@ -73,11 +73,11 @@ func (in *Inbox) Conversations(ctx context.Context, userUUID string, opts PageOp
 	return page, err
 }
 
-// newest keeps the first, so the newest, row of each conversation.
-func newest(rows []postroom.Group) []postroom.Group {
-	seen := make(map[string]bool, len(rows))
-	kept := rows[:0]
-	for _, g := range rows {
+// newest keeps the first entry of each conversation, which is the newest.
+func newest(entries []postroom.Group) []postroom.Group {
+	seen := make(map[string]bool, len(entries))
+	kept := entries[:0]
+	for _, g := range entries {
 		if !seen[g.GroupUUID] {
 			kept = append(kept, g)
 		}
@@ -86,9 +86,9 @@ func newest(rows []postroom.Group) []postroom.Group {
 	return kept
 }
 
-// Messages reads a page of a conversation, the newest message first. Since is a
-// year, month, day, hour, minute or second in UTC to keep to ("2026",
-// "2026-05", "2026-05-21", "2026-05-21T10", …); empty: all of it.
+// Messages reads a page of a conversation, the newest message first. With since it
+// reads only the messages of a year, month, day, hour, minute or second in UTC
+// ("2026", "2026-05", "2026-05-21", "2026-05-21T10", …).
 func (in *Inbox) Messages(ctx context.Context, groupUUID, since string, opts PageOptions) (Page[postroom.Message], error) {
 	if err := postroom.CheckUUID(groupUUID); err != nil {
 		return Page[postroom.Message]{}, fmt.Errorf("%w: conversation %w", ErrRequest, err)
@@ -111,18 +111,16 @@ func checkSince(since string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("since %q is no beginning of a time in UTC, such as 2026, 2026-05 or 2026-05-21T10:30", since)
+	return fmt.Errorf("since %q is not the beginning of a time in UTC, such as 2026, 2026-05 or 2026-05-21T10:30", since)
 }
 
-// read reads a page of a list, newest first, and decodes it.
+// read reads and decodes a page of a list, newest first.
 func read[T any](
 	ctx context.Context, table backend.Table, l list, opts PageOptions, decode func(backend.Item) (T, error),
 ) (Page[T], error) {
-	if opts.Limit == 0 {
-		opts.Limit = DefaultLimit
-	}
-	if opts.Limit < 1 || opts.Limit > MaxLimit {
-		return Page[T]{}, fmt.Errorf("%w: limit %d is not from 1 to %d", ErrRequest, opts.Limit, MaxLimit)
+	option.Default(&opts.Limit, DefaultLimit)
+	if err := option.Check("inbox", "Limit", opts.Limit, 1, MaxLimit); err != nil {
+		return Page[T]{}, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	q := backend.Query{
 		PK: l.pk, SKPrefix: l.prefix, Descending: true, Limit: opts.Limit, Consistent: opts.Consistent,
@@ -151,9 +149,4 @@ func read[T any](
 		page.Items = append(page.Items, v)
 	}
 	return page, nil
-}
-
-// isRow reports whether an item is a row of somebody's list.
-func isRow(item backend.Item) bool {
-	return strings.HasPrefix(backend.Text(item, backend.AttrPK), postroom.InboxPrefix)
 }

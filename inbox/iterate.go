@@ -3,23 +3,24 @@ package inbox
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 )
 
-// AllConversations yields a user's conversations from opts.Cursor on, the one
-// with the last reply first, each once. An *[UnreadableError] is one row, and
-// the rest follows; any other error is the last thing yielded.
+// AllConversations yields a user's conversations from opts.Cursor on, the one with the
+// latest reply first, each once. An *[UnreadableError] stands for one item, and the
+// iteration goes on; any other error ends it.
 func (in *Inbox) AllConversations(
 	ctx context.Context, userUUID string, opts PageOptions,
 ) iter.Seq2[postroom.Group, error] {
 	return func(yield func(postroom.Group, error) bool) {
 		seen := map[string]bool{}
-		rows := pages(opts, func(opts PageOptions) (Page[postroom.Group], error) {
+		entries := pages(opts, func(opts PageOptions) (Page[postroom.Group], error) {
 			return in.Conversations(ctx, userUUID, opts)
 		})
-		for g, err := range rows {
+		for g, err := range entries {
 			if err == nil && seen[g.GroupUUID] {
 				continue
 			}
@@ -31,9 +32,9 @@ func (in *Inbox) AllConversations(
 	}
 }
 
-// AllMessages yields the messages of a conversation from opts.Cursor on, the
-// newest first; see [Inbox.Messages] for since. An *[UnreadableError] is one
-// message, and the rest follows; any other error is the last thing yielded.
+// AllMessages yields the messages of a conversation from opts.Cursor on, the newest
+// first; see [Inbox.Messages] for since. An *[UnreadableError] stands for one item, and
+// the iteration goes on; any other error ends it.
 func (in *Inbox) AllMessages(
 	ctx context.Context, groupUUID, since string, opts PageOptions,
 ) iter.Seq2[postroom.Message, error] {
@@ -42,8 +43,8 @@ func (in *Inbox) AllMessages(
 	})
 }
 
-// pages yields the items of all pages, what is unreadable after the items of
-// its page.
+// pages yields the items of all pages, and after the items of each page the errors of
+// its unreadable ones.
 func pages[T any](opts PageOptions, read func(PageOptions) (Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
@@ -71,10 +72,10 @@ func pages[T any](opts PageOptions, read func(PageOptions) (Page[T], error)) ite
 	}
 }
 
-// All yields every row of every user's list, in no promised order: a scan of
-// the whole table. It yields rows as they are stored, so a conversation on the
-// move may be there twice. An *[UnreadableError] is one row, and the rest
-// follows; any other error is the last thing yielded.
+// All yields every inbox entry of every user, in no particular order: it scans the whole
+// table. It yields entries as they are stored, so a conversation that moves may appear
+// twice in a user's list. An *[UnreadableError] stands for one entry, and the iteration
+// goes on; any other error ends it.
 func (in *Inbox) All(ctx context.Context) iter.Seq2[postroom.Group, error] {
 	return func(yield func(postroom.Group, error) bool) {
 		scan := backend.Scan{Consistent: true}
@@ -85,7 +86,7 @@ func (in *Inbox) All(ctx context.Context) iter.Seq2[postroom.Group, error] {
 				return
 			}
 			for _, item := range page.Items {
-				if !isRow(item) {
+				if !strings.HasPrefix(backend.Text(item, backend.AttrPK), postroom.InboxPrefix) {
 					continue
 				}
 				g, err := postroom.GroupFromItem(item)

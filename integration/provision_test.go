@@ -248,14 +248,14 @@ func TestProvisionOntoAnotherShape(t *testing.T) {
 				keys(in, "id", "at")
 				streams(in, types.StreamViewTypeNewImage)
 			},
-			[]string{"its key is (id, at) and should be (PK, SK)", "give another table's name"},
+			[]string{"its key is (id, at) and should be (PK, SK)", "name another table"},
 		},
 		"keys the other way round": {
 			func(in *dynamodb.CreateTableInput) {
 				keys(in, "SK", "PK")
 				streams(in, types.StreamViewTypeNewImage)
 			},
-			[]string{"its key is (SK, PK) and should be (PK, SK)", "give another table's name"},
+			[]string{"its key is (SK, PK) and should be (PK, SK)", "name another table"},
 		},
 		"no stream": {
 			func(*dynamodb.CreateTableInput) {},
