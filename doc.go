@@ -1,24 +1,23 @@
-// Package postroom is the vocabulary of a direct-messaging back end on one
-// DynamoDB table: messages, the people in a conversation, what each of them
-// sees of it, the notifications they get, and the keys under which all of that
-// is stored.
+// Package postroom is the vocabulary of a direct-messaging back end on one DynamoDB
+// table: messages, the people in a conversation, the inbox entry that each of them
+// sees, the notifications they get, and the keys under which all of that is stored.
 //
-// Producers append [Message] items to the log. The projector folds them into
-// one [Group] row for every member of the conversation, ordered by last reply,
-// and rings the bell with a [Notification] for everybody but the sender.
+// Producers append [Message] items to the log. The projector folds them into one inbox
+// entry, a [Group], for every member of the conversation, ordered by last reply, and
+// sends a [Notification] to everybody but the sender.
 //
 // # One table
 //
-//	item           PK                     SK
-//	message        <message_group_uuid>   MSG#<created_at>#<message_uuid>
-//	head           <message_group_uuid>   HEAD
-//	message group  grp#<user_uuid>        <last_reply_at>#<message_group_uuid>
+//	item          PK                     SK
+//	message       <message_group_uuid>   MSG#<created_at>#<message_uuid>
+//	head          <message_group_uuid>   HEAD
+//	inbox entry   grp#<user_uuid>        <last_reply_at>#<message_group_uuid>
 //
-// Times are UTC, RFC 3339, of fixed width down to the microsecond, so that they
-// sort as text and a prefix of one ("MSG#2026-05") names a year, a month or a
-// day. UUIDs are canonical and lower case and are checked wherever they enter:
-// a conversation called "grp#…" would otherwise write into somebody's inbox.
+// Times are UTC, in RFC 3339 of a fixed width down to the microsecond, so that they
+// sort as text and a prefix ("MSG#2026-05") selects a year, a month or a day. UUIDs are
+// canonical and lower case, and are checked wherever they come in: otherwise a
+// conversation called "grp#…" would write into somebody's inbox.
 //
-// The package holds values and pure functions only. It talks to nothing, and
-// everything in it may be used concurrently.
+// The package has only values and pure functions. It makes no calls, and everything in
+// it may be used concurrently.
 package postroom

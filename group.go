@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// A row stays under 1 KB, so that writing it costs one write unit: 383 bytes
-// are names, keys and uuids, the rest is bounded here.
+// An inbox entry stays under 1 KB, so that writing it costs one write unit: 383 bytes
+// are attribute names, keys and uuids, and the rest is bounded here.
 const (
 	// PreviewBytes bounds the preview of the last message, ellipsis included.
 	PreviewBytes = 256
@@ -18,37 +18,36 @@ const (
 	ellipsis = "…"
 )
 
-// Group is one member's view of a conversation: a row of their list. It belongs
-// to the projector, which deletes it and makes it anew at every move; what an
-// application wants to keep for a user and a conversation (muted, read up to)
-// belongs into an item of its own.
+// Group is an inbox entry: one member's view of a conversation. It belongs to the
+// projector, which deletes and recreates it at every move. An application that wants to
+// store something for a user and a conversation (muted, read up to) needs an item of
+// its own.
 type Group struct {
-	UserUUID    string    // whose list
-	LastReplyAt time.Time // orders the list
+	UserUUID    string    // the member
+	LastReplyAt time.Time // the order in the inbox
 	GroupUUID   string    // the conversation
 
-	// The others, as this member sees them: with one other their uuid, name and
-	// handle; with more the names and handles in the order of their uuids, cut
-	// to fit, and no uuid.
+	// The other members: of a single one uuid, name and handle; of several the names and
+	// the handles in the order of their uuids, shortened to fit, and no uuid.
 	OtherUserUUID        string
 	OtherUserDisplayName string
 	OtherUserHandle      string
 
 	LastMessage         string // a preview, see [Preview]
-	LastMessageUserUUID string // who sent it
-	MemberCount         int    // everybody, this member included
+	LastMessageUserUUID string // its sender
+	MemberCount         int    // includes this member
 }
 
-// Groups returns the row of every member, in the order of members, once last
-// is the newest message of the conversation. The members must be valid.
+// Groups returns the inbox entries of all members, in the order of members, after last
+// has become the newest message of the conversation. The members must be valid.
 func Groups(last Message, members []Member) []Group {
 	sorted := slices.SortedFunc(slices.Values(members), func(a, b Member) int {
 		return strings.Compare(a.UserUUID, b.UserUUID)
 	})
 	preview := Preview(last.Text)
-	rows := make([]Group, len(members))
+	entries := make([]Group, len(members))
 	for i, p := range members {
-		rows[i] = Group{
+		entries[i] = Group{
 			UserUUID:            p.UserUUID,
 			LastReplyAt:         last.CreatedAt,
 			GroupUUID:           last.GroupUUID,
@@ -56,12 +55,12 @@ func Groups(last Message, members []Member) []Group {
 			LastMessageUserUUID: last.UserUUID,
 			MemberCount:         len(members),
 		}
-		rows[i].showOthers(sorted)
+		entries[i].showOthers(sorted)
 	}
-	return rows
+	return entries
 }
 
-// showOthers fills in the members other than the row's owner.
+// showOthers fills in the members other than the one whose entry it is.
 func (g *Group) showOthers(sorted []Member) {
 	var names, handles joined
 	for _, p := range sorted {
@@ -80,7 +79,7 @@ func (g *Group) showOthers(sorted []Member) {
 	g.OtherUserDisplayName, g.OtherUserHandle = names.cut(), handles.cut()
 }
 
-// joined is a list of names that stops growing once it will be cut anyway.
+// joined is a list of names. It stops growing when it will be shortened anyway.
 type joined struct{ text string }
 
 func (j *joined) full() bool { return len(j.text) > othersBytes }
@@ -97,11 +96,11 @@ func (j *joined) add(name string) {
 
 func (j *joined) cut() string { return cutText(j.text, othersBytes) }
 
-// Preview is the beginning of a message: at most [PreviewBytes], cut on a rune
-// boundary and then with an ellipsis at the end.
+// Preview returns the beginning of a message: at most [PreviewBytes], cut on a rune
+// boundary, with an ellipsis if it was cut.
 func Preview(text string) string { return cutText(text, PreviewBytes) }
 
-// cutText shortens s to at most size bytes, ellipsis included.
+// cutText shortens s to at most size bytes, including the ellipsis.
 func cutText(s string, size int) string {
 	if len(s) <= size {
 		return s

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// Names of the table's attributes, as they are stored.
+// Names of the table's attributes.
 const (
 	attrPK = "PK"
 	attrSK = "SK"
@@ -29,8 +29,8 @@ const (
 	attrMemberCount     = "member_count"
 )
 
-// Item is m as it is stored in the log. It carries no message_group_uuid: that
-// attribute would put it into the index of the group rows.
+// Item returns m as it is stored in the log. It has no message_group_uuid: that
+// attribute would put it into the index of inbox entries.
 func (m Message) Item() map[string]types.AttributeValue {
 	item := map[string]types.AttributeValue{
 		attrPK:          text(m.GroupUUID),
@@ -56,8 +56,8 @@ func (m Message) Item() map[string]types.AttributeValue {
 	return item
 }
 
-// MessageFromItem reads a message of the log. The error names the attribute
-// that is missing, of another type, invalid, or at odds with the key.
+// MessageFromItem decodes a message of the log. The error names the attribute that is
+// missing, invalid, of another type, or contradicts the key.
 func MessageFromItem(item map[string]types.AttributeValue) (Message, error) {
 	r := reader{item: item}
 	createdAt, messageUUID, err := ParseMessageKey(r.text(attrSK))
@@ -85,7 +85,7 @@ func MessageFromItem(item map[string]types.AttributeValue) (Message, error) {
 	return m, nil
 }
 
-// Item is g as a row of the table.
+// Item returns g as it is stored in the table.
 func (g Group) Item() map[string]types.AttributeValue {
 	item := map[string]types.AttributeValue{
 		attrPK:              text(InboxKey(g.UserUUID)),
@@ -104,8 +104,7 @@ func (g Group) Item() map[string]types.AttributeValue {
 	return item
 }
 
-// GroupFromItem reads a row of a conversation list. Attributes it does not know
-// are ignored.
+// GroupFromItem decodes an inbox entry. It ignores unknown attributes.
 func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
 	r := reader{item: item}
 	lastReplyAt, groupUUID, err := ParseRowKey(r.text(attrSK))
@@ -132,7 +131,7 @@ func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
 
-// reader takes typed attributes out of an item and keeps the first error.
+// reader reads typed attributes of an item and keeps the first error.
 type reader struct {
 	item map[string]types.AttributeValue
 	err  error
@@ -159,17 +158,17 @@ func (r *reader) text(name string) string {
 func (r *reader) number(name string) int {
 	v, ok := r.item[name].(*types.AttributeValueMemberN)
 	if !ok {
-		r.fail("attribute %s is missing or no number", name)
+		r.fail("attribute %s is missing or not a number", name)
 		return 0
 	}
 	n, err := strconv.Atoi(v.Value)
 	if err != nil {
-		r.fail("attribute %s: %q is no whole number", name, v.Value)
+		r.fail("attribute %s: %q is not a whole number", name, v.Value)
 	}
 	return n
 }
 
-// same checks an attribute that repeats what the key says.
+// same checks an attribute that repeats a part of the key.
 func (r *reader) same(name, want string) {
 	if got := r.text(name); got != want {
 		r.fail("attribute %s is %q, the key says %q", name, got, want)

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxLineBytes bounds one line of a JSONL file: more than any message that
-// fits the table can take, escapes included.
+// MaxLineBytes bounds one line of a JSONL file. It is more than any message that fits
+// the table can take, including escapes.
 const MaxLineBytes = 4 << 20
 
 // messageJSON is a message as a line of JSONL.
@@ -27,7 +27,7 @@ type messageJSON struct {
 	Members     []Member `json:"members,omitempty"`
 }
 
-// MarshalJSON writes m as a line of the JSONL format, created_at as [TimeLayout].
+// MarshalJSON encodes m as a line of the JSONL format, with created_at in [TimeLayout].
 func (m Message) MarshalJSON() ([]byte, error) {
 	return marshalLine(messageJSON{
 		m.GroupUUID, m.MessageUUID, m.UserUUID, m.DisplayName, m.Handle,
@@ -35,9 +35,9 @@ func (m Message) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads a line of the JSONL format and validates the message.
-// created_at may have any zone and precision, see [ParseAnyTime]. An unknown
-// field is an error: it would be lost.
+// UnmarshalJSON decodes a line of the JSONL format and validates the message.
+// created_at may have any zone and precision, see [ParseAnyTime]. An unknown field is an
+// error, since it would be lost.
 func (m *Message) UnmarshalJSON(line []byte) error {
 	if !utf8.Valid(line) {
 		return errors.New("not valid UTF-8")
@@ -62,7 +62,7 @@ func (m *Message) UnmarshalJSON(line []byte) error {
 	return m.Validate()
 }
 
-// groupJSON is a row of a conversation list as a line of JSONL.
+// groupJSON is an inbox entry as a line of JSONL.
 type groupJSON struct {
 	UserUUID             string `json:"user_uuid"`
 	LastReplyAt          string `json:"last_reply_at"`
@@ -75,8 +75,8 @@ type groupJSON struct {
 	LastMessage          string `json:"last_message"`
 }
 
-// MarshalJSON writes g with the attribute names of the table, last_reply_at as
-// the bare time.
+// MarshalJSON encodes g with the attribute names of the table, and last_reply_at as a
+// time.
 func (g Group) MarshalJSON() ([]byte, error) {
 	return marshalLine(groupJSON{
 		g.UserUUID, FormatTime(g.LastReplyAt), g.GroupUUID,
@@ -94,7 +94,7 @@ func marshalLine(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// LineError is a line of a JSONL file that is no message.
+// LineError says that a line of a JSONL file is not a message.
 type LineError struct {
 	Line int // counted from 1
 	Err  error
@@ -104,10 +104,9 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ReadMessages reads a JSONL file, a message a line; empty lines are skipped. A
-// line that is no message yields a *[LineError], and reading goes on after it;
-// any other error is of r and the last thing yielded. The number is the line's,
-// counted from 1.
+// ReadMessages reads a JSONL file with one message a line, and skips empty lines. For a
+// line that is not a message it yields a *[LineError] and goes on; an error of r ends the
+// sequence.
 func ReadMessages(r io.Reader) iter.Seq2[NumberedMessage, error] {
 	return func(yield func(NumberedMessage, error) bool) {
 		lines := bufio.NewReaderSize(r, 64<<10)
@@ -139,15 +138,15 @@ func ReadMessages(r io.Reader) iter.Seq2[NumberedMessage, error] {
 	}
 }
 
-// NumberedMessage is a message and the line it stood on.
+// NumberedMessage is a message and the number of its line.
 type NumberedMessage struct {
 	Message
 
-	Line int
+	Line int // counted from 1
 }
 
-// readLine returns the next line without its end and without white space
-// around it, a *LineError for one that is too long, io.EOF after the last.
+// readLine returns the next line without surrounding white space, a *LineError if it is
+// too long, and io.EOF after the last.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	size := 0

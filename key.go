@@ -8,35 +8,35 @@ import (
 	"github.com/google/uuid"
 )
 
-// Parts of the keys. See the package comment for the table they make.
+// Parts of the keys. The package comment shows all keys of the table.
 const (
 	// MessagePrefix begins the sort key of every message.
 	MessagePrefix = "MSG#"
-	// HeadKey is the sort key of a conversation's head. It sorts before
-	// MessagePrefix, so that one ascending query brings the head first.
+	// HeadKey is the sort key of a conversation's head. It sorts before MessagePrefix,
+	// so that an ascending query returns the head first.
 	HeadKey = "HEAD"
-	// InboxPrefix begins the partition key of every user's conversation list.
+	// InboxPrefix begins the partition key of every inbox.
 	InboxPrefix = "grp#"
 
 	separator = "#"
 )
 
-// IndexName is the index over the group rows of a conversation: partition key
-// message_group_uuid, sort key user_uuid, keys only. It lags behind the table,
-// so nothing that writes may trust it.
+// IndexName is the index of the inbox entries of a conversation: partition key
+// message_group_uuid, sort key user_uuid, keys only. It lags behind the table, so a
+// writer must not rely on it.
 const IndexName = "message-group-uuid-index"
 
-// ControlTable is the name of the table that holds leases, checkpoints and
-// quarantined records of the projector of a table.
+// ControlTable returns the name of a table's control table, which holds the projector's
+// leases, checkpoints and quarantined records.
 func ControlTable(table string) string { return table + "-control" }
 
 const fifoSuffix = ".fifo"
 
-// IsFIFO reports whether a queue is a FIFO queue, which its name tells.
+// IsFIFO reports whether a queue is a FIFO queue, by its name.
 func IsFIFO(queue string) bool { return strings.HasSuffix(queue, fifoSuffix) }
 
-// DeadLetterQueue is the name of a queue's dead-letter queue: "-dlq" at its
-// end, before the suffix of a FIFO queue.
+// DeadLetterQueue returns the name of a queue's dead-letter queue: the queue's name with
+// "-dlq" at its end, before the suffix of a FIFO queue.
 func DeadLetterQueue(queue string) string {
 	base, fifo := strings.CutSuffix(queue, fifoSuffix)
 	if fifo {
@@ -49,9 +49,9 @@ func DeadLetterQueue(queue string) string {
 // UUIDv5 of the URL https://github.com/postroom/postroom/pair.
 var PairNamespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/postroom/postroom/pair"))
 
-// PairUUID derives the conversation of two people, whichever of them asks: the
-// UUIDv5, in [PairNamespace], of the two sorted uuids joined by ":". Both must
-// be canonical, see [CheckUUID].
+// PairUUID returns the conversation of two people, in whatever order they are given: the
+// UUIDv5, in [PairNamespace], of the two sorted uuids joined by ":". Both must be
+// canonical, see [CheckUUID].
 func PairUUID(a, b string) string {
 	if b < a {
 		a, b = b, a
@@ -59,8 +59,8 @@ func PairUUID(a, b string) string {
 	return uuid.NewSHA1(PairNamespace, []byte(a+":"+b)).String()
 }
 
-// CheckUUID reports an error unless s is a UUID in canonical form: 36
-// characters, lower case.
+// CheckUUID returns an error unless s is a UUID in canonical form: 36 characters, lower
+// case.
 func CheckUUID(s string) error {
 	id, err := uuid.Parse(s)
 	if err != nil || id.String() != s {
@@ -69,12 +69,12 @@ func CheckUUID(s string) error {
 	return nil
 }
 
-// MessageKey is the sort key of a message.
+// MessageKey returns the sort key of a message.
 func MessageKey(createdAt time.Time, messageUUID string) string {
 	return MessagePrefix + FormatTime(createdAt) + separator + messageUUID
 }
 
-// ParseMessageKey takes a message's sort key apart.
+// ParseMessageKey parses a message's sort key.
 func ParseMessageKey(sk string) (createdAt time.Time, messageUUID string, err error) {
 	rest, ok := strings.CutPrefix(sk, MessagePrefix)
 	if !ok {
@@ -83,15 +83,15 @@ func ParseMessageKey(sk string) (createdAt time.Time, messageUUID string, err er
 	return parseTimed(sk, rest)
 }
 
-// InboxKey is the partition key of a user's conversation list.
+// InboxKey returns the partition key of a user's inbox.
 func InboxKey(userUUID string) string { return InboxPrefix + userUUID }
 
-// RowKey is the sort key of a conversation in the list of each of its members.
+// RowKey returns the sort key of a conversation's inbox entries.
 func RowKey(lastReplyAt time.Time, groupUUID string) string {
 	return FormatTime(lastReplyAt) + separator + groupUUID
 }
 
-// ParseRowKey takes the sort key of a conversation list's row apart.
+// ParseRowKey parses the sort key of an inbox entry.
 func ParseRowKey(sk string) (lastReplyAt time.Time, groupUUID string, err error) {
 	return parseTimed(sk, sk)
 }

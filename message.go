@@ -9,50 +9,48 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a message's parts. The message as a whole must fit a DynamoDB item
-// (400 KB), which the producer checks; an opening message reaches that with
-// about 3,000 members.
+// Bounds of a message's parts. The whole message must fit into a DynamoDB item (400 KB),
+// which the producer checks; an opening message with about 3,000 members reaches that.
 const (
 	// MaxNameRunes bounds a display name and a handle.
 	MaxNameRunes = 64
-	// MinMembers: a conversation with oneself is none.
+	// MinMembers is two: nobody can have a conversation with oneself.
 	MinMembers = 2
 )
 
-// Member is one person of a conversation, with the name they went by when the
-// conversation was opened.
+// Member is one person in a conversation, with the name they had when the conversation
+// was opened.
 type Member struct {
 	UserUUID    string `json:"user_uuid"`
 	DisplayName string `json:"display_name"`
 	Handle      string `json:"handle"`
 }
 
-// Message is one event of the log. Its identity is the conversation, the time
-// and the uuid together: a retry sends all three unchanged.
+// Message is one event of the log. Its identity is the conversation, the time and the
+// uuid together: a retry sends all three unchanged.
 type Message struct {
 	GroupUUID   string    // the conversation
-	MessageUUID string    // breaks ties between messages of one time
+	MessageUUID string    // orders messages of the same time
 	UserUUID    string    // the sender
 	DisplayName string    // of the sender, at the time of sending
 	Handle      string    // of the sender, at the time of sending
 	Text        string    // UTF-8, any character, not empty
 	CreatedAt   time.Time // UTC, whole microseconds
-	// Members is everybody in the conversation, the sender included, in the
-	// order of their uuids. Only on a message that opens a conversation.
+	// Members has everybody in the conversation, including the sender, in the order of
+	// their uuids. Only a message that opens a conversation has it.
 	Members []Member
 }
 
-// Key is the message's sort key in the log.
+// Key returns the message's sort key in the log.
 func (m Message) Key() string { return MessageKey(m.CreatedAt, m.MessageUUID) }
 
-// Validate reports the first thing that keeps m out of the log: an id that is
-// no canonical uuid, a name or text that is missing, too long or not UTF-8, a
-// time that is missing or finer than a microsecond, members that are too few,
-// doubled, or without the sender.
+// Validate returns the first reason why m must not be in the log: an id that is not a
+// canonical uuid; a name or text that is missing, too long or not UTF-8; a time that is
+// missing or finer than a microsecond; members that are too few, repeated, or without
+// the sender.
 //
-// It looks at m alone. A time ahead of the clock and the size of the item are
-// the producer's to check, a sender who is not among an existing conversation's
-// members is the projector's.
+// It considers m alone. The producer also checks the clock and the size of the item, and
+// the projector checks that the sender is a member of an existing conversation.
 func (m Message) Validate() error {
 	if err := cmp.Or(
 		checkID("message_group_uuid", m.GroupUUID),
@@ -123,12 +121,12 @@ func checkMembers(sender string, members []Member) error {
 			return fmt.Errorf("members[%d]: %w", i, err)
 		}
 		if seen[p.UserUUID] {
-			return fmt.Errorf("members[%d]: user %s is there twice", i, p.UserUUID)
+			return fmt.Errorf("members[%d]: user %s appears twice", i, p.UserUUID)
 		}
 		seen[p.UserUUID] = true
 	}
 	if len(members) < MinMembers {
-		return fmt.Errorf("members: a conversation needs %d people, there are %d", MinMembers, len(members))
+		return fmt.Errorf("members: a conversation needs at least %d people, this one has %d", MinMembers, len(members))
 	}
 	if !seen[sender] {
 		return fmt.Errorf("members: the sender %s is not among them", sender)
@@ -136,18 +134,18 @@ func checkMembers(sender string, members []Member) error {
 	return nil
 }
 
-// Position is a message's place in its conversation. The zero Position is
-// before every message.
+// Position is a message's place in its conversation. The zero Position comes before every
+// message.
 type Position struct {
 	CreatedAt   time.Time
 	MessageUUID string
 }
 
-// Compare orders positions in a conversation, by time and then by uuid: the
-// order of the log, and what decides which message is the last one.
+// Compare compares two positions in a conversation by time and then by uuid. This is the
+// order of the log, and decides which message is the last one.
 func (p Position) Compare(q Position) int {
 	return cmp.Or(p.CreatedAt.Compare(q.CreatedAt), strings.Compare(p.MessageUUID, q.MessageUUID))
 }
 
-// Position is where m stands in its conversation.
+// Position returns the position of m in its conversation.
 func (m Message) Position() Position { return Position{m.CreatedAt, m.MessageUUID} }

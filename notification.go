@@ -11,12 +11,12 @@ import (
 // NotificationType is the CloudEvents type of every notification.
 const NotificationType = "postroom.message.posted"
 
-// Notification tells one recipient of one message: a CloudEvents 1.0 event in
-// structured JSON, one message of the queue.
+// Notification notifies one recipient of one message: a CloudEvents 1.0 event in
+// structured JSON, and one message of the queue.
 type Notification struct {
 	SpecVersion string `json:"specversion"` // "1.0"
-	// ID stays the same however often the notification is sent: see
-	// [NotificationID]. A receiver that remembers it acts once.
+	// ID is the same however often the notification is sent, see [NotificationID]. A
+	// receiver that remembers it can act once.
 	ID              string           `json:"id"`
 	Source          string           `json:"source"`  // /postroom/<table>
 	Type            string           `json:"type"`    // NotificationType
@@ -26,9 +26,8 @@ type Notification struct {
 	Data            NotificationData `json:"data"`
 }
 
-// NotificationData is what a notification says of its message. Notifications of
-// one conversation may arrive out of order after a retry; CreatedAt and
-// MessageUUID let a receiver order them.
+// NotificationData describes the message. Notifications of one conversation may arrive
+// out of order after a retry; a receiver can order them by CreatedAt and MessageUUID.
 type NotificationData struct {
 	GroupUUID   string `json:"message_group_uuid"`
 	MessageUUID string `json:"message_uuid"`
@@ -39,16 +38,16 @@ type NotificationData struct {
 	Preview     string `json:"preview"`
 }
 
-// NotificationID is the identity of the notification of m to a recipient: the
-// SHA-256 of "group|created_at|message_uuid|recipient" in hexadecimal.
+// NotificationID returns the id of a recipient's notification of m: the SHA-256 of
+// "group|created_at|message_uuid|recipient" in hexadecimal.
 func NotificationID(m Message, recipient string) string {
 	sum := sha256.Sum256([]byte(strings.Join(
 		[]string{m.GroupUUID, FormatTime(m.CreatedAt), m.MessageUUID, recipient}, "|")))
 	return hex.EncodeToString(sum[:])
 }
 
-// NewNotification makes the notification of m to a recipient. The table's name
-// goes into the source.
+// NewNotification returns a recipient's notification of m. The table's name goes into
+// the source.
 func NewNotification(table string, m Message, recipient string) Notification {
 	at := FormatTime(m.CreatedAt)
 	return Notification{
@@ -71,8 +70,8 @@ func NewNotification(table string, m Message, recipient string) Notification {
 	}
 }
 
-// Recipients is everybody who is told of a message by sender: all members but
-// the sender, in the order of members.
+// Recipients returns everybody who is notified of a message: all members but the sender,
+// in the order of members.
 func Recipients(members []Member, sender string) []string {
 	recipients := make([]string, 0, len(members))
 	for _, p := range members {
@@ -83,27 +82,26 @@ func Recipients(members []Member, sender string) []string {
 	return recipients
 }
 
-// Encode is the notification as the body of a queue message: JSON without HTML
-// escaping, with nothing in it that SQS refuses.
+// Encode returns the notification as the body of a queue message: JSON without HTML
+// escaping, and without characters that SQS refuses.
 func (n Notification) Encode() string {
 	line, _ := marshalLine(n) // strings only: cannot fail
 	return string(line)
 }
 
-// DecodeNotification reads the body of a queue message.
+// DecodeNotification decodes the body of a queue message.
 func DecodeNotification(body string) (Notification, error) {
 	var n Notification
 	if err := json.Unmarshal([]byte(body), &n); err != nil {
 		return Notification{}, fmt.Errorf("notification is not JSON: %w", err)
 	}
 	if n.SpecVersion != "1.0" || n.Type != NotificationType || n.ID == "" || n.Subject == "" {
-		return Notification{}, fmt.Errorf("body is no %s event of CloudEvents 1.0", NotificationType)
+		return Notification{}, fmt.Errorf("body is not a %s event of CloudEvents 1.0", NotificationType)
 	}
 	return n, nil
 }
 
-// clean replaces what SQS refuses in a body, and the control characters nobody
-// wants in a notification. Allowed are tab, line feed, carriage return and
+// clean replaces characters that SQS refuses in a body, and control characters. Allowed are tab, line feed, carriage return and
 // U+0020–U+D7FF, U+E000–U+FFFD, U+10000–U+10FFFF.
 // Source: SQS API reference, SendMessage, MessageBody.
 func clean(s string) string {

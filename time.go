@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// TimeLayout is the layout of every time in a key: RFC 3339 in UTC, always 27
-// bytes, microseconds written out. Text order is time order.
+// TimeLayout is the layout of every time in a key: RFC 3339 in UTC with microseconds,
+// always 27 bytes. Text order is time order.
 const TimeLayout = "2006-01-02T15:04:05.000000Z"
 
-// MaxClockSkew is how far ahead of the producer's clock a message's time may
-// be. A message from the future would stay on top of every inbox until then.
+// MaxClockSkew is how far ahead of the producer's clock a message's time may be. A
+// message from the future would stay on top of every inbox until then.
 const MaxClockSkew = 60 * time.Second
 
-// FormatTime writes t as [TimeLayout], in UTC, cut to the microsecond.
+// FormatTime formats t in [TimeLayout], in UTC and truncated to the microsecond.
 func FormatTime(t time.Time) string { return t.UTC().Format(TimeLayout) }
 
-// ParseTime reads a time as it is stored, so in exactly [TimeLayout].
+// ParseTime parses a time in exactly [TimeLayout].
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(TimeLayout, s)
 	if err != nil || len(s) != len(TimeLayout) || FormatTime(t) != s {
@@ -25,8 +25,8 @@ func ParseTime(s string) (time.Time, error) {
 	return t, nil
 }
 
-// ParseAnyTime reads RFC 3339 with any zone and precision, as producers send
-// it, and returns it in UTC, cut to the microsecond.
+// ParseAnyTime parses RFC 3339 with any zone and precision, as producers send it. It
+// returns the time in UTC, truncated to the microsecond.
 func ParseAnyTime(s string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil {
