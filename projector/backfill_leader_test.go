@@ -11,7 +11,7 @@ import (
 )
 
 // TestS5TwoLeaders: one that was frozen and still thinks that it leads, and its
-// successor, both recover. Each notices the other's writing and looks again, and
+// successor, both backfill. Each notices the other's writing and looks again, and
 // together they come to the same end.
 func TestS5TwoLeaders(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {

@@ -15,14 +15,14 @@ import (
 )
 
 // TestS6Pace: a scan takes as many units a second as it may, with one for the
-// look at each conversation, by the server's count or, where it does not tell,
+// look at each conversation, by the server's count or, where it reports none,
 // by bytes.
 func TestS6Pace(t *testing.T) {
-	for name, told := range map[string]float64{"told by the server": 5, "counted by bytes": 0} {
+	for name, reported := range map[string]float64{"reported by the server": 5, "counted by bytes": 0} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, r *rig) {
 				const perSecond = 20
-				table := &scanned{Table: r.table, units: told}
+				table := &scanned{Table: r.table, units: reported}
 				r.lose(backfill.Options{Units: perSecond, Window: 80})
 				r.p.backfill.Log = table
 				for n := range 40 {
@@ -52,7 +52,7 @@ func TestS6Pace(t *testing.T) {
 type scanned struct {
 	backend.Table
 
-	units float64 // of a page, as the server tells; 0: it does not
+	units float64 // of a page, as the server reports; 0: it does not
 
 	mu         sync.Mutex
 	paid, most float64

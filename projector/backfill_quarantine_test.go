@@ -10,7 +10,7 @@ import (
 )
 
 // TestS6QuarantinedOnce: what is damaged in the log, from a nonMember or without
-// members is set aside once, whoever finds it first and however often; it stops
+// members is quarantined once, whoever finds it first and however often; it stops
 // nothing, and what waits for its members comes back.
 func TestS6QuarantinedOnce(t *testing.T) {
 	for name, live := range map[string]bool{"found in the log alone": false, "found in both": true} {
@@ -55,7 +55,7 @@ func TestS6QuarantinedOnce(t *testing.T) {
 	}
 }
 
-// TestS21QuarantinedSilently: what a bootstrap sets aside for want of members comes
+// TestS21QuarantinedSilently: what a bootstrap quarantines for want of members comes
 // back without notifying anybody, unless the stream brought it too.
 func TestS21QuarantinedSilently(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -81,9 +81,9 @@ func TestS21QuarantinedSilently(t *testing.T) {
 	})
 }
 
-// TestS6OwedNotificationIsNotLost: a message that the stream set aside for want
-// of members is owed to its recipients, also where a recovery finds it together
-// with the one that names them and would tell of neither.
+// TestS6OwedNotificationIsNotLost: a message that was quarantined from the stream for want
+// of members is owed to its recipients, also where a backfill finds it together
+// with the one that names them and would notify of neither.
 func TestS6OwedNotificationIsNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ms := conversationOf(1, 2, 2)

@@ -19,8 +19,8 @@ import (
 
 // TestS21BackfillUnderFaults backfills a table two days after it was filled, by
 // two workers that are killed and frozen at any call, beside live messages: half
-// of the seeds as a bootstrap, which tells nobody, the others after a loss, which
-// tells everybody. In the end every conversation is projected, everybody was told
+// of the seeds as a bootstrap, which notifies nobody, the others after a loss, which
+// notifies everybody. In the end every conversation is projected, everybody was notified
 // of what they are owed and of nothing else, and nothing is left but the history.
 func TestS21BackfillUnderFaults(t *testing.T) {
 	t.Parallel()
@@ -106,7 +106,7 @@ func (s *backfillSim) run() {
 	s.end()
 }
 
-// post adds a message, of which all other members are to be told if owed.
+// post adds a message, of which all other members are to be notified if owed.
 func (s *backfillSim) post(m postroom.Message, members int, owed bool) {
 	s.put(m)
 	for _, user := range postroom.Recipients(people(members), m.UserUUID) {
@@ -199,7 +199,7 @@ func (s *backfillSim) judge() {
 	for _, e := range s.store.Sent("q.fifo") {
 		sent[e.DeduplicationID] = true
 		if !s.owed[e.DeduplicationID] {
-			s.fail("nobody was to be told %s", e.Body)
+			s.fail("nobody was to be notified by %s", e.Body)
 			return
 		}
 	}

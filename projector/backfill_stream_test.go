@@ -16,7 +16,7 @@ import (
 func now(ms []postroom.Message) []postroom.Message { return shifted(ms, time.Since(start)) }
 
 // TestS6TrimmedIsBackfilled: who comes back after more than a day finds in the
-// log what the stream lost, tells everybody, and reads on.
+// log what the stream lost, notifies everybody, and reads on.
 func TestS6TrimmedIsBackfilled(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		before := now(conversationOf(1, 2, 3))
@@ -40,7 +40,7 @@ func TestS6TrimmedIsBackfilled(t *testing.T) {
 		if n := r.notificationsOf(lost[0].GroupUUID); n != 40 {
 			t.Errorf("%d notifications of what was lost, want 40", n)
 		}
-		if n := r.sent() - sent; n != 40+3+3 && n != 40+3 { // the last before the gap may be told again
+		if n := r.sent() - sent; n != 40+3+3 && n != 40+3 { // the last before the gap may be notified again
 			t.Errorf("%d notifications", n)
 		}
 	})
@@ -72,14 +72,14 @@ func TestS24GapOfANewStream(t *testing.T) {
 		r.wantLast(after[2], 2)
 		r.wantLast(imported[2], 2)
 		c := r.wantBackfilled(1)
-		if told, of := r.notificationsOf(between[0].GroupUUID), r.notificationsOf(imported[0].GroupUUID); told != 40 || of != 0 || c.Unnotified != 3 {
-			t.Errorf("%d notifications of what was between, %d of what is older; %+v", told, of, c)
+		if of, older := r.notificationsOf(between[0].GroupUUID), r.notificationsOf(imported[0].GroupUUID); of != 40 || older != 0 || c.Unnotified != 3 {
+			t.Errorf("%d notifications of what was between, %d of what is older; %+v", of, older, c)
 		}
 	})
 }
 
 // TestS21FirstStartOnAnOldTable: everything is projected beside the stream, and
-// nobody is told of what the stream does not hold. It is idle only then.
+// nobody is notified of what the stream does not hold. It is idle only then.
 func TestS21FirstStartOnAnOldTable(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		config := r.config()
@@ -121,7 +121,7 @@ func TestS21FirstStartOnAnOldTable(t *testing.T) {
 }
 
 // TestS6Halt: who wants it so stops at a loss, and starts only when it is told
-// to recover.
+// to backfill.
 func TestS6Halt(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.post(now(conversationOf(1, 2, 3))...)
@@ -135,8 +135,8 @@ func TestS6Halt(t *testing.T) {
 		for range 2 {
 			r.p = New(r.config(), Options{OnDataLoss: Halt, Logger: r.options.Logger})
 			r.run()
-			var told *stream.DataLossError
-			if err := <-r.ended; !errors.As(err, &told) {
+			var lost *stream.DataLossError
+			if err := <-r.ended; !errors.As(err, &lost) {
 				t.Fatalf("Run: %v", err)
 			}
 		}

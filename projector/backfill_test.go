@@ -96,7 +96,7 @@ func (r *rig) notificationsOf(group string) int {
 }
 
 // TestS6LostRangeIsBackfilled: what was posted in the lost range is projected and
-// told, also what the stream brings again; what is older and had not been
+// notified, also what the stream brings again; what is older and had not been
 // projected is projected and counted; what is younger comes from the stream.
 func TestS6LostRangeIsBackfilled(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
@@ -118,15 +118,15 @@ func TestS6LostRangeIsBackfilled(t *testing.T) {
 		r.post(live...)
 		r.settled()
 		for _, c := range []struct {
-			what string
-			ms   []postroom.Message
-			told int
+			what     string
+			ms       []postroom.Message
+			notified int
 		}{
 			{"lost", lost, 80}, {"imported", imported, 0}, {"done", done, 0}, {"half of it lost", half, 20}, {"live", live, 10},
 		} {
 			r.wantLast(c.ms[len(c.ms)-1], 3)
-			if n := r.notificationsOf(c.ms[0].GroupUUID); n != c.told {
-				t.Errorf("%s: %d notifications, want %d", c.what, n, c.told)
+			if n := r.notificationsOf(c.ms[0].GroupUUID); n != c.notified {
+				t.Errorf("%s: %d notifications, want %d", c.what, n, c.notified)
 			}
 		}
 		c := r.wantBackfilled(1)
@@ -140,20 +140,20 @@ func TestS6LostRangeIsBackfilled(t *testing.T) {
 }
 
 // TestS6RecordedTwice: one loss is one gap, however often and by however many
-// workers it is told. If it grew meanwhile it is open again.
+// workers it is recorded. If it grew meanwhile it is open again.
 func TestS6RecordedTwice(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.lose(backfill.Options{})
 		other := New(r.config(), Options{})
-		var told sync.WaitGroup
+		var recording sync.WaitGroup
 		for _, p := range []*Projector{r.p, other, r.p, other} {
-			told.Go(func() {
+			recording.Go(func() {
 				if err := p.recordGap(t.Context(), loss(0, time.Hour)); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-		told.Wait()
+		recording.Wait()
 		before := r.backfillStatus().Open
 		if len(before) != 1 || r.p.Stats().Backfill.Gaps+other.Stats().Backfill.Gaps != 1 {
 			t.Fatalf("%+v", before)
@@ -178,7 +178,7 @@ func TestS6RecordedTwice(t *testing.T) {
 }
 
 // TestP17NothingChangesWhereAllWasRight: a backfill of a table that is projected
-// already writes nothing into it, and tells nobody of what is not in the range.
+// already writes nothing into it, and notifies nobody of what is not in the range.
 func TestP17NothingChangesWhereAllWasRight(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		var all []postroom.Message

@@ -53,7 +53,7 @@ func (r *rig) trips() *quarantine.BreakerError {
 
 // TestS11BreakerTrips: when everything would be quarantined it is not the records
 // that are broken. The projector stops with an error that says so, and once the
-// fault is mended the next one projects all but the few that were quarantined.
+// fault is fixed the next one projects all but the few that were quarantined.
 func TestS11BreakerTrips(t *testing.T) {
 	for _, kind := range []backend.Kind{backend.KindInvalid, backend.KindUnknown} {
 		t.Run(kind.String(), func(t *testing.T) {

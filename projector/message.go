@@ -43,10 +43,12 @@ type message struct {
 	since  time.Time         // when it arrived
 	ack    func(*message)
 
+	// Written by its lane alone, silent only before its notifications are enqueued.
+	silent bool // nobody is to be notified
+	fresh  bool // it was found not to be projected
+
 	mu          sync.Mutex // of what follows: lanes and senders work side by side
 	state       state
-	silent      bool     // nobody is to be notified
-	fresh       bool     // it was found not to be projected
 	quarantined bool     // it cannot be processed, and stays in quarantine
 	pending     int      // recipients that are not notified yet
 	requeued    int      // messages that were, on its account, and are not acknowledged
@@ -156,20 +158,6 @@ func (m *message) setQuarantined() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.quarantined = true
-}
-
-// setFresh notes that m was found not to be projected.
-func (m *message) setFresh() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.fresh = true
-}
-
-// isSilent reports whether nobody is to be notified of m.
-func (m *message) isSilent() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.silent
 }
 
 // inQuarantine returns the copies of m in quarantine.

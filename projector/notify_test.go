@@ -40,7 +40,7 @@ func TestP19QueueDown(t *testing.T) {
 }
 
 // TestP19StopWhileTheQueueIsDown ends in time, and acknowledges nothing of which
-// somebody is not told.
+// somebody is not notified.
 func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.queue.set(func([]backend.SendEntry) ([]backend.EntryError, error) {
@@ -55,7 +55,7 @@ func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 			t.Errorf("stopping took %v", took)
 		}
 		r.queue.set(nil)
-		r.tuned(tuning{}) // and the next one tells everybody
+		r.tuned(tuning{}) // and the next one notifies everybody
 		r.run()
 		defer r.end()
 		r.settled()
@@ -65,7 +65,7 @@ func TestP19StopWhileTheQueueIsDown(t *testing.T) {
 	})
 }
 
-// TestP19TableDown: while the table refuses writes, everybody is told.
+// TestP19TableDown: while the table refuses writes, everybody is notified.
 func TestP19TableDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.table.onTransact = func([]backend.Action) error { return failure(backend.KindThrottled) }
@@ -126,7 +126,7 @@ func TestQ1EntriesOfABatch(t *testing.T) {
 }
 
 // TestQ1SenderFault: what the queue refuses for good is quarantined with its
-// message; the message is projected, the others are told.
+// message; the message is projected, the others are notified.
 func TestQ1SenderFault(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.queue.set(refuse(id(1002)))

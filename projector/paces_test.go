@@ -12,8 +12,8 @@ import (
 
 // TestP19QueueDownForAnHour with a message every third of a second. Projection
 // goes on until the reader's window is full and then pauses; what waits is
-// bounded, and no checkpoint passes what nobody is told of. When the queue is
-// back everybody is told of everything, once, in the order of each conversation.
+// bounded, and no checkpoint passes what nobody is notified of. When the queue is
+// back everybody is notified of everything, once, in the order of each conversation.
 func TestP19QueueDownForAnHour(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		const conversations, members, window, every = 20, 3, 10_000, 300 * time.Millisecond
@@ -48,14 +48,14 @@ func TestP19QueueDownForAnHour(t *testing.T) {
 			t.Errorf("%d messages and %d notifications wait, want at most %d and %d", held, pending, window, most)
 		}
 		if after := r.checkpoints(); len(before) == 0 || fmt.Sprint(after) != fmt.Sprint(before) {
-			t.Errorf("the checkpoints went from %v to %v while nobody was told of anything", before, after)
+			t.Errorf("the checkpoints went from %v to %v while nobody was notified of anything", before, after)
 		}
 		r.queue.set(nil)
 		r.settled()
 		for _, ms := range all {
 			r.wantLast(ms[messages], members)
 		}
-		r.wantTold(all, members)
+		r.wantNotified(all, members)
 		if after := r.checkpoints(); fmt.Sprint(after) == fmt.Sprint(before) {
 			t.Errorf("the checkpoints are still %v", after)
 		}
@@ -133,7 +133,7 @@ func (r *rig) wantProjected(n, slack int) {
 	}
 }
 
-// waiting counts the messages somebody is still to be told of, and those
+// waiting counts the messages somebody is still to be notified of, and those
 // notifications.
 func (r *rig) waiting() (messages, notifications int) {
 	n := r.p.notifier
@@ -148,9 +148,9 @@ func (r *rig) waiting() (messages, notifications int) {
 	return len(seen), n.pending
 }
 
-// wantTold: every recipient is told once of each message, in the order of each
+// wantNotified: every recipient is notified once of each message, in the order of each
 // conversation.
-func (r *rig) wantTold(all [][]postroom.Message, members int) {
+func (r *rig) wantNotified(all [][]postroom.Message, members int) {
 	r.t.Helper()
 	type lane struct {
 		user string
@@ -164,7 +164,7 @@ func (r *rig) wantTold(all [][]postroom.Message, members int) {
 			r.t.Fatalf("%v in %s", err, e.Body)
 		}
 		if want := next[lane{e.GroupID, n}]; i != want {
-			r.t.Fatalf("%s is told of message %d of conversation %d, want %d", e.GroupID, i, n, want)
+			r.t.Fatalf("%s is notified of message %d of conversation %d, want %d", e.GroupID, i, n, want)
 		}
 		next[lane{e.GroupID, n}]++
 	}
@@ -173,7 +173,7 @@ func (r *rig) wantTold(all [][]postroom.Message, members int) {
 	}
 	for l, n := range next {
 		if want := len(all[l.n]); n != want {
-			r.t.Errorf("%s was told of %d messages of conversation %d, want %d", l.user, n, l.n, want)
+			r.t.Errorf("%s was notified of %d messages of conversation %d, want %d", l.user, n, l.n, want)
 		}
 	}
 }

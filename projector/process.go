@@ -133,7 +133,7 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	batch := l.held[:l.batch()]
 	for _, m := range batch {
 		if !c.Reached(m.Position()) {
-			m.setFresh()
+			m.fresh = true
 		}
 	}
 	if last := newest(batch); !c.Reached(last.Position()) {

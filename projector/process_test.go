@@ -95,7 +95,7 @@ func TestP12PacingOfALateArrival(t *testing.T) {
 }
 
 // TestP13HotConversation: hundreds of messages that arrive together are few
-// moves, and each is projected and told.
+// moves, and each is projected and its recipients are notified.
 func TestP13HotConversation(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		ms := conversationOf(1, 2, 300)
@@ -358,7 +358,7 @@ func TestS11QuarantineFails(t *testing.T) {
 }
 
 // TestP10KindsAreToldApart: no passing failure of a transaction loses a message
-// or sets one aside.
+// or quarantines one.
 func TestP10KindsAreToldApart(t *testing.T) {
 	for _, kind := range []backend.Kind{
 		backend.KindConditionFailed, backend.KindConflict, backend.KindThrottled,
@@ -393,8 +393,8 @@ func TestP10KindsAreToldApart(t *testing.T) {
 // quarantined.
 func TestP10MixedReasons(t *testing.T) {
 	for name, c := range map[string]struct {
-		kinds []backend.Kind
-		aside int
+		kinds       []backend.Kind
+		quarantined int
 	}{
 		"conflicts":                  {[]backend.Kind{backend.KindConflict, backend.KindConflict}, 0},
 		"conflict and throttling":    {[]backend.Kind{backend.KindConflict, backend.KindThrottled}, 0},
@@ -412,7 +412,7 @@ func TestP10MixedReasons(t *testing.T) {
 				ms := conversationOf(1, 2, 3)
 				refusals := 0
 				r.table.onTransact = func(actions []backend.Action) error {
-					if refusals++; refusals > 30 && c.aside == 0 || backend.Text(actions[1].Put, "last_message") != ms[2].Text {
+					if refusals++; refusals > 30 && c.quarantined == 0 || backend.Text(actions[1].Put, "last_message") != ms[2].Text {
 						return nil
 					}
 					reasons := make([]*backend.Reason, len(actions))
@@ -425,8 +425,8 @@ func TestP10MixedReasons(t *testing.T) {
 				r.run()
 				defer r.end()
 				r.settled()
-				r.wantLast(ms[2-c.aside], 2)
-				r.wantQuarantined(c.aside, "invalid request")
+				r.wantLast(ms[2-c.quarantined], 2)
+				r.wantQuarantined(c.quarantined, "invalid request")
 				if s := r.p.Stats(); slices.Contains(c.kinds, backend.KindConflict) != (s.Conflicts > 0) ||
 					slices.Contains(c.kinds, backend.KindThrottled) != (s.Throttled > 0) {
 					t.Errorf("%+v", s)

@@ -24,7 +24,7 @@ func (p *Projector) quarantineMessage(ctx context.Context, m *message, reason er
 	}
 	if len(copies) == 0 {
 		r := m.record
-		r.Silent = m.isSilent()
+		r.Silent = m.silent
 		if err := p.quarantine.Put(ctx, r, reason, attempts); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (p *Projector) quarantineLate(ctx context.Context, l *lane) error {
 	for _, m := range l.held {
 		if late(m) && m.in(arrived) && len(m.inQuarantine()) == 0 {
 			r := m.record
-			r.Silent = m.isSilent()
+			r.Silent = m.silent
 			if err := p.quarantine.PutWaiting(ctx, r, projection.ErrNoMembers); err != nil {
 				return err
 			}

@@ -33,10 +33,10 @@ type checker struct {
 type posted struct {
 	postroom.Message
 
-	at     time.Time
-	stream string         // the table's then; empty: it was switched off
-	passed time.Time      // when the fleet's checkpoint first went past its record
-	told   map[string]int // how often each of its notifications was sent; nil: of a non-member
+	at       time.Time
+	stream   string         // the table's then; empty: it was switched off
+	passed   time.Time      // when the group's checkpoint first went past its record
+	notified map[string]int // how often each of its notifications was sent; nil: of a non-member
 }
 
 func newChecker(w *world) *checker {
@@ -61,10 +61,10 @@ func (c *checker) expect(m postroom.Message, members []postroom.Member) {
 	if !slices.ContainsFunc(members, func(p postroom.Member) bool { return p.UserUUID == m.UserUUID }) {
 		return
 	}
-	p.told = map[string]int{}
+	p.notified = map[string]int{}
 	for _, r := range postroom.Recipients(members, m.UserUUID) {
 		id := postroom.NotificationID(m, r)
-		p.told[id] = 0
+		p.notified[id] = 0
 		c.byID[id] = p
 	}
 }
@@ -125,10 +125,10 @@ func (c *checker) done(ctl *control, p *posted) bool {
 	if ctl.quarantined[backend.Key{PK: p.GroupUUID, SK: p.Key()}] {
 		return true
 	}
-	if p.told == nil || !c.projected(p) {
+	if p.notified == nil || !c.projected(p) {
 		return false
 	}
-	for _, n := range p.told {
+	for _, n := range p.notified {
 		if n == 0 {
 			return false
 		}
@@ -143,10 +143,10 @@ func (c *checker) send(by, _ string, e backend.SendEntry) {
 		c.violation("a notification nobody was to get: %s", e.Body)
 		return
 	}
-	if p.told[e.DeduplicationID] > 0 {
+	if p.notified[e.DeduplicationID] > 0 {
 		c.control("control").resent(by, p)
 	}
-	p.told[e.DeduplicationID]++
+	p.notified[e.DeduplicationID]++
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

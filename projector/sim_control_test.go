@@ -15,13 +15,13 @@ type control struct {
 	check       *checker
 	name        string
 	quarantined map[backend.Key]bool   // messages that are or were quarantined
-	waits       map[backend.Key]string // who set a record aside for want of members
+	waits       map[backend.Key]string // who quarantined a record for want of members
 	gaps        map[string]gap         // by id
 	leases      map[shardID]*tenure
 	lives       map[backend.Key]*life // by WORKER#
 	// promised is when it was first written which stream is read: who has posted
 	// to it since, or within the time that it keeps records, is promised that
-	// others are told.
+	// others are notified.
 	promised time.Time
 	stream   string
 	// meddled says that an operator took a shard's item away: what was done of
@@ -34,11 +34,11 @@ type shardID struct{ arn, shard string }
 // gap is a range that is recorded as lost, or to be made good.
 type gap struct {
 	from, until time.Time
-	silent      bool // nobody was promised to be told
+	silent      bool // nobody was promised a notification
 	open        bool // not made good yet
 }
 
-// gapSlack is how far beside a gap a message may be that is told again: the
+// gapSlack is how far beside a gap a message may be that is notified again: the
 // times of records are about, and those of messages are their producers'.
 const gapSlack = 3 * time.Minute
 
@@ -49,7 +49,7 @@ func (g gap) covers(at time.Time) bool {
 // life is a worker as the others can see it.
 type life struct {
 	owner string
-	moved time.Time // when it last showed a sign of life
+	moved time.Time // when it last renewed its heartbeat
 	gone  bool
 }
 
@@ -87,7 +87,7 @@ func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item
 	}
 }
 
-// pulse looks at a worker's sign of life, or at another who says that there is
+// pulse looks at a worker's heartbeat, or at another who says that there is
 // none. Who shows one within the lease duration is not to be buried.
 func (ctl *control) pulse(by string, key backend.Key, after backend.Item) {
 	seen := ctl.lives[key]
@@ -97,7 +97,7 @@ func (ctl *control) pulse(by string, key backend.Key, after backend.Item) {
 		ctl.lives[key] = &life{owner: by, moved: time.Now()}
 	case seen == nil:
 	case by != "" && by != seen.owner && time.Since(seen.moved) < leaseDuration:
-		ctl.check.violation("%s: %s buries %s, which showed a sign of life %s ago", ctl.name, by, seen.owner, time.Since(seen.moved))
+		ctl.check.violation("%s: %s expires %s, which renewed its heartbeat %s ago", ctl.name, by, seen.owner, time.Since(seen.moved))
 	default:
 		seen.gone = true
 	}
@@ -114,7 +114,7 @@ func (ctl *control) living(arn, run string) *life {
 
 // resent looks at a notification that was sent before. It has a reason while
 // the checkpoint has not passed its record. After that only who was there
-// before, or who recovers what was lost about that time, sends it again.
+// before, or who backfills what was lost about that time, sends it again.
 func (ctl *control) resent(by string, p *posted) {
 	if !strings.HasPrefix(by, "a") && !strings.HasPrefix(by, "b") && !strings.HasPrefix(by, "c") {
 		return // a replay
@@ -128,12 +128,12 @@ func (ctl *control) resent(by string, p *posted) {
 			return
 		}
 	}
-	ctl.check.violation("%s tells again of message %s %s, which was done and acknowledged %s ago, and is in no gap",
+	ctl.check.violation("%s notifies again of message %s %s, which was done and acknowledged %s ago, and is in no gap",
 		by, p.GroupUUID, p.Key(), time.Since(p.passed))
 }
 
 // unpromised reports whether a message was not in the stream any more, hardly, or
-// never, when it was first read: it is projected, and nobody is told.
+// never, when it was first read: it is projected, and nobody is notified.
 func (ctl *control) unpromised(p *posted) bool {
 	age := ctl.promised.Sub(p.at)
 	return age >= 0 && p.stream != ctl.stream || age > 23*time.Hour-time.Minute

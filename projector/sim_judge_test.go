@@ -19,7 +19,7 @@ func (w *world) judge() {
 	nonMembers := map[backend.Key]bool{}
 	last := map[string]postroom.Message{}
 	for key, p := range w.check.messages {
-		if p.told == nil {
+		if p.notified == nil {
 			nonMembers[key] = true
 		} else if m, ok := last[p.GroupUUID]; !ok || p.Position().Compare(m.Position()) > 0 {
 			last[p.GroupUUID] = p.Message
@@ -57,14 +57,14 @@ func (w *world) judgeRows(want map[backend.Key]postroom.Group) {
 	}
 }
 
-// judgeSent checks that everybody was told of everything, unless nobody was
+// judgeSent checks that everybody was notified of everything, unless nobody was
 // promised that.
 func (w *world) judgeSent() {
-	fleet := w.check.control("control")
+	group := w.check.control("control")
 	for _, p := range w.check.messages {
-		for _, n := range p.told {
-			if n == 0 && !fleet.unpromised(p) {
-				w.fail("nobody tells of message %s %s", p.GroupUUID, p.Key())
+		for _, n := range p.notified {
+			if n == 0 && !group.unpromised(p) {
+				w.fail("nobody is notified of message %s %s", p.GroupUUID, p.Key())
 				return
 			}
 		}

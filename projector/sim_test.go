@@ -16,7 +16,7 @@ var (
 	first = flag.Uint64("seed", 0, "the first seed of TestSimulation")
 )
 
-// TestSimulation runs a fleet of three projectors, and now and then one that
+// TestSimulation runs a group of three projectors, and now and then one that
 // replays, on one table and stream under a seeded schedule of everything in
 // internal/sim: crashes, frozen workers, conflicts, throttling, lost answers,
 // partial batches, shards that roll and listings that lie, nights without
@@ -60,7 +60,7 @@ type world struct {
 	drafts []*draft // in the order of their arrival
 	silent time.Time
 
-	fleet   []*slot
+	group   []*slot
 	replays []*slot
 
 	skew    time.Duration // how wrong clocks are at most
@@ -96,19 +96,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 }
 
 func (w *world) run() {
-	if w.nights > 0 && w.rng.IntN(3) == 0 { // the table is older than the fleet
+	if w.nights > 0 && w.rng.IntN(3) == 0 { // the table is older than the group
 		w.leap(25*time.Hour, 50*time.Hour)
 	}
 	for _, name := range []string{"a", "b", "c"} {
-		w.fleet = append(w.fleet, &slot{name: name, control: "control", back: w.soon(time.Second)})
+		w.group = append(w.group, &slot{name: name, control: "control", back: w.soon(time.Second)})
 	}
-	for quiet := 0; quiet < enough && len(w.check.violations) == 0; {
+	for idle := 0; idle < enough && len(w.check.violations) == 0; {
 		w.revive()
 		w.sched.Step()
 		w.postNow()
 		w.happen()
 		if len(w.drafts) == 0 {
-			quiet++
+			idle++
 		}
 	}
 	w.settle()

@@ -44,7 +44,7 @@ func (r *rig) verify() (verify.Report, []verify.Difference) {
 		r.t.Fatal(err)
 	}
 	if int(report.Differences) != len(found) {
-		r.t.Errorf("%d differences are counted, %d told", report.Differences, len(found))
+		r.t.Errorf("%d differences are counted, %d reported", report.Differences, len(found))
 	}
 	return report, found
 }

@@ -34,7 +34,7 @@ func (p *pace) charge(units float64) time.Time {
 	return p.paid
 }
 
-// unitsOf is what a page costs: as the server says or, where it does not tell,
+// unitsOf is what a page costs: as the server reports or, where it does not,
 // as DynamoDB counts; and one unit for loading each conversation that has
 // messages in it.
 func unitsOf(page backend.Page) float64 {

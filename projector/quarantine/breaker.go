@@ -49,9 +49,7 @@ type breaker struct {
 	tripped func(*BreakerError) // called once, under the lock; must not block
 
 	mu          sync.Mutex
-	ends        []end // a ring, the oldest at first
-	first       int
-	count       int
+	ends        []end                    // of the window, the oldest first
 	quarantined map[backend.Key]struct{} // of the window
 	pending     int                      // being quarantined just now
 	err         *BreakerError
@@ -64,10 +62,7 @@ type end struct {
 }
 
 func newBreaker(share float64) *breaker {
-	return &breaker{
-		share: share, tripped: func(*BreakerError) {},
-		ends: make([]end, breakerRecords), quarantined: map[backend.Key]struct{}{},
-	}
+	return &breaker{share: share, tripped: func(*BreakerError) {}, quarantined: map[backend.Key]struct{}{}}
 }
 
 // processed notes that n records were processed.
@@ -104,7 +99,7 @@ func (b *breaker) begin(key backend.Key, reason error) error {
 		return b.err
 	}
 	b.expire()
-	quarantined, handled := len(b.quarantined)+b.pending, b.count+b.pending
+	quarantined, handled := len(b.quarantined)+b.pending, len(b.ends)+b.pending
 	_, again := b.quarantined[key]
 	if !again && quarantined >= breakerLeast && float64(quarantined+1) > b.share*float64(handled+1) {
 		b.err = &BreakerError{Quarantined: quarantined, Handled: handled, Last: reason}
@@ -121,28 +116,21 @@ func (b *breaker) state() (share float64, err *BreakerError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expire()
-	return float64(len(b.quarantined)) / float64(max(1, b.count)), b.err
+	return float64(len(b.quarantined)) / float64(max(1, len(b.ends))), b.err
 }
 
 func (b *breaker) add(quarantined backend.Key) {
-	if b.expire(); b.count == len(b.ends) {
-		b.drop()
-	}
-	b.ends[(b.first+b.count)%len(b.ends)] = end{time.Now(), quarantined}
-	b.count++
+	b.ends = append(b.ends, end{time.Now(), quarantined})
 	if quarantined != (backend.Key{}) {
 		b.quarantined[quarantined] = struct{}{}
 	}
+	b.expire()
 }
 
+// expire takes what is outside the window out of it.
 func (b *breaker) expire() {
-	for b.count > 0 && time.Since(b.ends[b.first].at) > breakerPeriod {
-		b.drop()
+	for len(b.ends) > breakerRecords || len(b.ends) > 0 && time.Since(b.ends[0].at) > breakerPeriod {
+		delete(b.quarantined, b.ends[0].quarantined)
+		b.ends = b.ends[1:]
 	}
-}
-
-func (b *breaker) drop() {
-	delete(b.quarantined, b.ends[b.first].quarantined)
-	b.first = (b.first + 1) % len(b.ends)
-	b.count--
 }

@@ -60,7 +60,7 @@ func (q *Quarantine) put(ctx context.Context, r Record, reason error, attempts i
 		return err
 	}
 	q.total.Add(1)
-	q.log.Error("record quarantined", "reason", incident.Brief(reason), "message_group_uuid", r.Key.PK,
+	q.log.Error("a record was quarantined", "reason", incident.Brief(reason), "message_group_uuid", r.Key.PK,
 		"key", r.Key.SK, "origin", string(r.Origin), "shard", r.Shard, "sequence", r.Sequence, "event_id", r.EventID)
 	return nil
 }

@@ -92,35 +92,28 @@ func (i inspector) inspect(ctx context.Context, group string) (*finding, error) 
 // readLog reads the head and every message of a conversation.
 func (i inspector) readLog(ctx context.Context, f *finding) ([]postroom.Message, error) {
 	var log []postroom.Message
-	q := backend.Query{PK: f.conversation.group, Consistent: true}
-	for {
-		page, err := i.table.Page(ctx, q)
+	for it, err := range i.table.Query(ctx, backend.Query{PK: f.conversation.group, Consistent: true}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range page.Items {
-			key := backend.KeyOf(item)
-			if key.SK == postroom.HeadKey {
-				h, err := projection.DecodeHead(item)
-				if err != nil {
-					f.add(Unreadable, "", "%v", err)
-					continue
-				}
-				f.conversation.head = &h
+		key := backend.KeyOf(it)
+		if key.SK == postroom.HeadKey {
+			h, err := projection.DecodeHead(it)
+			if err != nil {
+				f.add(Unreadable, "", "%v", err)
 				continue
 			}
-			if f.conversation.first == "" && isMessage(key) {
-				f.conversation.first = key.SK
-			}
-			if m, err := postroom.MessageFromItem(item); err == nil {
-				log = append(log, m)
-			}
+			f.conversation.head = &h
+			continue
 		}
-		if page.Last == nil {
-			return log, nil
+		if f.conversation.first == "" && isMessage(key) {
+			f.conversation.first = key.SK
 		}
-		q.After = *page.Last
+		if m, err := postroom.MessageFromItem(it); err == nil {
+			log = append(log, m)
+		}
 	}
+	return log, nil
 }
 
 // membersOf takes the members from the message that the head names, or from the
@@ -180,23 +173,15 @@ func (i inspector) compareRows(ctx context.Context, f *finding, last postroom.Me
 func (i inspector) compareIndex(ctx context.Context, f *finding) error {
 	c := f.conversation
 	var users []string
-	q := backend.Query{PK: c.group, Index: postroom.IndexName}
-	for {
-		page, err := i.table.Page(ctx, q)
+	for it, err := range i.table.Query(ctx, backend.Query{PK: c.group, Index: postroom.IndexName}) {
 		if err != nil {
 			return err
 		}
-		for _, item := range page.Items {
-			user := backend.Text(item, postroom.AttrUserUUID)
-			users = append(users, user)
-			if key := backend.KeyOf(item); !c.owns(key) {
-				f.add(IndexWrong, user, "the index lists a row at %s", key.SK)
-			}
+		user := backend.Text(it, postroom.AttrUserUUID)
+		users = append(users, user)
+		if key := backend.KeyOf(it); !c.owns(key) {
+			f.add(IndexWrong, user, "the index lists a row at %s", key.SK)
 		}
-		if page.Last == nil {
-			break
-		}
-		q.After, q.AfterIndex = *page.Last, page.LastIndex
 	}
 	for _, p := range c.members {
 		if !slices.Contains(users, p.UserUUID) {

@@ -2,8 +2,6 @@ package verify
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,8 +11,6 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/internal/option"
-	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -41,13 +37,13 @@ const (
 	Unreadable  Kind = "unreadable"   // an item that is neither
 )
 
+// recheckAfter is the pause before whatever differs is looked at again.
+const recheckAfter = 2 * time.Second
+
 // Options tune a verification. The zero value of each field means its
 // default.
 type Options struct {
 	Index bool // the table has the index, which is compared too
-	// SecondLook is the pause before whatever differs is looked at again. Beside
-	// a live projector only what is still there then counts. Default 2 s.
-	SecondLook time.Duration
 	// Found is called with every difference, one call after the other. Default: none.
 	Found func(Difference)
 	// Progress is called now and then, from several goroutines, with the number
@@ -68,7 +64,6 @@ type Report struct {
 
 // Run compares the whole projection with the log. See the package comment.
 func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
-	option.Default(&o.SecondLook, 2*time.Second)
 	v := &verifier{
 		inspector:     inspector{batch.NewTable(t), o.Index},
 		opts:          o,
@@ -83,12 +78,12 @@ func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 	}
 	err := g.Wait()
 	if err == nil {
-		err = v.lookAgain(ctx)
+		err = v.recheck(ctx)
 	}
 	return v.report, err
 }
 
-// verifier goes through a table and collects what to look at twice.
+// verifier goes through a table and collects what to check twice.
 type verifier struct {
 	inspector
 
@@ -202,109 +197,6 @@ func (v *verifier) conversation(ctx context.Context, group string) (*conversatio
 		v.conversations[group] = f
 	}
 	return f.conversation, nil
-}
-
-// lookAgain reports what differs still.
-func (v *verifier) lookAgain(ctx context.Context) error {
-	if len(v.conversations)+len(v.rows) == 0 {
-		return nil
-	}
-	if err := retry.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
-		return err
-	}
-	for _, group := range slices.Sorted(maps.Keys(v.conversations)) {
-		if err := v.conversationAgain(ctx, v.conversations[group]); err != nil {
-			return err
-		}
-	}
-	return v.rowsAgain(ctx)
-}
-
-// conversationAgain reports what still differs of a conversation, unless that
-// may be the work of a live projector.
-func (v *verifier) conversationAgain(ctx context.Context, before *finding) error {
-	group := before.conversation.group
-	now, err := v.inspect(ctx, group)
-	if err != nil || len(now.differences) == 0 {
-		return err
-	}
-	item, err := v.table.Get(ctx, backend.Key{PK: group, SK: postroom.HeadKey})
-	if err != nil {
-		return err
-	}
-	at := now.head()
-	if h, err := projection.DecodeHead(item); err == nil {
-		at = h.Last // later than now.head if it moved while the rows were read
-	}
-	for _, d := range now.differences {
-		switch d.Kind {
-		case UUIDTwice, Unreadable:
-		case HeadMissing, HeadWrong:
-			// It has come to what there was at the first look, or further. What
-			// was posted since may wait a while yet.
-			if at.Compare(before.newest) >= 0 && now.head().Compare(now.newest) < 0 {
-				continue
-			}
-		default:
-			if at != before.head() {
-				continue
-			}
-		}
-		v.found(d)
-	}
-	return nil
-}
-
-// rowsAgain reports the rows that are still where none should be. One that the
-// last move left may be about to be deleted, and is given another while.
-func (v *verifier) rowsAgain(ctx context.Context) error {
-	left, err := v.dropRowsInPlace(ctx)
-	if err != nil {
-		return err
-	}
-	if left {
-		if err := retry.Sleep(ctx, v.opts.SecondLook, nil); err != nil {
-			return err
-		}
-		if _, err := v.dropRowsInPlace(ctx); err != nil {
-			return err
-		}
-	}
-	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
-		_, group, _ := postroom.ParseRowKey(key.SK) // or it were not among them
-		v.found(Difference{
-			RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
-			"a row at " + key.SK + ", where the conversation is not",
-		})
-	}
-	return nil
-}
-
-// dropRowsInPlace forgets the rows that are gone or where the head says, and
-// reports whether the last move left any of the others.
-func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
-	v.cache = projection.NewCache[*conversation]()
-	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
-		_, group, err := postroom.ParseRowKey(key.SK)
-		if err != nil {
-			return false, err
-		}
-		c, err := v.conversation(ctx, group)
-		if err != nil {
-			return false, err
-		}
-		item, err := v.table.Get(ctx, key)
-		if err != nil {
-			return false, err
-		}
-		switch {
-		case item == nil, c.owns(key):
-			delete(v.rows, key)
-		case c.head != nil && c.head.Old == key.SK:
-			left = true
-		}
-	}
-	return left, nil
 }
 
 func (v *verifier) found(d Difference) {

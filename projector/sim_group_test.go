@@ -16,7 +16,7 @@ import (
 const leaseDuration = time.Second
 
 // slot is a place where one projector runs after the other. Those with one
-// control table are a fleet.
+// control table are a group.
 type slot struct {
 	name    string
 	control string
@@ -29,7 +29,7 @@ type slot struct {
 	err     error      // of the last one
 }
 
-func (w *world) slots() []*slot { return append(slices.Clone(w.fleet), w.replays...) }
+func (w *world) slots() []*slot { return append(slices.Clone(w.group), w.replays...) }
 
 func (w *world) start(s *slot) {
 	s.lives++
@@ -88,7 +88,7 @@ func (w *world) reap(s *slot) bool {
 func (w *world) happen() {
 	switch w.rng.IntN(400) {
 	case 0:
-		if s := w.fleet[w.rng.IntN(len(w.fleet))]; s.ended != nil {
+		if s := w.group[w.rng.IntN(len(w.group))]; s.ended != nil {
 			w.sched.Note("%s is asked to stop", s.worker.Name)
 			s.stop()
 		}
@@ -185,7 +185,7 @@ func (w *world) toggle() {
 	}
 }
 
-// meddle is an operator who knows best: an item of the fleet is removed, or a
+// meddle is an operator who knows best: an item of the group is removed, or a
 // lease released or given to nobody that there is.
 func (w *world) meddle() {
 	var items []backend.Item
@@ -253,7 +253,7 @@ func (w *world) noticed() bool {
 	return true
 }
 
-// works reports whether a worker of a fleet has not ended.
+// works reports whether a worker of a group has not ended.
 func (w *world) works(name, control string) bool {
 	return slices.ContainsFunc(w.slots(), func(s *slot) bool {
 		return s.control == control && s.ended != nil && s.worker.Name == name
