@@ -19,7 +19,8 @@ import (
 // when the look began or later, and from who is alive.
 func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, live []membership.Worker, began time.Time) error {
 	g := &s.group
-	g.setParents(lineage.Parents(leases))
+	parents := lineage.Parents(leases)
+	g.parents.Store(&parents)
 	snapshot, names := s.snapshot(leases, live, began)
 	all := snapshot.Assign()
 	var free []membership.Assignment
@@ -142,7 +143,10 @@ func (s *session) ChildAcquired(h *lease.Handle) {
 }
 
 // HasChildren reports whether a shard is known to have children.
-func (s *session) HasChildren(shard string) bool { return s.group.hasChildren(shard) }
+func (s *session) HasChildren(shard string) bool {
+	parents := s.group.parents.Load()
+	return parents != nil && (*parents)[shard]
+}
 
 // transfer asks for a shard to be transferred.
 func (s *session) transfer(id string, to lease.Owner) {

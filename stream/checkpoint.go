@@ -11,39 +11,24 @@ import (
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
-// allCheckpoints is the caller of writes of checkpoints that are due.
-const allCheckpoints = "checkpoints"
-
 // saveCheckpoints writes checkpoints by time and by count until ctx is done.
 func (s *session) saveCheckpoints(ctx context.Context) error {
-	defer s.checkpoint.Succeeded(allCheckpoints)
-	for {
-		if retry.Sleep(ctx, s.tuning.checkpointInterval, s.checkpointDue) != nil {
-			return nil
-		}
-		if !s.heartbeat.Valid() {
-			continue
-		}
-		err := s.saveAll(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
-			s.checkpoint.Succeeded(allCheckpoints)
-			continue
-		}
-		pause, giveUp := s.checkpoint.Failed(ctx, allCheckpoints, err)
-		if giveUp {
+	loop := s.checkpoint
+	loop.Timeout = 0 // each write has its own
+	for retry.Sleep(ctx, s.tuning.checkpointInterval, s.checkpointDue) == nil {
+		if err := loop.Do(ctx, "checkpoints", s.saveAll); err != nil && ctx.Err() == nil {
 			return err
 		}
-		if retry.Sleep(ctx, pause, nil) != nil {
-			return nil
-		}
 	}
+	return nil
 }
 
-// saveAll writes the checkpoints that have moved, a few at a time.
+// saveAll writes the checkpoints that have moved, a few at a time, if the session
+// is valid.
 func (s *session) saveAll(ctx context.Context) error {
+	if !s.heartbeat.Valid() {
+		return nil
+	}
 	var group errgroup.Group
 	group.SetLimit(writers)
 	for _, one := range s.held() {
@@ -87,7 +72,7 @@ func (s *session) leave(ctx context.Context) {
 	if err := s.saveAll(ctx); err != nil {
 		s.opt.Logger.Warn("the last checkpoints could not be written: some records will be read again", "error", err)
 	}
-	if lock := s.group.lock(); lock != nil {
+	if lock := s.group.leader.Load(); lock != nil {
 		_ = lock.Release(ctx) // otherwise the next leader sees that this session is gone
 	}
 	if err := s.heartbeat.Leave(ctx); err != nil {

@@ -13,84 +13,39 @@ import (
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
-// groupView is what a session knows of its worker group. It belongs to the
-// goroutine that follows the group, except what is behind the lock.
+// groupView is what a session knows of its worker group. The first fields belong to
+// the goroutine that follows the group.
 type groupView struct {
 	members  *membership.Group
 	free     map[string]time.Time // leases that nobody has, since when
 	seen     string               // the group at the last look at the leases
 	nextLook time.Time            // when the next one is due
 	left     bool                 // the last look left free leases to others
-	look     atomic.Bool          // leases were written here: look at once
 
-	mu      sync.Mutex
-	leader  *membership.LeaderLock // while this session leads
-	size    int
-	parents map[string]bool // shards that are some lease's parent
-	settled time.Time       // since when no lease is to be acquired; zero: some are
-	listed  bool            // every listed shard has a lease, as far as this session is to see to it
+	look    atomic.Bool                           // leases were written here: look at once
+	leader  atomic.Pointer[membership.LeaderLock] // while this session leads
+	workers atomic.Int64                          // alive, this one included
+	parents atomic.Pointer[map[string]bool]       // shards that are some lease's parent
+	settled atomic.Pointer[time.Time]             // since when no lease is to be acquired; nil: some are
+	syncing atomic.Bool                           // this session leads, and listed shards may have no lease yet
 }
-
-func newGroupView() groupView { return groupView{free: map[string]time.Time{}, listed: true} }
 
 // settledSince returns since when every readable shard has a live owner.
 func (g *groupView) settledSince() (time.Time, bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.settled, !g.settled.IsZero() && g.listed
+	since := g.settled.Load()
+	if since == nil || g.syncing.Load() {
+		return time.Time{}, false
+	}
+	return *since, true
 }
 
 func (g *groupView) setSettled(settled bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !settled {
-		g.settled = time.Time{}
-	} else if g.settled.IsZero() {
-		g.settled = time.Now()
+		g.settled.Store(nil)
+		return
 	}
-}
-
-// lock is this session's leader's lock; nil: it does not lead.
-func (g *groupView) lock() *membership.LeaderLock {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.leader
-}
-
-func (g *groupView) setLeader(lock *membership.LeaderLock, listed bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.leader, g.listed = lock, listed
-}
-
-func (g *groupView) setListed(listed bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.listed = listed
-}
-
-func (g *groupView) setSize(n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.size = n
-}
-
-func (g *groupView) workers() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.size
-}
-
-func (g *groupView) setParents(parents map[string]bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.parents = parents
-}
-
-func (g *groupView) hasChildren(shard string) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.parents[shard]
+	now := time.Now()
+	g.settled.CompareAndSwap(nil, &now)
 }
 
 // follow keeps up with the worker group until ctx is done: who is alive, who
@@ -171,7 +126,7 @@ func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 func (s *session) live(ctx context.Context) ([]membership.Worker, error) {
 	live, err := s.group.members.Live(ctx)
 	if err == nil {
-		s.group.setSize(len(live))
+		s.group.workers.Store(int64(len(live)))
 	}
 	return live, err
 }

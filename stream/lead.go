@@ -15,7 +15,8 @@ func (s *session) elect(ctx context.Context, live []membership.Worker, running *
 	if err != nil || lock == nil {
 		return err
 	}
-	s.group.setLeader(lock, false)
+	s.group.syncing.Store(true)
+	s.group.leader.Store(lock)
 	s.heartbeat.SetLeads(true)
 	running.Go(func() { s.fail(s.lead(ctx, lock)) })
 	return nil
@@ -46,7 +47,8 @@ func (s *session) lead(ctx context.Context, lock *membership.LeaderLock) error {
 	stop()
 	work.Wait()
 	s.heartbeat.SetLeads(false)
-	s.group.setLeader(nil, true)
+	s.group.leader.Store(nil)
+	s.group.syncing.Store(false)
 	return nil
 }
 
@@ -55,7 +57,7 @@ func (s *session) sync() *lineage.Sync {
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, Interval: s.tuning.syncInterval, Writers: writers,
 		Call: once(), Loop: s.loop(listing), Now: s.opt.Now, Logger: s.opt.Logger,
 		Record: s.recordLoss, Listings: &s.count.Listings,
-		Notify: s.heartbeat.Notify, Listed: s.group.setListed,
+		Notify: s.heartbeat.Notify, Listed: func(ok bool) { s.group.syncing.Store(!ok) },
 		Free: func() {
 			s.Active()
 			s.group.setSettled(false)

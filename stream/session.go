@@ -66,7 +66,6 @@ func newSession(r *Reader, o Options, inFlight *shard.InFlight, incidents *incid
 		opt: o, tuning: r.tuning, count: &r.count,
 		self:      lease.Owner{Worker: o.Worker, Session: rand.Text()},
 		incidents: incidents, inFlight: inFlight, queue: shard.NewQueue(),
-		group:         newGroupView(),
 		checkpointDue: make(chan struct{}, 1), lookNow: make(chan struct{}, 1), start: time.Now(),
 		shards: make(map[string]*shard.Shard), stopped: make(map[string]time.Time),
 	}

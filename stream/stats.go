@@ -69,8 +69,8 @@ func (r *Reader) Stats() Stats {
 	if current := r.current.Load(); current != nil {
 		s.Leases = len(current.held())
 		s.InFlight, s.InFlightBytes = int(current.inFlight.Records()), current.inFlight.Bytes()
-		s.Leads = current.group.lock() != nil
-		s.Workers = current.group.workers()
+		s.Leads = current.group.leader.Load() != nil
+		s.Workers = int(current.group.workers.Load())
 	}
 	return s
 }
@@ -84,11 +84,7 @@ func (r *Reader) Progress() []ShardProgress {
 	}
 	var all []ShardProgress
 	for _, one := range current.held() {
-		p := one.Progress()
-		all = append(all, ShardProgress{
-			Shard: one.ID, Begun: one.Begun, AtTip: p.AtTip, Read: p.Read, ReadAt: p.ReadAt,
-			InFlight: p.InFlight, InFlightSince: p.InFlightSince, CheckpointAt: p.CheckpointAt,
-		})
+		all = append(all, ShardProgress(one.Progress()))
 	}
 	slices.SortFunc(all, func(a, b ShardProgress) int { return cmp.Compare(a.Shard, b.Shard) })
 	return all

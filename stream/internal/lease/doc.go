@@ -12,13 +12,14 @@
 // free, and so is a lease whose owner has no live session (package membership).
 // The epoch starts at 1 and grows by one with every change of owner.
 //
-//	              Create                Acquire
-//	(no lease) ───────────► free ─────────────────► owned ──┐ Save
-//	     │                   ▲                      │ ▲  ▲──┘
-//	     │                   └── the session is gone┘ │ Transfer, to another owner
-//	     │         AcquireChild                       └──┐
-//	     └───────────────────────────────────────────────┘
-//	owned ── Save, with Finished ──► finished ── Delete, long after ──► (no lease)
+//	            Create            Acquire              Save, with Finished
+//	no lease ───────────► free ─────────────► owned ────────────────────────► finished
+//	    │                  ▲                  ▲ │ ▲──┐                            │
+//	    │                  │  session is gone │ │ └──┘ Save; Transfer, to another │
+//	    │                  └──────────────────┼─┘                                 │
+//	    └─────────────────────────────────────┘                                   │
+//	    ▲  Acquire, of a child                           Delete, long afterwards  │
+//	    └─────────────────────────────────────────────────────────────────────────┘
 //
 // # Writes
 //

@@ -42,23 +42,12 @@ func (s *Store) Create(ctx context.Context, l Lease) (Lease, error) {
 	return s.put(ctx, Lease{Shard: l.Shard}, l)
 }
 
-// Acquire makes a lease this session's, if it is still as it was read. It returns
-// nil if it is not, and another session has it or the shard is finished.
+// Acquire makes this session the owner of a lease that was read, or of the lease of
+// a shard that has none yet (Epoch 0). If the lease has changed meanwhile and is
+// free, it is acquired as it is now: the leader may have created it. Acquire
+// returns nil if another session has the lease, or nothing is left to acquire.
 func (s *Store) Acquire(ctx context.Context, cur Lease) (*Handle, error) {
-	next := cur
-	next.Owner, next.Epoch = s.Owner, cur.Epoch+1
-	found, err := s.put(ctx, cur, next)
-	if err != nil || !found.OwnedBy(s.Owner.Session) || found.Finished {
-		return nil, err
-	}
-	return s.Handle(found), nil
-}
-
-// AcquireChild acquires the lease of a shard whose parent this session has read:
-// it creates it, or acquires the free one that the leader has created meanwhile.
-// It returns nil if another session has it.
-func (s *Store) AcquireChild(ctx context.Context, child Lease) (*Handle, error) {
-	for cur := child; ; {
+	for {
 		next := cur
 		next.Owner, next.Epoch = s.Owner, cur.Epoch+1
 		found, err := s.put(ctx, cur, next)
@@ -67,10 +56,10 @@ func (s *Store) AcquireChild(ctx context.Context, child Lease) (*Handle, error) 
 			return nil, err
 		case found.OwnedBy(s.Owner.Session) && !found.Finished:
 			return s.Handle(found), nil
-		case found.Worker != "" || found.Finished || found.Epoch == cur.Epoch:
+		case found.Worker != "" || found.Finished || found.Epoch == 0 || found.Epoch == cur.Epoch:
 			return nil, nil
 		}
-		cur = found // it is free
+		cur = found
 	}
 }
 

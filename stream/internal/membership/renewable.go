@@ -51,6 +51,8 @@ type renewable[T record[T]] struct {
 }
 
 func newRenewable[T record[T]](m Member, loop retry.Loop, who string, gone error) renewable[T] {
+	loop.Max, loop.Timeout = min(loop.Max, m.LeaseDuration/10), m.LeaseDuration/3
+	loop.Final = func(err error) bool { return errors.Is(err, gone) }
 	return renewable[T]{
 		Member: m, loop: loop, who: who, gone: gone, writing: conditional.NewLock(), changed: make(chan struct{}),
 	}
@@ -87,7 +89,6 @@ func (r *renewable[T]) acquire(ctx context.Context, loop retry.Loop, next T, c b
 // keep renews until ctx is done, when it returns nil. It returns the error gone
 // once the item is another's.
 func (r *renewable[T]) keep(ctx context.Context) error {
-	defer r.loop.Succeeded(r.who)
 	for {
 		r.mu.Lock()
 		pause := r.LeaseDuration/3 - time.Since(r.renewed)
@@ -95,22 +96,12 @@ func (r *renewable[T]) keep(ctx context.Context) error {
 		if retry.Sleep(ctx, max(pause, 0), nil) != nil {
 			return nil
 		}
-		err := r.renew(ctx, nil)
+		err := r.loop.Do(ctx, r.who, func(ctx context.Context) error { return r.renew(ctx, nil) })
 		switch {
-		case err == nil:
-			r.loop.Succeeded(r.who)
-			continue
-		case errors.Is(err, r.gone):
-			return err
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil && !errors.Is(err, r.gone):
 			return nil
-		}
-		pause, giveUp := r.loop.Failed(ctx, r.who, err)
-		if giveUp {
+		case err != nil:
 			return err
-		}
-		if retry.Sleep(ctx, min(pause, r.LeaseDuration/10), nil) != nil {
-			return nil
 		}
 	}
 }
@@ -120,7 +111,7 @@ func (r *renewable[T]) keep(ctx context.Context) error {
 // most a third of the lease duration, so that an attempt that hangs leaves time
 // for others.
 func (r *renewable[T]) renew(ctx context.Context, change func(*T)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.LeaseDuration/3, retry.ErrNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, r.loop.Timeout, retry.ErrNoAnswer)
 	defer cancel()
 	r.writing.Lock()
 	defer r.writing.Unlock()

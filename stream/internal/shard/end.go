@@ -66,7 +66,7 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 }
 
 func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
-	h, err := s.env.Leases.AcquireChild(ctx, lease.Lease{
+	h, err := s.env.Leases.Acquire(ctx, lease.Lease{
 		Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.unreadSince()},
 	})
 	if err == nil && h != nil {

@@ -182,10 +182,14 @@ func (s *Shard) unreadSince() time.Time {
 	return latest(s.readAt.At, s.caughtUp.Add(-trimMargin))
 }
 
-// Progress is how a shard gets on; see stream.ShardProgress.
+// Progress is how a shard gets on. Its fields are described at
+// stream.ShardProgress.
 type Progress struct {
+	Shard         string
 	AtTip         bool
-	Read, ReadAt  time.Time
+	Read          time.Time
+	Begun         time.Time
+	ReadAt        time.Time
 	InFlight      int
 	InFlightSince time.Time
 	CheckpointAt  time.Time
@@ -197,7 +201,7 @@ func (s *Shard) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Progress{
-		AtTip: !s.tip.IsZero(), Read: s.readAt.At, ReadAt: s.seen,
+		Shard: s.ID, AtTip: !s.tip.IsZero(), Read: s.readAt.At, Begun: s.Begun, ReadAt: s.seen,
 		InFlight: waiting, InFlightSince: since, CheckpointAt: done.At,
 	}
 }
