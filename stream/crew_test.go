@@ -11,7 +11,7 @@ import (
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
-// crew is a fleet of readers on one stream, under the eyes of a referee.
+// crew is a worker group of readers on one stream, under the eyes of a referee.
 type crew struct {
 	*referee
 	control *fakeTable

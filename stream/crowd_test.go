@@ -40,7 +40,7 @@ type crowd struct {
 	moves      []int              // changes of owner, by shard
 	owned      int                // shards that ever had an owner
 	beats      map[string]time.Time
-	longest    time.Duration // between two signs of life of a worker
+	longest    time.Duration // between two heartbeats of a worker
 	goroutines int           // at most
 }
 

@@ -205,7 +205,7 @@ func TestS10ChildrenAppearLateAfterARestart(t *testing.T) {
 }
 
 // A generation that nobody read, between what was read and what is listed.
-func TestS6MissingGenerationIsTold(t *testing.T) {
+func TestS6MissingGenerationIsReported(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1").close()
@@ -270,7 +270,7 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 		w := work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		s.edit(func() { s.arn += "0" })
-		for range 2 { // it halts until somebody says that he knows
+		for range 2 { // it halts until somebody has taken care of it
 			if loss := wantError[*DataLossError](t, w.ended(t)); loss.StreamARN != s.arn || loss.Shard != "" || loss.Replaced != old {
 				t.Errorf("the loss is %+v", loss)
 			}
@@ -419,7 +419,7 @@ func TestS25OnlyANilIteratorEndsAShard(t *testing.T) {
 	})
 }
 
-func TestS25StuckParentIsToldOnce(t *testing.T) {
+func TestS25StuckParentIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log := &logs{}

@@ -69,7 +69,7 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 		if l := c.lease(s.arn, "a"); l.Lost == "" || l.Checkpoint.Sequence != "1" {
 			t.Errorf("the lease is %+v", l)
 		}
-		// Who mended it deletes the lease, as the error says.
+		// Whoever took care of it deletes the lease, as the error says.
 		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
 		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
@@ -154,7 +154,7 @@ func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 		pass(time.Minute)
 		wantStop(t, w)
 		s.edit(func() { a.gone = true })
-		for range 2 { // and again, until somebody mends it
+		for range 2 { // and again, until somebody takes care of it
 			w = work(t, s, c, config{}, nil)
 			loss := wantError[*DataLossError](t, w.ended(t))
 			if loss.Shard != "a" || loss.After != "1" {
@@ -355,7 +355,7 @@ func TestS23WriteWhileAnEmptyPageIsReadIsNotMissed(t *testing.T) {
 	})
 }
 
-func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
+func TestInFlightLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStream()
@@ -389,7 +389,7 @@ func TestWindowBoundsWhatIsNotAcknowledged(t *testing.T) {
 	})
 }
 
-func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
+func TestThrottledShardRecoversAndIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, log := newStream(), &logs{}
@@ -414,7 +414,7 @@ func TestThrottledShardRecoversAndIsToldOfOnce(t *testing.T) {
 		}
 		pass(10 * time.Second) // of calm
 		if a, b := log.count("reading records fails"), log.count("reading records works again"); a != 1 || b != 1 {
-			t.Errorf("told %d times of the trouble and %d times of its end", a, b)
+			t.Errorf("logged %d times that it fails and %d times that it works again", a, b)
 		}
 		wantStop(t, w)
 	})

@@ -79,7 +79,7 @@ func (r *referee) parentOf(id string) string {
 }
 
 // meddle notes that the lease of a shard was changed by somebody outside the
-// fleet; epoch 0: it was removed.
+// group; epoch 0: it was removed.
 func (r *referee) meddle(l lease.Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,12 +198,12 @@ func (r *referee) mayWrite(who string, before, l lease.Lease) {
 		}
 	case l.Epoch != before.Epoch+1:
 		r.fail("%s made of the lease %+v %+v", who, before, l)
-	case before.Worker == who && l.Worker != who: // a gift
+	case before.Worker == who && l.Worker != who: // a transfer
 		if l.Worker == "" || l.Session == "" {
-			r.fail("%s gave the lease %+v to nobody", who, before)
+			r.fail("%s transferred the lease %+v to nobody", who, before)
 		}
 	case l.Worker != who:
-		r.fail("%s gave what is not its: %+v %+v", who, before, l)
+		r.fail("%s transferred what is not its: %+v %+v", who, before, l)
 	case before.Worker != "" && !r.dead[before.Session] && !r.amiss[l.Shard]:
 		r.fail("%s took the lease %+v of a worker that lives", who, before)
 	}

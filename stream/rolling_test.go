@@ -11,7 +11,7 @@ import (
 const (
 	// lease10 is the lease duration by default.
 	lease10 = 10 * time.Second
-	// poll is the longest pause between two looks at the fleet, a second look
+	// poll is the longest pause between two looks at the group, a second look
 	// where two wanted the same shard, and the calls until the last shard is read.
 	poll = lease10/10*6/5 + lease10/30*6/5 + 250*time.Millisecond
 )
@@ -35,9 +35,9 @@ func (c *crowd) unreadYet() (n int) {
 }
 
 // spread is how many shards the fullest worker has more than the emptiest.
-func spread(fleet []*member) int {
+func spread(group []*member) int {
 	var held []int
-	for _, m := range fleet {
+	for _, m := range group {
 		held = append(held, m.Stats().Leases)
 	}
 	return slices.Max(held) - slices.Min(held)
@@ -71,12 +71,12 @@ func TestS15ColdStartOfFiveWorkers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(500, 10)
-		var fleet []*member
+		var group []*member
 		for i := range 5 {
-			fleet = append(fleet, c.join(t, config{Worker: fmt.Sprint("w", i)}))
+			group = append(group, c.join(t, config{Worker: fmt.Sprint("w", i)}))
 		}
 		leased := until(t, lease10, func() bool { return c.owners() == 500 })
-		balanced := until(t, 2*poll, func() bool { return spread(fleet) <= 1 })
+		balanced := until(t, 2*poll, func() bool { return spread(group) <= 1 })
 		moved, _, _ := c.change(time.Minute, func() {})
 		t.Logf("all leased after %v, balanced %v later", leased, balanced)
 		if moved > 0 {
@@ -105,7 +105,7 @@ func (c *crowd) change(wait time.Duration, do func()) (moved, times int, gap tim
 	return moved, times, c.gap
 }
 
-// sinceBeat is how old a worker's last sign of life is.
+// sinceBeat is how old a worker's last heartbeat is.
 func (c *crowd) sinceBeat(m *member) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,14 +129,14 @@ func TestS14RollingRestart(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const shards, workers = 200, 5
 				c := newCrowd(shards, 10)
-				var fleet []*member
+				var group []*member
 				for i := range workers {
-					fleet = append(fleet, c.join(t, config{Worker: fmt.Sprint("w", i)}))
+					group = append(group, c.join(t, config{Worker: fmt.Sprint("w", i)}))
 				}
 				pass(time.Minute)
 				var longest, longestGiven time.Duration
-				for i, m := range fleet {
-					// The others notice latest if it goes just after a sign of life.
+				for i, m := range group {
+					// The others notice latest if it goes just after a heartbeat.
 					until(t, lease10, func() bool { return c.sinceBeat(m) < lease10/500 })
 					moved, times, gap := c.change(leaving.most+5*time.Second, func() { leaving.do(m, t) })
 					if moved != shards/workers || times != 1 {
@@ -144,14 +144,14 @@ func TestS14RollingRestart(t *testing.T) {
 					}
 					longest = max(longest, gap)
 					moved, times, gap = c.change(30*time.Second, func() {
-						fleet[i] = c.join(t, config{Worker: fmt.Sprint("w", i)})
+						group[i] = c.join(t, config{Worker: fmt.Sprint("w", i)})
 					})
 					if moved != shards/workers || times != 1 {
 						t.Errorf("start: %d shards moved, up to %d times", moved, times)
 					}
 					longestGiven = max(longestGiven, gap)
 				}
-				t.Logf("without a reader at most: %v after a %s, %v in a hand-over", longest, leaving.how, longestGiven)
+				t.Logf("without a reader at most: %v after a %s, %v in a transfer", longest, leaving.how, longestGiven)
 				if longest > leaving.most || longestGiven > poll {
 					t.Errorf("want at most %v, and %v", leaving.most, poll)
 				}

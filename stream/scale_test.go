@@ -52,18 +52,18 @@ func TestS22ManyIdleShards(t *testing.T) {
 			t.Errorf("%.0f reads an hour of an idle shard, want one a second", idle)
 		}
 
-		// Reads that hang hold up all that read, and no sign of life.
+		// Reads that hang hold up all that read, and no heartbeat.
 		c.stall.Store(int64(25 * time.Second))
 		watch(2 * time.Minute)
-		t.Logf("%8v at most between two signs of life", c.longest)
+		t.Logf("%8v at most between two heartbeats", c.longest)
 		if c.longest > o.LeaseDuration/2 {
-			t.Errorf("%v between two signs of life, of a lease of %v", c.longest, o.LeaseDuration)
+			t.Errorf("%v between two heartbeats, of a lease of %v", c.longest, o.LeaseDuration)
 		}
 		if s := m.Stats(); s.Leases != shards || s.Acquired != shards || s.Lost+s.Expired > 0 {
 			t.Errorf("not all shards, once: %+v", s)
 		}
 		t.Logf("%8d goroutines at most beside %d readers", c.goroutines-goroutines-defaultTuning().readers, defaultTuning().readers)
-		const keepers = 10 // sign of life, leadership, listing, fleet, checkpoints, and who waits for them
+		const keepers = 10 // heartbeat, leader's lock, sync, group, checkpoints, and who waits for them
 		if n, bound := c.goroutines-goroutines, defaultTuning().readers+2*writers+keepers; n > bound {
 			t.Errorf("%d goroutines, want at most %d", n, bound)
 		}

@@ -35,24 +35,24 @@ func TestS5CrashedWorkerIsTakenOver(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
 				one, two := inHalf(c)
-				dead, heir := []*hand{one, two}[victim], []*hand{one, two}[1-victim]
+				dead, next := []*hand{one, two}[victim], []*hand{one, two}[1-victim]
 				dead.gate.shut()
 				c.write()
-				took := c.until("the take-over", func() bool { return len(heir.reads()) == 4 })
-				if took < 6*time.Second || took > crashTime { // a sign of life may be a third of a lease old
-					t.Errorf("taken over after %v, want the lease duration", took)
+				took := c.until("the new owner", func() bool { return len(next.reads()) == 4 })
+				if took < 6*time.Second || took > crashTime { // a heartbeat may be a third of a lease old
+					t.Errorf("acquired after %v, want the lease duration", took)
 				}
 				pass(2 * time.Second)
 				c.wantOnce()
-				c.wantShare(heir, 4, 4)
-				c.until("a leader", func() bool { return c.leader() == heir })
+				c.wantShare(next, 4, 4)
+				c.until("a leader", func() bool { return c.leader() == next })
 			})
 		})
 	}
 }
 
-// The observer honours the longer lease of the worker that it watches.
-func TestTakeOverWaitsForTheLongerLease(t *testing.T) {
+// The observer honours the longer lease of the worker that it observes.
+func TestExpiryWaitsForTheLongerLease(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
@@ -88,9 +88,9 @@ func TestWorkersOfOneName(t *testing.T) {
 	})
 }
 
-// A worker freezes in the middle of a call of each kind, is declared dead, and
-// wakes up: it delivers and writes nothing more of what it had, knows, and joins
-// anew.
+// A worker freezes in the middle of a call of each kind, its session is expired,
+// and it wakes up: it delivers and writes nothing more of what it had, notices, and
+// rejoins.
 func TestS5FrozenWorkerThatWakesUp(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{
@@ -123,11 +123,11 @@ func TestS5FrozenWorkerThatWakesUp(t *testing.T) {
 				one.gate.thaw()
 				synctest.Wait()
 				if n := len(one.got()); n > before+1 && call != "Handle" || n > before+2 {
-					t.Errorf("after it was declared dead it delivered %v", one.got()[before:])
+					t.Errorf("after its session was expired it delivered %v", one.got()[before:])
 				}
 				pass(10 * time.Second)
 				if s := one.Stats(); s.Expired != 1 || s.Workers != 2 {
-					t.Errorf("the worker that was declared dead: %+v", s)
+					t.Errorf("the worker whose session was expired: %+v", s)
 				}
 				c.wantShare(one, 2, 3)
 				c.wantShare(two, 2, 3)
@@ -153,8 +153,8 @@ func onceEach(shards []string, op string, kind backend.Kind) func(string, string
 	}
 }
 
-// A worker freezes while it hands a shard over, and is declared dead.
-func TestS5FrozenWhileGiving(t *testing.T) {
+// A worker freezes while it transfers a shard, and its session is expired.
+func TestS5FrozenWhileTransferring(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"Put SHARD#", "answer to Put SHARD#"} {
 		t.Run(call, func(t *testing.T) {
@@ -180,8 +180,8 @@ func TestS5FrozenWhileGiving(t *testing.T) {
 	}
 }
 
-// A worker freezes while it takes leases that others may take then.
-func TestS5FrozenWhileTaking(t *testing.T) {
+// A worker freezes while it acquires leases that others may acquire then.
+func TestS5FrozenWhileAcquiring(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"Put SHARD#", "answer to Put SHARD#"} {
 		t.Run(call, func(t *testing.T) {
@@ -232,9 +232,9 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 	})
 }
 
-// An acknowledgement that comes while a shard is given away is no checkpoint in
-// the lease of who has it now.
-func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
+// An acknowledgement that comes while a shard is transferred does not change the
+// checkpoint in the new owner's lease.
+func TestS13TransferredLeaseIsNotWrittenByItsOldOwner(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
@@ -242,7 +242,7 @@ func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
 		pass(5 * time.Second)
 		one.gate.shutAt("answer to Put SHARD#")
 		two := c.hire("two", config{}, keepAll)
-		c.until("the gift", func() bool { return one.gate.isShut() && len(c.heldBy("two")) == 1 })
+		c.until("the transfer", func() bool { return one.gate.isShut() && len(c.heldBy("two")) == 1 })
 		for _, id := range one.got() {
 			one.ack(id)
 		}
@@ -250,7 +250,7 @@ func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
 		one.gate.thaw()
 		pass(5 * time.Second)
 		if l := c.control.lease(c.stream.arn, c.heldBy("two")[0]); l.Checkpoint.Sequence != "" {
-			t.Errorf("the lease of who was given the shard says %s", l.Checkpoint.Sequence)
+			t.Errorf("the new owner's lease says %s", l.Checkpoint.Sequence)
 		}
 		for _, id := range two.got() {
 			two.ack(id)
@@ -262,8 +262,8 @@ func TestS13GiftIsNotWrittenToByTheGiver(t *testing.T) {
 	})
 }
 
-// Two workers find the same one dead, and one of them sleeps over it.
-func TestTwoBuryTheSameWorker(t *testing.T) {
+// Two workers find the same session silent, and one of them sleeps over it.
+func TestTwoExpireTheSameSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(6)...)
@@ -273,7 +273,7 @@ func TestTwoBuryTheSameWorker(t *testing.T) {
 		for _, h := range hands[:2] {
 			h.gate.shutAt("Put WORKER#" + run)
 		}
-		c.until("both are about to bury it", func() bool { return hands[0].gate.isShut() && hands[1].gate.isShut() })
+		c.until("both are about to expire it", func() bool { return hands[0].gate.isShut() && hands[1].gate.isShut() })
 		hands[0].gate.thaw()
 		hands[1].gate.thaw()
 		pass(10 * time.Second)
@@ -287,25 +287,25 @@ func TestTwoBuryTheSameWorker(t *testing.T) {
 			c.wantShare(h, 2, 2)
 		}
 		if n := victim.Stats().Expired; n != 1 {
-			t.Errorf("the victim was buried %d times", n)
+			t.Errorf("the victim was expired %d times", n)
 		}
 	})
 }
 
-// Whoever was about to be declared dead shows a sign of life.
-func TestBurialOfAWorkerThatLivesFails(t *testing.T) {
+// A session that is about to be expired sends a heartbeat.
+func TestExpiryOfASessionThatLivesFails(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
 		one, two := inHalf(c)
 		two.gate.shut()
-		c.buriesInVain(one, two)
+		c.expiresInVain(one, two)
 	})
 }
 
-// The same while the leases are looked at, when nothing is seen again before
-// shards are taken.
-func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
+// The same while the leases are looked at, when nothing is read again before shards
+// are acquired.
+func TestExpiryThatFailsDuringALookAcquiresNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
@@ -319,31 +319,31 @@ func TestBurialThatFailsDuringALookTakesNothing(t *testing.T) {
 		c.until("the look", one.gate.isShut)
 		pass(2500 * time.Millisecond)
 		one.gate.thaw()
-		c.buriesInVain(one, two)
+		c.expiresInVain(one, two)
 	})
 }
 
-// buriesInVain lets a frozen worker show a sign of life just before another
-// declares it dead, and checks that nothing comes of that.
-func (c *crew) buriesInVain(one, frozen *hand) {
+// expiresInVain lets a frozen worker send a heartbeat just before another expires
+// its session, and checks that nothing comes of that.
+func (c *crew) expiresInVain(one, frozen *hand) {
 	c.t.Helper()
 	c.movedSince()
 	one.gate.shutAt("Put WORKER#" + frozen.current.Load().self.Session)
-	c.until("the burial", one.gate.isShut)
+	c.until("the expiry", one.gate.isShut)
 	frozen.gate.thaw()
-	pass(time.Second) // its sign of life
+	pass(time.Second) // its heartbeat
 	one.gate.thaw()
 	pass(5 * time.Second)
 	if n := frozen.Stats().Expired + one.Stats().Expired; n != 0 || len(c.movedSince()) > 0 {
-		c.t.Errorf("a worker that lives was buried %d times, or its shards moved", n)
+		c.t.Errorf("a session that lives was expired %d times, or its shards moved", n)
 	}
 	c.write()
 	pass(2 * time.Second)
 	c.wantOnce()
 }
 
-// While the control table cannot be reached nobody can show a sign of life, and
-// nobody is dead for that.
+// While the control table cannot be reached nobody can send a heartbeat, and no
+// session is expired for that.
 func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 	t.Parallel()
 	for outage := 5 * time.Second; outage < 2*time.Minute; outage += 7700 * time.Millisecond {
@@ -380,7 +380,7 @@ func TestOutageLongerThanTheLeaseHoldsAndGoesOn(t *testing.T) {
 				c.wantOnce()
 				c.finale()
 				if a, b := log.count("sending a heartbeat fails"), log.count("sending a heartbeat works again"); a != b || a > 1 {
-					t.Errorf("the outage was told of %d times and its end %d times", a, b)
+					t.Errorf("the outage was logged %d times and its end %d times", a, b)
 				}
 				for _, h := range c.hands {
 					wantStop(t, h.worker)
@@ -460,8 +460,8 @@ func TestSessionIsValidFromBeforeTheHeartbeatWasSent(t *testing.T) {
 	})
 }
 
-// Answers are lost after writes of every kind, joining, taking, giving, finishing,
-// burying and leaving included.
+// Answers are lost after writes of every kind: joining, acquiring, transferring,
+// finishing, expiring and leaving included.
 func TestLostAnswersDoNoHarm(t *testing.T) {
 	t.Parallel()
 	for _, inARow := range []int{1, 2} {
@@ -502,7 +502,7 @@ func TestLostAnswersDoNoHarm(t *testing.T) {
 					for _, h := range hands {
 						c.wantShare(h, 4, 4)
 						if n := h.Stats().Expired; n != 0 {
-							t.Errorf("%s was buried", h.name)
+							t.Errorf("%s was expired", h.name)
 						}
 					}
 					hands[0].gate.shut() // the leader dies

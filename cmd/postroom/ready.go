@@ -52,8 +52,8 @@ func projectorReady(p *projector.Projector) verdict {
 }
 
 // headway judges from look to look whether a reader gets on: it has joined its
-// fleet, every shard that it holds is read, and what was read does not wait for
-// ever. A worker whose fellows hold all shards is ready.
+// worker group, every shard that it holds is read, and what was read does not wait
+// for ever. A worker is ready too if the others hold all shards.
 type headway struct {
 	mu sync.Mutex
 	// started says that it was ready once: before that a shard that was not read
@@ -91,8 +91,8 @@ func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.
 	return strings.Join(reasons, "\n")
 }
 
-// starts tells what a reader that starts has not come to yet. One that joins
-// its fleet anew, since it was declared dead, starts again.
+// starts says what a reader that starts has not come to yet. One that rejoins its
+// worker group, since its session was expired, starts again.
 func (h *headway) starts(s stream.Stats, shards []stream.ShardProgress) string {
 	if s.Workers == 0 {
 		return "starting: has not joined the worker group"

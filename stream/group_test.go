@@ -14,14 +14,14 @@ import (
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
-// A hand-over takes the next look of the giver, its drain, and the next look of
-// who is given to; it is told to look at once.
+// A transfer takes the next look of the old owner, its drain, and the next look of
+// the new one, which is notified at once.
 const (
 	lookPause = 1200 * time.Millisecond // the longest between two looks, at leases of ten seconds
 	crashTime = 10*time.Second + 2*lookPause
 )
 
-func TestS14NewcomerIsGivenItsHalf(t *testing.T) {
+func TestS14NewcomerReceivesItsHalf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(6)...)
@@ -49,9 +49,9 @@ func TestS14NewcomerIsGivenItsHalf(t *testing.T) {
 	})
 }
 
-// What is out when a shard is to be given is waited for: the next owner begins
-// after it, and not before.
-func TestS13GiftWaitsForAcknowledgements(t *testing.T) {
+// What is in flight when a shard is to be transferred is waited for: the new owner
+// begins after it, and not before.
+func TestS13TransferWaitsForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
@@ -72,21 +72,21 @@ func TestS13GiftWaitsForAcknowledgements(t *testing.T) {
 	})
 }
 
-func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
+func TestS13TransferWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
 	t.Parallel()
-	for _, window := range []int{1000, 2} { // room for more, and none
-		t.Run(fmt.Sprint("window ", window), func(t *testing.T) {
+	for _, limit := range []int{1000, 2} { // room for more, and none
+		t.Run(fmt.Sprint("limit ", limit), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
-				one := c.hire("one", config{DrainTimeout: 5 * time.Second, MaxInFlight: window}, keepAll)
+				one := c.hire("one", config{DrainTimeout: 5 * time.Second, MaxInFlight: limit}, keepAll)
 				pass(5 * time.Second)
 				two := c.hire("two", config{}, nil)
-				took := c.until("the gift", func() bool { return len(c.heldBy("two")) == 2 })
-				// Where the window is full of others' records the given shards may have
-				// nothing to wait for.
-				if took < 5*time.Second && window > 4 || took > 5*time.Second+2*lookPause {
-					t.Errorf("given after %v, want the drain timeout", took)
+				took := c.until("the transfer", func() bool { return len(c.heldBy("two")) == 2 })
+				// Where the in-flight limit is used up by other shards the transferred ones
+				// may have nothing to wait for.
+				if took < 5*time.Second && limit > 4 || took > 5*time.Second+2*lookPause {
+					t.Errorf("transferred after %v, want the drain timeout", took)
 				}
 				pass(2 * lookPause)
 				c.wantShare(two, 2, 2)
@@ -95,7 +95,7 @@ func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
 				}
 				one.keeps(nil)
 				for _, id := range one.got() {
-					one.ack(id) // late for those that were given, and without effect
+					one.ack(id) // late for those that were transferred, and without effect
 				}
 				pass(5 * time.Second)
 				c.wantShare(one, 2, 2)
@@ -106,8 +106,8 @@ func TestS13GiftWhoseAcknowledgementsNeverComeIsMade(t *testing.T) {
 	}
 }
 
-// A handler that blocks is asked to end when its shard is to be given.
-func TestS13GiftOfAShardWhoseHandlerBlocks(t *testing.T) {
+// A handler that blocks is asked to end when its shard is to be transferred.
+func TestS13TransferOfAShardWhoseHandlerBlocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(manyShards(2)...), newTable()
@@ -120,7 +120,7 @@ func TestS13GiftOfAShardWhoseHandlerBlocks(t *testing.T) {
 		two := work(t, s, c, config{}, nil)
 		pass(2 * lookPause)
 		if n := len(two.got()); n != 1 {
-			t.Errorf("%d records of the shard that was to be given", n)
+			t.Errorf("%d records of the shard that was to be transferred", n)
 		}
 		wantStop(t, one)
 		pass(2 * lookPause)
@@ -129,8 +129,8 @@ func TestS13GiftOfAShardWhoseHandlerBlocks(t *testing.T) {
 	})
 }
 
-// Who was to be given a shard dies before it is, or just after.
-func TestS13HeirDies(t *testing.T) {
+// The new owner dies before the transfer, or just after.
+func TestS13NewOwnerDies(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
@@ -272,7 +272,7 @@ func TestS14RollingRestartOneByOne(t *testing.T) {
 	})
 }
 
-// A fleet at rest moves nothing.
+// A settled worker group moves nothing.
 func TestS14NothingMovesWithoutAChange(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -325,8 +325,8 @@ func (c *crew) mimic(name string) {
 	c.t.Cleanup(func() { close(ended); <-stopped })
 }
 
-// Who is to take a lease lives and does not.
-func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
+// The worker that is to acquire a lease lives, and does not acquire it.
+func TestS16FreeLeasesThatNobodyAcquires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
@@ -342,7 +342,7 @@ func TestS16FreeLeasesThatNobodyTakes(t *testing.T) {
 	})
 }
 
-// The answer to the writing of a new lease is lost: it is there, and taken as soon
+// The answer to the creation of a lease is lost: it is there, and acquired as soon
 // as the shards are listed again. Until then nobody is idle.
 func TestS15LeaseWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
@@ -371,7 +371,7 @@ func TestS15LeaseWhoseAnswerIsLost(t *testing.T) {
 
 // Whatever an operator makes of a lease, who owns it by the table and who reads
 // it are one and the same again after the next look at the leases.
-func TestS16TableAndReadersAreReconciled(t *testing.T) {
+func TestS16TableAndReadersAgreeAgain(t *testing.T) {
 	t.Parallel()
 	for what, meddle := range map[string]func(c *crew, one, two *hand){
 		"given to the other": func(c *crew, _, two *hand) {
@@ -396,7 +396,7 @@ func TestS16TableAndReadersAreReconciled(t *testing.T) {
 					slices.Reverse(hands)
 				}
 				meddle(c, hands[0], hands[1])
-				pass(36*time.Second + 3*lookPause) // the longest between two listings, and what is to be handed over
+				pass(36*time.Second + 3*lookPause) // the longest between two listings, and what is to be transferred
 				c.write()
 				pass(time.Second)
 				c.wantShare(hands[0], 1, 3)
@@ -473,13 +473,13 @@ func TestS10RollingShardsStayWithTheirWorkers(t *testing.T) {
 	})
 }
 
-// giftTable answers late when a shard is given away, and may lose the answer.
-type giftTable struct {
+// transferTable answers late when a shard is transferred, and may lose the answer.
+type transferTable struct {
 	*fakeTable
 	given func(backend.Item) (yes bool, err error)
 }
 
-func (c giftTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
+func (c transferTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
 	units, err := c.fakeTable.Put(ctx, item, condition)
 	if given, lost := c.given(item); given && err == nil {
 		time.Sleep(2 * lookPause)
@@ -488,9 +488,9 @@ func (c giftTable) Put(ctx context.Context, item backend.Item, condition backend
 	return units, err
 }
 
-// Whoever is given a shard may give it back before the giver has noted that it
+// The new owner of a shard may transfer it back before the old one has noted that it
 // is gone.
-func TestShardGivenBackAtOnce(t *testing.T) {
+func TestShardTransferredBackAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []error{nil, fail("Put", backend.KindUnavailable)} {
 		t.Run(fmt.Sprint(lost), func(t *testing.T) {
@@ -499,7 +499,7 @@ func TestShardGivenBackAtOnce(t *testing.T) {
 				s, c := newStream(manyShards(2)...), newTable()
 				guest := membership.Worker{Owner: lease.Owner{Worker: "guest", Session: "guest"}, LeaseDuration: 10 * time.Second}
 				given := false
-				w := work(t, s, giftTable{c, func(item backend.Item) (bool, error) {
+				w := work(t, s, transferTable{c, func(item backend.Item) (bool, error) {
 					l, err := lease.Decode(item)
 					if err != nil || l.Shard == "" || l.Session != guest.Session {
 						return false, nil
@@ -522,7 +522,7 @@ func TestShardGivenBackAtOnce(t *testing.T) {
 				})
 				pass(6 * lookPause)
 				if n := len(w.Progress()); n != 2 || !given {
-					t.Errorf("%d shards are read, of two that it has; one was given away: %v", n, given)
+					t.Errorf("%d shards are read, of two that it has; one was transferred: %v", n, given)
 				}
 			})
 		})
