@@ -79,7 +79,7 @@ func TestP20ComposeRefuses(t *testing.T) {
 	for want, d := range map[string]producer.Draft{
 		"needs a recipient":  {From: member(1), Text: "x"},
 		"oneself":            {From: member(1), To: []postroom.Member{member(1)}, Text: "x"},
-		"appears twice":     {From: member(1), To: []postroom.Member{member(2), member(2)}, Text: "x"},
+		"appears twice":      {From: member(1), To: []postroom.Member{member(2), member(2)}, Text: "x"},
 		"user_uuid":          {From: member(1), To: []postroom.Member{{UserUUID: "ben"}}, Text: "x"},
 		"message_group_uuid": {From: member(1), GroupUUID: strings.ToUpper("abcdef00-0000-4000-8000-000000000000"), Text: "x"},
 		"message is missing": {From: member(1), GroupUUID: id(7)},

@@ -212,8 +212,8 @@ func TestP20InvalidMessagesAreRefused(t *testing.T) {
 	p := producer.New(table, options())
 	for want, edit := range map[string]func(*postroom.Message){
 		"the sender " + id(9) + " is not among them": func(m *postroom.Message) { m.UserUUID = id(9) },
-		"appears twice":           func(m *postroom.Message) { m.Members = append(m.Members, member(2)) },
-		"needs at least 2 people":           func(m *postroom.Message) { m.Members = m.Members[:1] },
+		"appears twice":            func(m *postroom.Message) { m.Members = append(m.Members, member(2)) },
+		"needs at least 2 people":  func(m *postroom.Message) { m.Members = m.Members[:1] },
 		"not a canonical":          func(m *postroom.Message) { m.GroupUUID = "grp#" + id(2) },
 		"message is missing":       func(m *postroom.Message) { m.Text = "" },
 		"finer than a microsecond": func(m *postroom.Message) { m.CreatedAt = m.CreatedAt.Add(1) },

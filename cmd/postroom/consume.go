@@ -27,7 +27,7 @@ func newConsume(p process, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consume",
 		Short: "Hand notifications from the queue to a sink",
-		Long:  "Works the queue until it is stopped. The sink log prints each notification, a\nCloudEvents event, as one line of JSON; the sink webhook posts it, signed as\nStandard Webhooks say.",
+		Long:  "Works the queue until it is stopped. The sink log prints each notification, a\nCloudEvents event, as one line of JSON; the sink webhook posts it, signed according\nto Standard Webhooks.",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.idle.check(); err != nil {
@@ -38,7 +38,7 @@ func newConsume(p process, g *global) *cobra.Command {
 				return err
 			}
 			if l != nil {
-				defer l.Close() // the server has closed it, if it was started
+				defer l.Close() // the server has closed it already, if it was started
 			}
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
 				return a.consume(ctx, o, l)
@@ -46,8 +46,8 @@ func newConsume(p process, g *global) *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&o.concurrency, "concurrency", 16, "how many notifications are handled at once")
-	cmd.Flags().DurationVar(&o.visibility, "visibility", 30*time.Second, "for how long a notification is hidden at a time, whole seconds")
-	cmd.Flags().DurationVar(&o.drain, "drain-timeout", 8*time.Second, "how long what is being handled may take to end when it is stopped")
+	cmd.Flags().DurationVar(&o.visibility, "visibility", 30*time.Second, "for how long a notification is hidden at a time, in whole seconds")
+	cmd.Flags().DurationVar(&o.drain, "drain-timeout", 8*time.Second, "how long handlers may take to finish when the command is stopped")
 	o.sink.flags(cmd)
 	o.dedup.flags(cmd)
 	o.server.flags(cmd)
@@ -55,8 +55,8 @@ func newConsume(p process, g *global) *cobra.Command {
 	return cmd
 }
 
-// idleWait is how long a receive waits for messages where the end of all work
-// is to be noticed.
+// idleWait is how long a receive waits for messages if the command ends when there is
+// nothing left to do.
 const idleWait = time.Second
 
 func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) error {
@@ -106,7 +106,7 @@ func consumerQuiet(w *consumer.Worker) quiet {
 	}
 }
 
-// queueQuiet is quiet when the queue is empty, in flight and delayed included.
+// queueQuiet is quiet when the queue is empty, including messages in flight and delayed.
 func (a *app) queueQuiet() quiet {
 	queue := a.backend.Queue(a.queue)
 	return func(ctx context.Context) (time.Time, bool, error) {

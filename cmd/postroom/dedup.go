@@ -10,7 +10,7 @@ import (
 	"github.com/postroom/postroom/consumer/dedup"
 )
 
-// dedupOptions are the flags of how repetitions are dropped.
+// dedupOptions are the flags of deduplication.
 type dedupOptions struct {
 	store string
 	ttl   time.Duration
@@ -18,11 +18,11 @@ type dedupOptions struct {
 
 func (o *dedupOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.store, "dedup", "memory", "where it is kept what was handled, so that repetitions are dropped: memory, of this process; table, of all consumers, for two write units a notification; off")
-	f.DurationVar(&o.ttl, "dedup-ttl", 24*time.Hour, "for how long that is kept")
+	f.StringVar(&o.store, "dedup", "memory", "where handled ids are remembered, so that repetitions are dropped: memory, for this process; table, for all consumers, at two write units a notification; off")
+	f.DurationVar(&o.ttl, "dedup-ttl", 24*time.Hour, "for how long a handled id is remembered")
 }
 
-// wrap puts what drops repetitions before a sink.
+// wrap puts a handler that drops repetitions in front of a sink.
 func (o *dedupOptions) wrap(a *app, s *sink) error {
 	store, err := o.open(a)
 	if store == nil || err != nil {
@@ -39,7 +39,7 @@ func (o *dedupOptions) wrap(a *app, s *sink) error {
 	return nil
 }
 
-// open is nil where nothing is kept.
+// open returns nil if deduplication is off.
 func (o *dedupOptions) open(a *app) (dedup.Store, error) {
 	switch o.store {
 	case "off":

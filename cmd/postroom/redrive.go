@@ -17,19 +17,19 @@ func newRedrive(p process, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "redrive",
 		Short: "Move dead letters back to the queue",
-		Long: `Moves what lies in the dead-letter queue back to the queue: all of it, or what
-every --filter takes. Prints a line for each notification that is moved or cannot
-be, with --json an object, and at the end the counts.
+		Long: `Moves dead letters from the dead-letter queue back to the queue: all of them, or
+those that match every --filter. Prints a line for each that is moved or cannot be,
+with --json an object, and the counts at the end.
 
 ` + filterHelp + `
 
-What came back during the run stays, and what was redriven ten times already is
-refused unless --force is given. The exit code is 1 if anything was refused or
-failed. With --dry-run nothing is moved; the letters are out of sight meanwhile,
-and their receive counts rise.
+Dead letters that arrive during the run stay, and those that were redriven ten times
+already are refused unless --force is given. The exit code is 1 if any was refused or
+failed. With --dry-run nothing is moved; the dead letters are hidden meanwhile, and
+their receive counts rise.
 
-Of a FIFO queue at most ten notifications of a recipient can be looked at, with
-others behind them. How many were not is said at the end.`,
+A FIFO queue shows at most ten dead letters of a recipient before they are moved. The
+number of those that were not seen is printed at the end.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkRedrive(o); err != nil {
@@ -45,11 +45,11 @@ others behind them. How many were not is said at the end.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&filters, "filter", nil, "KEY=VALUE that a notification must have; may be given several times")
+	f.StringArrayVar(&filters, "filter", nil, "KEY=VALUE that a dead letter must match; may be given several times")
 	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be moved, and move nothing")
-	f.IntVar(&o.Max, "max", 0, "most notifications to move (default: no limit)")
-	f.IntVar(&o.Rate, "rate", 100, "most notifications to move a second")
-	f.BoolVar(&o.Force, "force", false, "move also what was redriven too often")
+	f.IntVar(&o.Max, "max", 0, "how many dead letters to move at most (default: no limit)")
+	f.IntVar(&o.Rate, "rate", 100, "how many dead letters to move a second at most")
+	f.BoolVar(&o.Force, "force", false, "also move dead letters that were redriven ten times")
 	return cmd
 }
 
@@ -63,21 +63,21 @@ func checkRedrive(o redrive.Options) error {
 	return nil
 }
 
-// letterJSON is a dead letter that is moved or cannot be. What a body that is no
-// notification does not tell is left out.
-type letterJSON struct {
+// deadLetterJSON is a dead letter that is moved or cannot be. If its body is not a
+// notification, the fields of the notification are missing.
+type deadLetterJSON struct {
 	Outcome   string `json:"outcome"` // moved, refused, failed, or would_move
 	MessageID string `json:"message_id"`
 	ID        string `json:"id,omitempty"` // the event's
 	Recipient string `json:"recipient,omitempty"`
 	Group     string `json:"message_group_uuid,omitempty"`
 	SentAt    string `json:"sent_at"`
-	Redrives  int    `json:"redrives"`         // before
-	Reason    string `json:"reason,omitempty"` // why a handler had it moved
+	Redrives  int    `json:"redrives"`         // before this run
+	Reason    string `json:"reason,omitempty"` // why a handler dead-lettered it
 	Error     string `json:"error,omitempty"`
 }
 
-// redriveJSON is the counts at the end.
+// redriveJSON has the counts at the end.
 type redriveJSON struct {
 	DryRun  bool `json:"dry_run"`
 	Moved   int  `json:"moved"` // in a dry run: would be
@@ -91,12 +91,12 @@ func (a *app) redrive(ctx context.Context, o redrive.Options) error {
 	var printErr error
 	o.Each = func(one redrive.Outcome) {
 		if printErr == nil && one.State != redrive.Left {
-			printErr = a.printLetter(one, o.DryRun)
+			printErr = a.printDeadLetter(one, o.DryRun)
 		}
 	}
 	name := postroom.DeadLetterQueue(a.queue)
 	report, err := redrive.Run(ctx, a.backend.Queue(name), a.backend.Queue(a.queue), o)
-	if printErr == nil && (err == nil || report != redrive.Report{}) { // otherwise it did not begin
+	if printErr == nil && (err == nil || report != redrive.Report{}) { // otherwise the run did not begin
 		printErr = a.printRedriven(report, o.DryRun)
 	}
 	switch {
@@ -110,10 +110,10 @@ func (a *app) redrive(ctx context.Context, o redrive.Options) error {
 	return nil
 }
 
-func letterOf(one redrive.Outcome, dryRun bool) letterJSON {
+func newDeadLetterJSON(one redrive.Outcome, dryRun bool) deadLetterJSON {
 	d := one.DeadLetter
-	l := letterJSON{
-		Outcome: one.State.String(), MessageID: d.MessageID, SentAt: formatTime(d.SentAt),
+	l := deadLetterJSON{
+		Outcome: string(one.State), MessageID: d.MessageID, SentAt: formatTime(d.SentAt),
 		Redrives: one.Redrives, Reason: d.Attributes[consumer.ReasonAttribute],
 	}
 	if dryRun && one.State == redrive.Moved {
@@ -128,12 +128,12 @@ func letterOf(one redrive.Outcome, dryRun bool) letterJSON {
 	return l
 }
 
-func (a *app) printLetter(one redrive.Outcome, dryRun bool) error {
-	l := letterOf(one, dryRun)
+func (a *app) printDeadLetter(one redrive.Outcome, dryRun bool) error {
+	l := newDeadLetterJSON(one, dryRun)
 	if a.json {
 		return printJSON(a.stdout, l)
 	}
-	what := "no notification, " + l.MessageID
+	what := "not a notification, " + l.MessageID
 	if l.ID != "" {
 		what = fmt.Sprintf("to %s, conversation %s, %s", l.Recipient, l.Group, l.ID)
 	}
@@ -141,14 +141,14 @@ func (a *app) printLetter(one redrive.Outcome, dryRun bool) error {
 		what += ": " + l.Error
 	}
 	if l.Reason != "" {
-		what += "; died of: " + l.Reason
+		what += "; dead-lettered because: " + l.Reason
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-10s  %s  %s\n", l.Outcome, l.SentAt, oneLine(what, maxLetterLine))
+	_, err := fmt.Fprintf(a.stdout, "%-10s  %s  %s\n", l.Outcome, l.SentAt, oneLine(what, maxDeadLetterLine))
 	return err
 }
 
-// maxLetterLine bounds a line for people: three ids and an error, in characters.
-const maxLetterLine = 400
+// maxDeadLetterLine bounds a line for people, in characters: three ids and an error.
+const maxDeadLetterLine = 400
 
 func (a *app) printRedriven(r redrive.Report, dryRun bool) error {
 	if a.json {
@@ -161,7 +161,7 @@ func (a *app) printRedriven(r redrive.Report, dryRun bool) error {
 	_, err := fmt.Fprintf(a.stdout, "%s %s, %s left, %s refused, %s failed\n",
 		count(r.Moved), verb, count(r.Left), count(r.Refused), count(r.Failed))
 	if r.Unseen > 0 {
-		fmt.Fprintf(a.stderr, "%s more were not looked at: beyond --max, behind others of their recipient that stay, in other hands, or new\n", count(r.Unseen))
+		fmt.Fprintf(a.stderr, "%s more were not seen: beyond --max, behind others of their recipient that stay, received by somebody else, or new\n", count(r.Unseen))
 	}
 	return err
 }

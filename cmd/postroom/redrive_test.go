@@ -69,10 +69,10 @@ func (s *shell) deadLetters() {
 }
 
 // letters are the lines of redrive --json, and what it prints last.
-func letters(t *testing.T, output string) (all []letterJSON, counts redriveJSON) {
+func letters(t *testing.T, output string) (all []deadLetterJSON, counts redriveJSON) {
 	t.Helper()
 	begin := strings.LastIndex(strings.TrimSuffix(output, "\n"), "\n") + 1
-	return lines[letterJSON](t, output[:begin]), lines[redriveJSON](t, output[begin:])[0]
+	return lines[deadLetterJSON](t, output[:begin]), lines[redriveJSON](t, output[begin:])[0]
 }
 
 func TestQ16RedriveCommand(t *testing.T) {
@@ -110,7 +110,7 @@ func TestQ16RedriveCommand(t *testing.T) {
 	}
 	out = s.ok("redrive", "--filter", "since=2026-01-01T00:00:00Z")
 	if !strings.HasSuffix(out, "\n3 moved, 0 left, 0 refused, 0 failed\n") ||
-		!strings.Contains(out, "no notification, ") || !strings.Contains(out, "to "+chloe+", conversation ") {
+		!strings.Contains(out, "not a notification, ") || !strings.Contains(out, "to "+chloe+", conversation ") {
 		t.Errorf("the others: %s", out)
 	}
 
@@ -187,12 +187,12 @@ func TestQ16RedriveOutput(t *testing.T) {
 	a := &app{process: process{stdout: &out}, global: &global{}}
 	for _, json := range []bool{true, false} {
 		a.json = json
-		if err := a.printLetter(one, true); err != nil {
+		if err := a.printDeadLetter(one, true); err != nil {
 			t.Error(err)
 		}
 	}
 	want := `{"outcome":"refused","message_id":"m1","sent_at":"","redrives":10,"reason":"410 <Gone>\u001b","error":"was redriven 10 times already"}
-refused       no notification, m1: was redriven 10 times already; died of: 410 <Gone>�
+refused       not a notification, m1: was redriven 10 times already; dead-lettered because: 410 <Gone>�
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("printed (-want +got):\n%s", diff)
@@ -221,7 +221,7 @@ func TestQ16RedriveOnAWS(t *testing.T) {
 	}
 	// At least the first one of each group; not every server hands out more.
 	if all, counts := letters(t, s.ok("redrive", "--json", "--dry-run")); len(all) < 3 || len(all)+counts.Unseen != 12 {
-		t.Errorf("a dry run tells of %d letters: %+v", len(all), counts)
+		t.Errorf("a dry run shows %d dead letters: %+v", len(all), counts)
 	}
 	if _, counts := letters(t, s.ok("redrive", "--json")); counts.Moved != 12 {
 		t.Errorf("moved %+v", counts)

@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/consumer/webhook"
 )
 
-// sinkOptions are the flags of where notifications go.
+// sinkOptions are the flags of the sink.
 type sinkOptions struct {
 	kind         string
 	url          string
@@ -27,13 +27,13 @@ type sinkOptions struct {
 func (o *sinkOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.kind, "sink", "log", "where notifications go: log or webhook")
-	f.StringVar(&o.url, "webhook-url", "", "what notifications are posted to; also POSTROOM_WEBHOOK_URL")
-	f.StringVar(&o.secretFile, "webhook-secret-file", "", "file of the keys to sign with, whsec_…; while they change, the old and the new one. Also the keys themselves as POSTROOM_WEBHOOK_SECRET")
-	f.DurationVar(&o.timeout, "webhook-timeout", 15*time.Second, "how long a delivery may take, its answer included")
-	f.BoolVar(&o.allowPrivate, "webhook-allow-private", false, "post to loopback and private addresses too, and to these by plain http")
+	f.StringVar(&o.url, "webhook-url", "", "the URL to post notifications to; also POSTROOM_WEBHOOK_URL")
+	f.StringVar(&o.secretFile, "webhook-secret-file", "", "file with the keys to sign with, whsec_…; while a key changes, the old and the new one. Or put the keys themselves into POSTROOM_WEBHOOK_SECRET")
+	f.DurationVar(&o.timeout, "webhook-timeout", 15*time.Second, "how long a delivery may take, including its answer")
+	f.BoolVar(&o.allowPrivate, "webhook-allow-private", false, "also post to loopback and private addresses, even by plain http")
 }
 
-// sink is where notifications go.
+// sink is the destination of notifications.
 type sink struct {
 	consumer.Handler
 
@@ -42,7 +42,7 @@ type sink struct {
 	close      func()
 }
 
-// open makes the sink. Its errors are wrong usage, but for a file that cannot be
+// open returns the sink. Its errors are usage errors, except for a file that cannot be
 // read.
 func (o *sinkOptions) open(a *app, concurrency int) (sink, error) {
 	switch o.kind {
@@ -84,7 +84,7 @@ func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
 	return sink{Handler: s, collectors: []prometheus.Collector{s.Collector()}, ready: ready, close: s.Close}, nil
 }
 
-// maxSecretFile is far more than two keys take.
+// maxSecretFile is far more than two keys need.
 const maxSecretFile = 64 << 10
 
 func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
@@ -102,7 +102,7 @@ func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 		text = string(data)
 	}
 	if text == "" {
-		return nil, usagef("--webhook-secret-file or POSTROOM_WEBHOOK_SECRET is missing: what is posted has to be signed")
+		return nil, usagef("--webhook-secret-file or POSTROOM_WEBHOOK_SECRET is missing: posted notifications must be signed")
 	}
 	keys, err := webhook.ParseKeys(text)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--sink is", "consume --sink pipe"},
 		{"are for --sink webhook", "consume --webhook-url https://example.com"},
 		{"--webhook-url is missing", "consume --sink webhook"},
-		{"has to be signed", "consume --sink webhook --webhook-url https://example.com"},
+		{"must be signed", "consume --sink webhook --webhook-url https://example.com"},
 		{"--dedup is", "consume --dedup paper"},
 		{"option TTL", "consume --dedup-ttl 1ms"},
 		{"option DrainTimeout", "consume --drain-timeout -1s"},

@@ -48,19 +48,15 @@ func (o Options) withDefaults() (Options, error) {
 }
 
 // State is what happened to a dead letter.
-type State int
+type State string
 
 // The states.
 const (
-	Moved   State = iota // it is back in the queue; in a dry run: it would be
-	Left                 // the filter does not want it, or it came after the run began
-	Refused              // it cannot be moved as it is, or was redriven too often
-	Failed               // it stays, or it was sent and could not be deleted
+	Moved   State = "moved"   // it is back in the queue; in a dry run: it would be
+	Left    State = "left"    // the filter does not want it, or it came after the run began
+	Refused State = "refused" // it cannot be moved as it is, or was redriven too often
+	Failed  State = "failed"  // it stays, or it was sent and could not be deleted
 )
-
-var stateNames = [...]string{"moved", "left", "refused", "failed"}
-
-func (s State) String() string { return stateNames[s] }
 
 // Outcome is what happened to one dead letter.
 type Outcome struct {

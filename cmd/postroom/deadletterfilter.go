@@ -11,19 +11,19 @@ import (
 )
 
 const filterHelp = `A filter is KEY=VALUE, each key once:
-  recipient=UUID           whom the notification is for
+  recipient=UUID           the recipient of the notification
   message_group_uuid=UUID  the conversation
-  id=ID                    the event, or the queue's message
-  reason=TEXT              part of why a handler had it moved at once
-  since=TIME, before=TIME  when it was sent, as 2026-05-21T10:30:00Z`
+  id=ID                    the id of the event, or of the queue's message
+  reason=TEXT              part of the reason for which a handler dead-lettered it
+  since=TIME, before=TIME  when it was sent, such as 2026-05-21T10:30:00Z`
 
-// letterFilter tells whether a dead letter has what a filter asks for. Of one
-// that is no notification n is empty.
-type letterFilter func(d backend.Delivery, n postroom.Notification) bool
+// deadLetterFilter reports whether a dead letter matches. If it is not a notification,
+// n is empty.
+type deadLetterFilter func(d backend.Delivery, n postroom.Notification) bool
 
-// parseFilters makes one filter of all; without any it takes everything.
+// parseFilters combines the filters. Without any, everything matches.
 func parseFilters(texts []string) (func(backend.Delivery) bool, error) {
-	var all []letterFilter
+	var all []deadLetterFilter
 	var keys []string
 	for _, text := range texts {
 		key, value, ok := strings.Cut(text, "=")
@@ -31,7 +31,7 @@ func parseFilters(texts []string) (func(backend.Delivery) bool, error) {
 			return nil, usagef("--filter is %q, must be KEY=VALUE", text)
 		}
 		if slices.Contains(keys, key) {
-			return nil, usagef("--filter %s is given twice; a notification must match every filter", key)
+			return nil, usagef("--filter %s is given twice; a dead letter must match every filter", key)
 		}
 		f, err := parseFilter(key, value)
 		if err != nil {
@@ -41,11 +41,11 @@ func parseFilters(texts []string) (func(backend.Delivery) bool, error) {
 	}
 	return func(d backend.Delivery) bool {
 		n, _ := postroom.DecodeNotification(d.Body)
-		return !slices.ContainsFunc(all, func(f letterFilter) bool { return !f(d, n) })
+		return !slices.ContainsFunc(all, func(f deadLetterFilter) bool { return !f(d, n) })
 	}, nil
 }
 
-func parseFilter(key, value string) (letterFilter, error) {
+func parseFilter(key, value string) (deadLetterFilter, error) {
 	var at time.Time
 	var err error
 	switch key {
@@ -73,5 +73,5 @@ func parseFilter(key, value string) (letterFilter, error) {
 	case "before":
 		return func(d backend.Delivery, _ postroom.Notification) bool { return d.SentAt.Before(at) }, nil
 	}
-	return nil, usagef("--filter %q is not known, must be recipient, message_group_uuid, id, reason, since or before", key)
+	return nil, usagef("--filter %q is unknown, must be recipient, message_group_uuid, id, reason, since or before", key)
 }
