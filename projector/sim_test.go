@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,11 +27,18 @@ var (
 // S10, S13, S14, S18, S21, S24, S25.
 func TestSimulation(t *testing.T) {
 	const parallel = 4
-	for part := range uint64(parallel) {
+	failfast := flag.Lookup("test.failfast").Value.String() == "true"
+	var next atomic.Uint64 // seed after the first
+	for part := range parallel {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()
-			for seed := *first + part; seed < *first+uint64(*seeds); seed += parallel {
-				synctest.Test(t, func(t *testing.T) { newWorld(t, seed).run() })
+			t.Cleanup(func() {
+				if failfast && t.Failed() {
+					next.Store(uint64(*seeds))
+				}
+			})
+			for n := next.Add(1) - 1; n < uint64(*seeds); n = next.Add(1) - 1 {
+				synctest.Test(t, func(t *testing.T) { newWorld(t, *first+n).run() })
 			}
 		})
 	}
