@@ -56,7 +56,7 @@ func ofAWS() backendtest.Capabilities {
 		TimeToLive:          true,
 		Closes:              true,
 		NoOpWritesSilent:    true,
-		// FailedConditionUnits: they are not told.
+		// FailedConditionUnits: AWS does not report them.
 		// ManyShards, Rolls: not of so few records.
 
 		DeduplicationWindow: true,

@@ -2,7 +2,7 @@
 // nobody here wrote: its built binary as processes, and LocalStack in a
 // container. It breaks the server, the network between them and the processes,
 // and expects the same end each time: nothing lost, one row for each member and
-// conversation, everybody told, and logs that say once what was wrong and once
+// conversation, every recipient notified, and logs that say once what was wrong and once
 // that it is over.
 //
 //	make integration
@@ -20,4 +20,8 @@
 // POSTROOM_INTEGRATION=required a test that would be skipped fails.
 // POSTROOM_INTEGRATION_MESSAGES names a file of messages for the pipeline to work
 // on, JSONL, gzip'ed or not; without it that is the bundled sample.
+//
+// POSTROOM_PROGRAM names the program under test, where it is built already.
+// POSTROOM_PREVIOUS names a commit to roll back to, and POSTROOM_RUN is the value
+// of the label postroom.run of every container.
 package integration

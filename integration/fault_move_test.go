@@ -85,7 +85,7 @@ func overtakenInTheMiddle(w *world, members int) error {
 	}
 	move.letGo()
 	frozen.thaw()
-	if err := frozen.says("joins anew"); err != nil {
+	if err := frozen.says("it rejoins"); err != nil {
 		return err
 	}
 	frozen.stop()

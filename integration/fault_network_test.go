@@ -9,10 +9,10 @@ import (
 // longer than the lease of the projector.
 func TestNetworkCut(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.network.cut()
 	time.Sleep(12 * time.Second) // is the fault
-	p.network.mend()
+	p.network.restore()
 	p.recover()
 	p.quiet()
 }
@@ -21,27 +21,27 @@ func TestNetworkCut(t *testing.T) {
 // through at a time.
 func TestNetworkSlow(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.network.disturb(
 		`{"name":"late","type":"latency","stream":"downstream","attributes":{"latency":350,"jitter":150}}`,
 		`{"name":"narrow","type":"bandwidth","stream":"downstream","attributes":{"rate":64}}`,
 	)
 	time.Sleep(10 * time.Second) // is the fault
-	p.network.mend()
+	p.network.restore()
 	p.recover()
 	p.quiet()
 }
 
 // TestNetworkResets breaks connections in the middle of answers, and others
-// after the request has gone out: what was asked for is done, and nobody is told.
+// after the request has gone out: what the request asks for is done, and its sender does not learn of it.
 func TestNetworkResets(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.network.disturb(`{"name":"half","type":"limit_data","stream":"downstream","toxicity":0.5,"attributes":{"bytes":3000}}`)
 	time.Sleep(5 * time.Second) // is the fault
 	p.network.disturb(`{"name":"reset","type":"reset_peer","stream":"downstream","toxicity":0.5,"attributes":{"timeout":20}}`)
 	time.Sleep(5 * time.Second) // is the fault
-	p.network.mend()
+	p.network.restore()
 	p.recover()
 	p.quiet()
 }

@@ -6,22 +6,22 @@ import (
 )
 
 // TestS13ProjectorStopped stops the projector that reads, in peace. Another one
-// goes on, and none of them believes that one had died.
+// goes on, and none of them expires its session.
 func TestS13ProjectorStopped(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	stopped := p.takeReader()
 	stopped.stop()
 	p.recover()
 	p.undisturbed()
-	p.nobodyDied(stopped)
+	p.nobodyExpired(stopped)
 }
 
 // TestS13ProjectorsReplaced replaces all projectors, one after the other, as a
 // new version is brought out.
 func TestS13ProjectorsReplaced(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	replaced := p.projectors
 	for _, old := range replaced {
 		p.startProjector()
@@ -31,47 +31,47 @@ func TestS13ProjectorsReplaced(t *testing.T) {
 	}
 	p.recover()
 	p.undisturbed()
-	p.nobodyDied(replaced...)
+	p.nobodyExpired(replaced...)
 }
 
 // TestProjectorKilled kills the projector that reads. Another one waits for its
 // lease and goes on.
 func TestProjectorKilled(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.takeReader().kill()
 	p.recover()
 	p.undisturbed()
 }
 
-// TestProjectorKilledAlone kills the only projector, and starts another one.
-func TestProjectorKilledAlone(t *testing.T) {
+// TestSingleProjectorKilled kills the only projector, and starts another one.
+func TestSingleProjectorKilled(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, alone)
+	p := newPlant(t, single)
 	p.takeReader().kill()
 	p.startProjector()
 	p.recover()
 	p.undisturbed()
 }
 
-// TestProjectorFrozenAlone freezes the only projector for longer than its lease.
-// Nobody has declared it dead, and it goes on.
-func TestProjectorFrozenAlone(t *testing.T) {
+// TestSingleProjectorFrozen freezes the only projector for longer than its lease.
+// No other worker has expired its session, and it goes on.
+func TestSingleProjectorFrozen(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, alone)
+	p := newPlant(t, single)
 	p.projectors[0].freeze()
 	time.Sleep(leaseTime + 3*time.Second) // is the fault
 	p.projectors[0].thaw()
 	p.recover()
 	p.quiet()
-	p.nobodyDied()
+	p.nobodyExpired()
 }
 
 // TestS5ProjectorFrozenAndReplaced freezes the projector that reads for so long
-// that another one takes over. When it wakes up it notices, and joins anew.
+// that another one takes over. When it wakes up it notices, and rejoins.
 func TestS5ProjectorFrozenAndReplaced(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	frozen := p.takeReader()
 	frozen.freeze()
 	p.reader(p.projectors...)
@@ -87,7 +87,7 @@ func TestS5ProjectorFrozenAndReplaced(t *testing.T) {
 // TestQ10ConsumerStopped stops the consumer in peace and starts another one.
 func TestQ10ConsumerStopped(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.consumer.stop()
 	p.startConsumer()
 	p.recover()
@@ -97,7 +97,7 @@ func TestQ10ConsumerStopped(t *testing.T) {
 // TestConsumerKilled kills the consumer. What it had in hand comes again.
 func TestConsumerKilled(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.consumer.kill()
 	p.startConsumer()
 	p.recover()
@@ -108,7 +108,7 @@ func TestConsumerKilled(t *testing.T) {
 // is hidden.
 func TestConsumerFrozen(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	p.consumer.freeze()
 	time.Sleep(8 * time.Second) // is the fault
 	p.consumer.thaw()
@@ -116,9 +116,9 @@ func TestConsumerFrozen(t *testing.T) {
 	p.quiet()
 }
 
-// nobodyDied expects that no projector believes so of another, and of none of
-// those that were stopped but one that says that it could not leave.
-func (p *plant) nobodyDied(stopped ...*process) {
+// nobodyExpired expects that no projector has expired the session of another one,
+// unless one of those that were stopped says that it could not leave.
+func (p *plant) nobodyExpired(stopped ...*process) {
 	p.t.Helper()
 	for _, s := range stopped {
 		if s.said("the worker group could not be left") {
@@ -127,7 +127,7 @@ func (p *plant) nobodyDied(stopped ...*process) {
 	}
 	for _, d := range p.projectors {
 		if d.said(expiredSession) {
-			p.t.Errorf("%s believes that somebody had died", d.name)
+			p.t.Errorf("%s has expired the session of another one", d.name)
 		}
 	}
 }

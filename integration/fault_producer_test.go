@@ -132,7 +132,7 @@ func newBulk(t *testing.T, s *server) *bulk {
 	if b.file, err = b.world.file(b.messages); err != nil {
 		t.Fatal(err)
 	}
-	b.daemons = append(b.fleet(s.url, fleet), b.consumer(s.url))
+	b.daemons = append(b.group(s.url, several), b.consumer(s.url))
 	return b
 }
 

@@ -8,7 +8,7 @@ import (
 // TestServerPaused stops the server for 20 s in the middle of everything.
 func TestServerPaused(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	if err := p.server.pause(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -21,10 +21,10 @@ func TestServerPaused(t *testing.T) {
 }
 
 // TestServerKilledAndRestarted kills the server and starts it again. A server
-// that keeps its data goes on with it; one that does not begins anew.
+// that keeps its data goes on with it; one that does not starts over.
 func TestServerKilledAndRestarted(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	if err := p.server.kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -35,32 +35,32 @@ func TestServerKilledAndRestarted(t *testing.T) {
 	p.network.lead(p.server)
 	p.producers.lead(p.server)
 	if p.run("status").code != 0 {
-		p.beginAnew()
+		p.startOver()
 		return
 	}
 	p.recover()
 	p.quiet()
 }
 
-// TestServerRemoved removes the server with all it holds. The pipeline begins
-// anew on the next one.
+// TestServerRemoved removes the server with all it holds. The pipeline starts
+// over on the next one.
 func TestServerRemoved(t *testing.T) {
 	t.Parallel()
-	p := newPlant(t, fleet)
+	p := newPlant(t, several)
 	if err := p.server.remove(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	p.server = ownServer(t)
 	p.network.lead(p.server)
 	p.producers.lead(p.server)
-	p.beginAnew()
+	p.startOver()
 }
 
-// beginAnew is what an operator and the producers do when everything is gone:
+// startOver is what an operator and the producers do when everything is gone:
 // provision, and post again what there was. Daemons that give up are started
-// again by whoever supervises them. What was told before may be told again, unless
-// the consumer remembers it.
-func (p *plant) beginAnew() {
+// again by whoever supervises them. What was delivered before may be delivered
+// again, unless the consumer remembers it.
+func (p *plant) startOver() {
 	p.t.Helper()
 	p.rows.end()
 	p.provision()

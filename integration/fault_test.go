@@ -28,7 +28,7 @@ func newPlant(t *testing.T, projectors int) *plant {
 	s := ownServer(t)
 	p := &plant{world: newWorld(t, s, options{}), network: newNetwork(t, s), producers: newNetwork(t, s)}
 	p.startConsumer()
-	p.projectors = p.fleet(p.network.url(), projectors)
+	p.projectors = p.group(p.network.url(), projectors)
 	p.startLoad(p.producers.url())
 	return p
 }
@@ -61,7 +61,7 @@ func (p *plant) startConsumer() {
 }
 
 // recover is to be called when the fault is over: it waits until everything
-// posted up to now is projected and told, and says how long that took.
+// posted up to now is projected and notified, and says how long that took.
 func (p *plant) recover() {
 	p.t.Helper()
 	since := time.Now()

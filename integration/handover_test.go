@@ -15,14 +15,14 @@ func TestProjectorTakesOver(t *testing.T) {
 	t.Run("after the lease, from one that was killed", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		first := w.fleet(w.server.url, alone)[0]
+		first := w.group(w.server.url, single)[0]
 		consumer := w.consumer(w.server.url)
 		messages := realMessages(t, 400)
 		w.post(w.server.url, messages[:200]...)
 		first.kill()
 		w.post(w.server.url, messages[200:]...)
 		started := time.Now()
-		next := w.fleet(w.server.url, alone)[0]
+		next := w.group(w.server.url, single)[0]
 		if gap := w.tookOver(started); gap < leaseTime {
 			t.Errorf("the next one waited for %v only, the lease is %v", gap, leaseTime)
 		}
@@ -37,7 +37,7 @@ func TestProjectorTakesOver(t *testing.T) {
 	t.Run("after the lease, from one that is killed while others stand by", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		all := w.fleet(w.server.url, fleet)
+		all := w.group(w.server.url, several)
 		consumer := w.consumer(w.server.url)
 		messages := realMessages(t, 400)
 		w.post(w.server.url, messages[:200]...)
@@ -60,12 +60,12 @@ func TestProjectorTakesOver(t *testing.T) {
 	t.Run("at once, from one that was stopped before", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		first := w.fleet(w.server.url, alone)[0]
+		first := w.group(w.server.url, single)[0]
 		consumer := w.consumer(w.server.url)
 		w.post(w.server.url, realMessages(t, 200)...)
 		first.stop()
 		stopped := time.Now()
-		next := w.fleet(w.server.url, alone)[0]
+		next := w.group(w.server.url, single)[0]
 		w.handover(first, next, stopped)
 		next.stop()
 		consumer.stop()
@@ -74,7 +74,7 @@ func TestProjectorTakesOver(t *testing.T) {
 	t.Run("at once, from one that is stopped while others stand by", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		all := w.fleet(w.server.url, fleet)
+		all := w.group(w.server.url, several)
 		consumer := w.consumer(w.server.url)
 		w.post(w.server.url, realMessages(t, 200)...)
 		first := w.reader(all...)
@@ -107,7 +107,7 @@ func (w *world) handover(old, next *process, stopped time.Time) {
 	w.t.Helper()
 	w.t.Logf("HANDOVER %s: %.2f s", w.t.Name(), time.Since(stopped).Seconds())
 	if next.said(expiredSession) && !old.said("the worker group could not be left") {
-		w.t.Error("the next one believes that the stopped one had died")
+		w.t.Error("the next one has expired the session of the stopped one")
 	}
 	w.post(w.server.url, crowd(5, 20)...)
 	w.settle()

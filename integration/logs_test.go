@@ -8,19 +8,19 @@ import (
 	"time"
 )
 
-// Every trouble begins and ends with one of these.
+// Every incident begins and ends with one of these.
 const (
-	troubleBegins = " fails, trying again"
-	troubleEnds   = " works again"
+	incidentBegins = " fails, trying again"
+	incidentEnds   = " works again"
 )
 
-// lasting is how long nothing may fail before a daemon says that a trouble is
+// lasting is how long nothing may fail before a daemon says that an incident is
 // over. How often it says so of one fault is a matter of the machine's speed: a
 // call may be late by itself. That what it says has lasted is not.
 const lasting = 10 * time.Second
 
-// trouble is one that a daemon told of.
-type trouble struct {
+// incident is one that a daemon logged.
+type incident struct {
 	what  string   // does not work
 	kinds []string // of errors
 	begun time.Time
@@ -28,10 +28,10 @@ type trouble struct {
 	hasty bool // it was said to be over before that had lasted
 }
 
-// troubles reads a daemon's log: each line is of JSON, and each kind of trouble
-// is told once when it begins and once when it is over.
-func troubles(log []string) (all []*trouble, err error) {
-	open := map[string]*trouble{}
+// incidents reads a daemon's log: each line is of JSON, and each kind of
+// incident is logged once when it begins and once when it is over.
+func incidents(log []string) (all []*incident, err error) {
+	open := map[string]*incident{}
 	leaves := false
 	for i, line := range log {
 		var entry struct {
@@ -44,10 +44,10 @@ func troubles(log []string) (all []*trouble, err error) {
 			}
 			return all, fmt.Errorf("line %d of the log is not JSON: %s", i+1, line)
 		}
-		if what, ok := strings.CutSuffix(entry.Msg, troubleBegins); ok {
+		if what, ok := strings.CutSuffix(entry.Msg, incidentBegins); ok {
 			t := open[what]
 			if t == nil {
-				t = &trouble{what: what, begun: entry.Time}
+				t = &incident{what: what, begun: entry.Time}
 				open[what] = t
 				all = append(all, t)
 			}
@@ -56,7 +56,7 @@ func troubles(log []string) (all []*trouble, err error) {
 			}
 			t.kinds = append(t.kinds, entry.Kind)
 		}
-		if what, ok := strings.CutSuffix(entry.Msg, troubleEnds); ok {
+		if what, ok := strings.CutSuffix(entry.Msg, incidentEnds); ok {
 			t := open[what]
 			if t == nil {
 				return all, fmt.Errorf("line %d of the log says that it is over, and not what was wrong: %s", i+1, line)
@@ -69,12 +69,12 @@ func troubles(log []string) (all []*trouble, err error) {
 			t.over = true
 			t.hasty = !leaves && entry.Time.Sub(t.begun.Add(worked)) < lasting-time.Second
 		}
-		switch { // what a projector did before it joins anew is over and done with
+		switch { // what a projector did before it rejoins does not count any more
 		case strings.HasSuffix(entry.Msg, "going over to the new one"):
 			leaves = true
 		case entry.Msg == "joined the worker group":
 			leaves = false
-		case strings.HasSuffix(entry.Msg, "joins anew"):
+		case strings.HasSuffix(entry.Msg, "it rejoins"):
 			for _, t := range all {
 				t.hasty = false
 			}
@@ -83,8 +83,8 @@ func troubles(log []string) (all []*trouble, err error) {
 	return all, nil
 }
 
-// stillWrong are the troubles of which nobody has said that they are over.
-func stillWrong(all []*trouble) (open []string) {
+// stillWrong are the incidents of which nobody has said that they are over.
+func stillWrong(all []*incident) (open []string) {
 	for _, t := range all {
 		if !t.over {
 			open = append(open, t.what)
@@ -93,14 +93,15 @@ func stillWrong(all []*trouble) (open []string) {
 	return open
 }
 
-// calm returns what was wrong, once the log says of all of it that it is over.
-func (p *process) calm() []*trouble {
+// resolved returns the incidents of a daemon, once its log says that all of them
+// are over.
+func (p *process) resolved() []*incident {
 	p.t.Helper()
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		log, more := p.log.next()
-		all, err := troubles(log)
+		all, err := incidents(log)
 		if err != nil {
 			p.t.Errorf("%s: %v", p.name, err)
 			return all
@@ -125,7 +126,7 @@ func (p *process) calm() []*trouble {
 // expects that it was so.
 func (p *process) quietened() {
 	p.t.Helper()
-	for _, t := range p.calm() {
+	for _, t := range p.resolved() {
 		p.t.Logf("%s: %s failed (%s)", p.name, t.what, strings.Join(t.kinds, ", "))
 		if t.hasty {
 			p.t.Errorf("%s: %s was said to work again before that had lasted for %v", p.name, t.what, lasting)
@@ -137,7 +138,7 @@ func (p *process) quietened() {
 // that were not answered in time.
 func (p *process) undisturbed() {
 	p.t.Helper()
-	all, err := troubles(p.log.all())
+	all, err := incidents(p.log.all())
 	if err != nil {
 		p.t.Errorf("%s: %v", p.name, err)
 	}

@@ -71,10 +71,16 @@ var programs = sync.OnceValue(func() string {
 	return directory
 })
 
-// built is the path of the program under test.
-var built = sync.OnceValues(func() (string, error) { return compile("postroom") })
+// built is the path of the program under test: POSTROOM_PROGRAM, where somebody
+// has built it.
+var built = sync.OnceValues(func() (string, error) {
+	if program := os.Getenv("POSTROOM_PROGRAM"); program != "" {
+		return program, nil
+	}
+	return compile("postroom")
+})
 
-// compile builds the program, with what else the compiler is to be told.
+// compile builds the program, with more arguments for the compiler.
 func compile(name string, args ...string) (string, error) {
 	program := filepath.Join(programs(), name)
 	args = append([]string{"build", "-o", program}, args...)

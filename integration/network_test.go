@@ -44,7 +44,7 @@ func (n *network) open(at, to string, toxics ...string) {
 // url is where the server is on this way.
 func (n *network) url() string { return "http://" + n.proxy.Listen }
 
-// cut ends every connection, and refuses new ones until mend.
+// cut ends every connection, and refuses new ones until restore.
 func (n *network) cut() { n.proxy.Stop() }
 
 // lead makes the way lead to where the server is now.
@@ -61,8 +61,8 @@ func (n *network) disturb(toxics ...string) {
 	n.open(n.proxy.Listen, n.proxy.Upstream, toxics...)
 }
 
-// mend takes back all that was done to the network.
-func (n *network) mend() { n.disturb() }
+// restore takes back all that was done to the network.
+func (n *network) restore() { n.disturb() }
 
 // operation is what a request to DynamoDB or SQS asks for, such as
 // "TransactWriteItems".

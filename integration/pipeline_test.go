@@ -71,7 +71,7 @@ func TestPipelineLive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, roomyServer(t), o)
-			daemons := w.fleet(w.server.url, fleet)
+			daemons := w.group(w.server.url, several)
 			for range 3 {
 				daemons = append(daemons, w.consumer(w.server.url))
 			}

@@ -41,11 +41,11 @@ func newSite(t *testing.T) *site {
 
 // everything is what provision makes, in its order.
 func (s *site) everything() []string {
-	return []string{"table " + s.table, "table " + s.table + "-control", "queue " + dead(s.queue), "queue " + s.queue}
+	return []string{"table " + s.table, "table " + s.table + "-control", "queue " + deadLetters(s.queue), "queue " + s.queue}
 }
 
-// dead is the name of a FIFO queue's dead-letter queue.
-func dead(queue string) string { return strings.TrimSuffix(queue, ".fifo") + "-dlq.fifo" }
+// deadLetters is the name of a FIFO queue's dead-letter queue.
+func deadLetters(queue string) string { return strings.TrimSuffix(queue, ".fifo") + "-dlq.fifo" }
 
 // describe is a table's description, or nil where there is none.
 func (s *site) describe(table string) *types.TableDescription {

@@ -21,7 +21,10 @@ import (
 const (
 	defaultImage = "localstack/localstack:4.14.0"
 	port         = "4566/tcp"
-	startTimeout = 2 * time.Minute
+	startTimeout = 5 * time.Minute
+
+	// runLabel is on each container, for whoever stops the tests halfway.
+	runLabel = "postroom.run"
 )
 
 // server is what the tests take for AWS.
@@ -146,6 +149,7 @@ func run(ctx context.Context) (*server, error) {
 			// Where the server can, it finds its data again after a restart.
 			"PERSISTENCE": "1",
 		}),
+		testcontainers.WithLabels(map[string]string{runLabel: os.Getenv("POSTROOM_RUN")}),
 		testcontainers.WithHostConfigModifier(func(config *container.HostConfig) {
 			config.Binds = nil // the module mounts the socket of Docker
 		}),

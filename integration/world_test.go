@@ -30,9 +30,9 @@ type world struct {
 	table   string
 	queue   string
 
-	mu     sync.Mutex
-	posted []reference.Message
-	told   map[string]int // how often each notification was handed over, by its id
+	mu        sync.Mutex
+	posted    []reference.Message
+	delivered map[string]int // how often a consumer handed over each notification, by id
 }
 
 // options of a world; the zero value: with the index, and a FIFO queue.
@@ -72,7 +72,7 @@ func unprovisioned(t *testing.T, s *server) *world {
 		t.Fatal(err)
 	}
 	name := "postroom-test-" + strings.ToLower(rand.Text()[:10])
-	return &world{t: t, server: s, program: program, table: name, queue: name + ".fifo", told: map[string]int{}}
+	return &world{t: t, server: s, program: program, table: name, queue: name + ".fifo", delivered: map[string]int{}}
 }
 
 func (w *world) provision(args ...string) {
@@ -157,7 +157,7 @@ func (w *world) deliver(line string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.told[event.ID]++
+	w.delivered[event.ID]++
 }
 
 // post appends messages, again and again until all of them are in the log, as a
@@ -207,14 +207,14 @@ func (w *world) file(messages []reference.Message) (string, error) {
 }
 
 // behind is what is still to be done of all that was posted: nil when everything
-// is projected, and everybody was told.
+// is projected, and every recipient was notified.
 func (w *world) behind() error {
 	w.mu.Lock()
 	posted := w.posted[:len(w.posted):len(w.posted)]
 	missing := 0
 	wanted := reference.Notifications(posted)
 	for id := range wanted {
-		if w.told[id] == 0 {
+		if w.delivered[id] == 0 {
 			missing++
 		}
 	}
@@ -239,7 +239,7 @@ func (w *world) projected(posted []reference.Message) error {
 	return nil
 }
 
-// settle waits until all that was posted is projected and told, and returns how
+// settle waits until all that was posted is projected and notified, and returns how
 // long that took.
 func (w *world) settle() time.Duration {
 	w.t.Helper()
@@ -291,7 +291,7 @@ func (w *world) check() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	wanted := reference.Notifications(w.posted)
-	for id, times := range w.told {
+	for id, times := range w.delivered {
 		if !wanted[id] {
 			w.t.Errorf("the notification %s was delivered (%d times), and nobody asked for it", id, times)
 		}
@@ -302,10 +302,10 @@ func (w *world) check() {
 func (w *world) times() (deliveries, different int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, n := range w.told {
+	for _, n := range w.delivered {
 		deliveries += n
 	}
-	return deliveries, len(w.told)
+	return deliveries, len(w.delivered)
 }
 
 // members are some members of the conversations, two of each.

@@ -14,17 +14,17 @@ import (
 // How many projectors share a stream. Where it has one shard, one of them reads
 // and the others stand by.
 const (
-	alone = 1
-	fleet = 3
+	single  = 1
+	several = 3
 )
 
-// TestFleet starts projectors beside the one that reads the stream.
-func TestFleet(t *testing.T) {
+// TestWorkerGroup starts projectors beside the one that reads the stream.
+func TestWorkerGroup(t *testing.T) {
 	t.Parallel()
 	t.Run("a second one joins, and the first goes on", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		first := w.fleet(w.server.url, alone)[0]
+		first := w.group(w.server.url, single)[0]
 		consumer := w.consumer(w.server.url)
 		messages, posted := realMessages(t, 300), make(chan error, 1)
 		go func() { posted <- w.tryPost(w.server.url, messages) }()
@@ -50,7 +50,7 @@ func TestFleet(t *testing.T) {
 	t.Run("of five that start at once one reads, and as each stops another does", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, sharedServer(t), options{})
-		all := w.fleet(w.server.url, 5)
+		all := w.group(w.server.url, 5)
 		for batch := range 5 {
 			if err := w.moved(crowd(4, 10)); err != nil {
 				t.Errorf("with %d projectors: %v", 5-batch, err)
@@ -70,9 +70,9 @@ func TestFleet(t *testing.T) {
 	})
 }
 
-// fleet starts so many projectors that reach the server at a URL, and returns
-// once they are together and the stream is read.
-func (w *world) fleet(url string, n int) []*process {
+// group starts n projectors that reach the server at a URL, and returns once they
+// have joined the worker group and one of them reads the stream.
+func (w *world) group(url string, n int) []*process {
 	w.t.Helper()
 	var all []*process
 	for range n {
