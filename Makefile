@@ -10,8 +10,11 @@ help: ## what there is to make
 build: ## the command line, as ./postroom
 	go build -o postroom ./cmd/postroom
 
-image: ## the container image, as postroom; needs Docker and pulls nothing
+.PHONY: program
+program: # of the image
 	CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w" -o .bin/image/postroom ./cmd/postroom
+
+image: program ## the container image, as postroom; needs Docker and pulls nothing
 	cp LICENSE .bin/image
 	docker build -q -f deploy/Dockerfile --target prebuilt -t postroom .bin/image
 
