@@ -42,7 +42,7 @@ func knownOf(t *testing.T, s *server) (backendtest.Capabilities, map[string]stri
 // ofDynamoDBLocal is where DynamoDB Local 3.3.1 is wrong about AWS, which
 // LocalStack passes tables and streams on to.
 var ofDynamoDBLocal = map[string]string{
-	"a record carries the image of the item, of every type":                                            "an empty map in a map comes back as another value",
+	"a record carries the image of the item, of every type":                                       "an empty map in a map comes back as another value",
 	"Transact of no actions, of too many, or of two on one key is KindInvalid and writes nothing": "a put and a check of one key are not refused as such",
 }
 
