@@ -37,7 +37,7 @@ func ExampleGroups() {
 	// in the list of 7d1a2f60…: Ann: Lunch?
 }
 
-// A line that is no message does not end the reading.
+// A line that is not a message does not end the reading.
 func ExampleReadMessages() {
 	file := strings.NewReader(`{"message_group_uuid":"0000000a-0000-4000-8000-000000000000"}
 hello

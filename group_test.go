@@ -56,7 +56,7 @@ func TestGroupsPerspectiveAndSize(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		members := membersOf(2, 8).Draw(t, "members")
-		for i := range members { // names by which their owner can be told
+		for i := range members { // names that show their owner
 			members[i].DisplayName = mark(i) + cutRunes(members[i].DisplayName, postroom.MaxNameRunes-len(mark(i)))
 		}
 		m := messageBy(rapid.SampledFrom(members).Draw(t, "sender"))
@@ -123,7 +123,7 @@ func TestPreview(t *testing.T) {
 		default:
 			head, ok := strings.CutSuffix(p, "…")
 			if !ok || !strings.HasPrefix(s, head) {
-				t.Fatalf("%q is no beginning of %q with an ellipsis", p, s)
+				t.Fatalf("%q is not the beginning of %q with an ellipsis", p, s)
 			}
 			if next, size := utf8.DecodeRuneInString(s[len(head):]); len(p)+size <= postroom.PreviewBytes {
 				t.Fatalf("there was room for %q", next)

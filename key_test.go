@@ -137,7 +137,7 @@ func TestPairUUID(t *testing.T) {
 			t.Fatal(err)
 		}
 		if uuid.MustParse(pair).Version() != 5 {
-			t.Fatalf("%s is no UUIDv5", pair)
+			t.Fatalf("%s is not a UUIDv5", pair)
 		}
 		if b != c && pair == postroom.PairUUID(a, c) {
 			t.Fatal("two pairs have one conversation")

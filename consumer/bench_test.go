@@ -23,7 +23,7 @@ func BenchmarkWorker(b *testing.B) {
 
 // BenchmarkWorkerAndLoop does so with a handler that takes a millisecond, at
 // concurrency 64, and beside it by a plain loop that receives ten, handles each
-// and deletes it. It tells the processor time of a message, too.
+// and deletes it. It also reports the processor time of a message.
 //
 //	go test -run - -bench WorkerAndLoop -benchtime 100000x ./consumer
 func BenchmarkWorkerAndLoop(b *testing.B) {

@@ -86,7 +86,7 @@ func (q *fakeQueue) Receive(ctx context.Context, limit int, wait, visibility tim
 	}
 }
 
-// take receives what can be, and tells how long to wait otherwise.
+// take receives what can be received, and returns how long to wait otherwise.
 func (q *fakeQueue) take(limit int, visibility time.Duration) ([]backend.Delivery, time.Duration, chan struct{}, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// deadLetterBox is a dead-letter queue that answers as it is told to.
+// deadLetterBox is a dead-letter queue that answers as a test asks it to.
 type deadLetterBox struct {
 	fakeQueue
 
@@ -123,7 +123,7 @@ func TestDeadLetterIsNotLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(n int, entries []backend.SendEntry) ([]backend.EntryError, error)
 		want   Stats
-		told   string
+		logged string
 	}{
 		"an outage": {
 			func(n int, _ []backend.SendEntry) ([]backend.EntryError, error) {
@@ -164,8 +164,8 @@ func TestDeadLetterIsNotLost(t *testing.T) {
 				if diff := cmp.Diff(c.want, s); diff != "" {
 					t.Errorf("stats (-want +got):\n%s", diff)
 				}
-				if !strings.Contains(logged.String(), c.told) {
-					t.Errorf("the log lacks %q:\n%s", c.told, logged.String())
+				if !strings.Contains(logged.String(), c.logged) {
+					t.Errorf("the log lacks %q:\n%s", c.logged, logged.String())
 				}
 			})
 		})

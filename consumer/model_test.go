@@ -138,7 +138,7 @@ func (r *modelRun) replace(t *testing.T, n, life int) {
 		for _, of := range r.running {
 			delete(of, w)
 		}
-		r.tell("%s crashes", w.view.name)
+		r.note("%s crashes", w.view.name)
 	}
 	r.mu.Unlock()
 	r.drain(t, w)
@@ -155,7 +155,7 @@ func (r *modelRun) drain(t *testing.T, w *modelWorker) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := w.Stats()
-	r.tell("%s stopped: %+v", w.view.name, s)
+	r.note("%s stopped: %+v", w.view.name, s)
 	if r.plan.faulty {
 		return
 	}
@@ -195,7 +195,7 @@ func (r *modelRun) handle(ctx context.Context, w *modelWorker, d backend.Deliver
 	if w.view.crashed {
 		return nil
 	}
-	r.tell("%s handled %s: %d", w.view.name, d.Receipt, what)
+	r.note("%s handled %s: %d", w.view.name, d.Receipt, what)
 	switch what {
 	case 0, 1:
 		return errors.New("failed")

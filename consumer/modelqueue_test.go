@@ -51,13 +51,13 @@ type modelReceipt struct {
 
 var errModel = errors.New("no answer")
 
-func (q *modelQueue) tell(format string, args ...any) {
+func (q *modelQueue) note(format string, args ...any) {
 	q.history = append(q.history, time.Now().Format("04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
 func (q *modelQueue) fail(format string, args ...any) {
 	q.wrong = append(q.wrong, fmt.Sprintf(format, args...))
-	q.tell("WRONG: "+format, args...)
+	q.note("WRONG: "+format, args...)
 }
 
 func (q *modelQueue) add(id, group string) {
@@ -145,7 +145,7 @@ func (v *modelView) take(limit int, visibility time.Duration) (got []backend.Del
 			blocked[m.GroupID] = true
 			continue
 		case m.ReceiveCount == modelReceives:
-			v.tell("%s is dead", m.MessageID)
+			v.note("%s is dead", m.MessageID)
 			v.dead = append(v.dead, m.MessageID)
 			v.remove(m)
 			continue
@@ -155,7 +155,7 @@ func (v *modelView) take(limit int, visibility time.Duration) (got []backend.Del
 		m.ReceiveCount++
 		m.visibleAt = now.Add(visibility)
 		v.known[m.Receipt] = &modelReceipt{by: v}
-		v.tell("%s receives %s", v.name, m.Receipt)
+		v.note("%s receives %s", v.name, m.Receipt)
 		got = append(got, m.Delivery)
 	}
 	return got
@@ -215,7 +215,7 @@ func (v *modelView) change(
 			failed = append(failed, backend.EntryError{Index: i, Code: "InvalidParameterValue", SenderFault: true})
 		}
 		v.known[r].over = err == nil && settles(i)
-		v.tell("%s: %s %s, answered: %v", v.name, what, r, err == nil)
+		v.note("%s: %s %s, answered: %v", v.name, what, r, err == nil)
 	}
 	if err != nil {
 		failed = nil
@@ -251,7 +251,7 @@ func (v *modelView) Send(ctx context.Context, entries []backend.SendEntry) (fail
 		case v.faulty && err == nil && v.rng.IntN(5) == 0:
 			failed = append(failed, backend.EntryError{Index: i, Code: "InternalError"})
 		case effect && !v.crashed:
-			v.tell("%s dead-letters %s", v.name, e.Body)
+			v.note("%s dead-letters %s", v.name, e.Body)
 			v.dead = append(v.dead, e.Body)
 		}
 	}

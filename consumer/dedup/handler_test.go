@@ -39,7 +39,7 @@ func TestQ12RepeatedHoursLaterIsDropped(t *testing.T) {
 	})
 }
 
-// A worker died with an id in hand: another waits for its lease, no longer.
+// A worker died while it handled an id: another waits for its lease, and no longer.
 func TestQ13CrashWhileHandling(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		wantClaim(t, s, "dead", Claim{Claimed, lease})

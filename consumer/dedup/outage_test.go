@@ -91,7 +91,7 @@ func TestQ13OutageWhileHandling(t *testing.T) {
 		other := newHandler(t, &sink{}, s, Options{})
 		for range 3*60 + 8 {
 			if other.Handle(t.Context(), message("a")) == nil {
-				t.Fatal("taken from one who renews")
+				t.Fatal("an id was claimed while its claim was being renewed")
 			}
 			time.Sleep(time.Second)
 		}
@@ -115,7 +115,7 @@ func losing(t *testing.T, s Store, do func(context.Context, *flaky) error) (h *H
 	return h, handled
 }
 
-// Who learns that its claim was taken is told to stop.
+// The handler is stopped when its claim turns out to be lost.
 func TestQ13TakenWhileHandling(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		h, handled := losing(t, s, func(ctx context.Context, store *flaky) error {
@@ -132,8 +132,8 @@ func TestQ13TakenWhileHandling(t *testing.T) {
 	})
 }
 
-// Who finishes before it learns that it lost the claim succeeded, and its record
-// is refused.
+// A handler that finishes before its claim turns out to be lost has succeeded, and its
+// record is refused.
 func TestQ13TakenBeforeRecording(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		h, handled := losing(t, s, func(_ context.Context, store *flaky) error {

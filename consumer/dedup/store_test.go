@@ -78,7 +78,7 @@ func TestQ13LateRecordIsRefused(t *testing.T) {
 	})
 }
 
-// Who took an id failed with it; who was late with it did not.
+// The worker that claimed an expired id failed; the late one succeeded.
 func TestLateRecordOfAFreeID(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		wantClaim(t, s, "one", Claim{Claimed, lease})

@@ -221,7 +221,7 @@ func TestQ13ClocksApart(t *testing.T) {
 		for range 100 {
 			time.Sleep(time.Second)
 			if ahead.Handle(t.Context(), message("a")) == nil {
-				t.Fatal("taken from one who renews")
+				t.Fatal("an id was claimed while its claim was being renewed")
 			}
 		}
 		time.Sleep(19 * time.Second) // a second before the renewal

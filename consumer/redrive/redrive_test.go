@@ -140,7 +140,7 @@ func TestQ16LongRun(t *testing.T) {
 		}
 		r.redrive(Options{Rate: 1, Filter: bodyHas("yes")}, Report{Moved: 150, Left: 150})
 		if got := r.drain(r.below.dead); len(got) != 150 {
-			r.t.Errorf("%d letters were given back, want 150", len(got))
+			r.t.Errorf("%d dead letters were released, want 150", len(got))
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 )
 
 // errAddress is wrapped by every refusal of an address.
@@ -12,16 +13,16 @@ var errAddress = errors.New("address refused")
 // Addresses that do not belong to the public internet. Sources: the IANA registries of
 // special-purpose IPv4 and IPv6 addresses; RFC 3056 (6to4), RFC 6052 (NAT64).
 var (
-	// private addresses may be used by a receiver on purpose.
-	private = prefixes(
+	// privateRanges may have a receiver on purpose.
+	privateRanges = prefixes(
 		"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", // private use
 		"127.0.0.0/8", "::1/128", // loopback
 		"100.64.0.0/10", // shared, behind carrier-grade NAT
 		"198.18.0.0/15", // benchmarks
 		"fc00::/7",      // unique local
 	)
-	// never addresses are refused whatever is allowed.
-	never = prefixes(
+	// refusedRanges are refused whatever is allowed.
+	refusedRanges = prefixes(
 		"0.0.0.0/8",                                         // unspecified, this network
 		"169.254.0.0/16",                                    // link-local, with the metadata of clouds
 		"192.0.0.0/24",                                      // protocol assignments
@@ -35,6 +36,7 @@ var (
 		// IPv6.
 		"100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::254/128",
 	)
+	// Other IPv6 addresses are link-local, multicast, unspecified, or unassigned.
 	globalUnicast = netip.MustParsePrefix("2000::/3")
 	// Addresses of nat64 and sixToFour contain an IPv4 address.
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
@@ -49,13 +51,8 @@ func prefixes(texts ...string) []netip.Prefix {
 	return all
 }
 
-func contains(all []netip.Prefix, a netip.Addr) bool {
-	for _, p := range all {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
+func contains(ranges []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // embedded returns the IPv4 address that an address contains, or the address
@@ -75,42 +72,18 @@ func embedded(a netip.Addr) netip.Addr {
 	return a
 }
 
-// reach is the part of the network in which an address can be reached.
-type reach int
-
-const (
-	reachNever reach = iota
-	reachPrivate
-	reachPublic
-)
-
-func reachOf(a netip.Addr) reach {
-	a = embedded(a)
-	switch {
-	case !a.IsValid(), contains(never, a):
-		return reachNever
-	case contains(private, a):
-		return reachPrivate
-	case a.Is6() && !globalUnicast.Contains(a):
-		return reachNever // link-local, multicast, unspecified, or unassigned
-	}
-	return reachPublic
-}
-
 // permit returns an error if requests must not go to an address. Plain http is
 // confined to private ones: elsewhere others could read it.
 func permit(a netip.Addr, allowPrivate, plain bool) error {
-	switch reachOf(a) {
-	case reachNever:
+	e := embedded(a)
+	private := contains(privateRanges, e)
+	switch {
+	case !e.IsValid(), contains(refusedRanges, e), e.Is6() && !private && !globalUnicast.Contains(e):
 		return fmt.Errorf("%w: %v is in a special range, where there are no receivers", errAddress, a)
-	case reachPrivate:
-		if !allowPrivate {
-			return fmt.Errorf("%w: %v is private; if this is the receiver, allow private addresses", errAddress, a)
-		}
-	case reachPublic:
-		if plain {
-			return fmt.Errorf("%w: %v is public, where others can read plain http; use https", errAddress, a)
-		}
+	case private && !allowPrivate:
+		return fmt.Errorf("%w: %v is private; if this is the receiver, allow private addresses", errAddress, a)
+	case !private && plain:
+		return fmt.Errorf("%w: %v is public, where others can read plain http; use https", errAddress, a)
 	}
 	return nil
 }

@@ -16,15 +16,32 @@ import (
 
 func TestQ14AddressesByReach(t *testing.T) {
 	t.Parallel()
+	type reach struct{ careful, lenient string } // what permit says where nothing is allowed, and where all is
+	var (
+		public  = reach{"", "use https"}
+		private = reach{"allow private addresses", ""}
+		never   = reach{"special range", "special range"}
+	)
+	says := func(err error, want string) bool {
+		return (err == nil) == (want == "") && (err == nil || strings.Contains(err.Error(), want))
+	}
+	check := func(a netip.Addr, want reach) {
+		if err := permit(a, false, false); !says(err, want.careful) {
+			t.Errorf("%v, if nothing is allowed: %v, want %q", a, err, want.careful)
+		}
+		if err := permit(a, true, true); !says(err, want.lenient) {
+			t.Errorf("%v, if private addresses are allowed, by plain http: %v, want %q", a, err, want.lenient)
+		}
+	}
 	for want, addresses := range map[reach]string{
-		reachPublic: `1.1.1.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0
+		public: `1.1.1.1 9.255.255.255 11.0.0.0 100.63.255.255 100.128.0.0 126.255.255.255 128.0.0.0
 			169.253.255.255 169.255.0.0 172.15.255.255 172.32.0.0 192.0.1.0 192.167.255.255 192.169.0.0
 			198.17.255.255 198.20.0.0 223.255.255.255 2606:4700::1111 2a00:1450::1 2400::1
 			::ffff:1.1.1.1 64:ff9b::1.1.1.1 2002:101:101::1`,
-		reachPrivate: `127.0.0.1 127.255.255.255 10.0.0.0 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1
+		private: `127.0.0.1 127.255.255.255 10.0.0.0 10.255.255.255 172.16.0.1 172.31.255.255 192.168.0.1
 			100.64.0.0 100.127.255.255 198.18.0.0 198.19.255.255 ::1 fc00::1 fdff::1
 			::ffff:127.0.0.1 ::ffff:10.1.2.3 64:ff9b::10.1.2.3 64:ff9b::7f00:1 2002:7f00:1:: 2002:c0a8:101::1`,
-		reachNever: `0.0.0.0 0.1.2.3 169.254.169.254 169.254.0.0 192.0.0.1 192.0.0.192 192.0.2.1 198.51.100.1
+		never: `0.0.0.0 0.1.2.3 169.254.169.254 169.254.0.0 192.0.0.1 192.0.0.192 192.0.2.1 198.51.100.1
 			203.0.113.255 192.88.99.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255
 			100.100.100.200 168.63.129.16 fd00:ec2::254
 			:: ::2 ::127.0.0.1 fe80::1 fe80::1%eth0 fec0::1 ff02::1 100::1 64:ff9b:1::1 2001::1 2001:2::1
@@ -32,14 +49,10 @@ func TestQ14AddressesByReach(t *testing.T) {
 			2002:e000:1::1 ::ffff:0.0.0.0`,
 	} {
 		for text := range strings.FieldsSeq(addresses) {
-			if got := reachOf(netip.MustParseAddr(text)); got != want {
-				t.Errorf("%s: %d, want %d", text, got, want)
-			}
+			check(netip.MustParseAddr(text), want)
 		}
 	}
-	if got := reachOf(netip.Addr{}); got != reachNever {
-		t.Errorf("no address: %d", got)
-	}
+	check(netip.Addr{}, never)
 }
 
 func TestQ14WhereRequestsMayGo(t *testing.T) {

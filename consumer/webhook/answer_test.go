@@ -95,7 +95,7 @@ func TestQ14ErrorQuotesTheAnswer(t *testing.T) {
 	}
 }
 
-// A receiver that wants no more gets no more, and everybody is told why.
+// A receiver that wants no more events gets none, and every message says why.
 func TestQ14GoneDisables(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

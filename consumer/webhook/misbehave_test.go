@@ -217,7 +217,7 @@ func TestQ14NobodyListens(t *testing.T) {
 	wants(t, s, handle(t.Context(), s, event), "fails", Unreachable)
 }
 
-// An idle connection that the receiver has closed meanwhile is no failure.
+// An idle connection that the receiver has closed meanwhile causes no failure.
 func TestQ14ClosedIdleConnection(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64

@@ -127,31 +127,24 @@ func (s *Sink) failed(ctx context.Context, err error) (Outcome, error) {
 func (s *Sink) answered(a answer) (Outcome, error) {
 	text := s.describe(a)
 	err := errors.New("webhook: " + text)
-	switch {
-	case a.status >= 200 && a.status <= 299:
-		return Delivered, nil
-	case a.status == http.StatusGone:
+	switch a.status {
+	case http.StatusGone:
 		return s.gone(text)
-	case a.status == http.StatusTooManyRequests, a.status == http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return s.throttled(a, err)
-	case isRefusal(a.status):
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity: // the event itself is wrong
 		return Refused, consumer.DeadLetter(err)
-	case a.status >= 300 && a.status <= 399:
+	}
+	switch a.status / 100 {
+	case 2:
+		return Delivered, nil
+	case 3:
 		return Redirected, err
-	case a.status >= 400 && a.status <= 499:
+	case 4:
 		return ClientError, err
 	}
 	return ServerError, err
-}
-
-// isRefusal reports whether a status says that the event itself is wrong.
-func isRefusal(status int) bool {
-	switch status {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge,
-		http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
-		return true
-	}
-	return false
 }
 
 func (s *Sink) gone(reason string) (Outcome, error) {

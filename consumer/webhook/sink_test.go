@@ -51,7 +51,7 @@ func TestQ14Request(t *testing.T) {
 	}
 }
 
-// Q9 as well: what is no event is not sent, and is not tried again.
+// Q9 as well: a body that is not an event is neither sent nor tried again.
 func TestQ14PoisonIsNotSent(t *testing.T) {
 	t.Parallel()
 	server := receiver(t, func(http.ResponseWriter, *http.Request) { t.Error("was sent") })
