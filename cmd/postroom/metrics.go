@@ -4,7 +4,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
 )
 
@@ -16,12 +15,15 @@ func registry(daemons ...prometheus.Collector) *prometheus.Registry {
 	return r
 }
 
-// unitsCollector tells what the calls of the tables have cost.
+// units is what the calls of the tables have cost.
+type units struct {
+	Write float64 `metric:"postroom_table_write_units_total" help:"Write units that this process has consumed, those of its control table included."`
+	Read  float64 `metric:"postroom_table_read_units_total" help:"Read units that this process has consumed, those of its control table included."`
+}
+
 func (a *app) unitsCollector() prometheus.Collector {
-	return metric.Collector(a.meter.Units,
-		metric.Counter("postroom_table_write_units_total", "Write units that this process has consumed, those of its control table included.",
-			func(u backend.Units) float64 { return u.Write }),
-		metric.Counter("postroom_table_read_units_total", "Read units that this process has consumed, those of its control table included.",
-			func(u backend.Units) float64 { return u.Read }),
-	)
+	return metric.Struct(func() units {
+		u := a.meter.Units()
+		return units{Write: u.Write, Read: u.Read}
+	})
 }

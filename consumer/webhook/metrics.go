@@ -39,26 +39,33 @@ var outcomes = []Outcome{
 
 // Stats counts what a sink did since it was made.
 type Stats struct {
-	Messages    map[Outcome]int64 // messages handled, by outcome
-	Requests    int64             // requests that have ended; each hop of a redirect is one
-	RequestTime time.Duration     // the time that these took together
-	InFlight    int64             // requests under way
-	PauseLeft   time.Duration     // for how long nothing will be sent
-	Disabled    bool              // the receiver is gone
+	Messages    map[Outcome]int64 `metric:"postroom_webhook_messages_total" label:"outcome" help:"Messages handled by the webhook, by outcome."`
+	Requests    int64             `metric:"postroom_webhook_requests_total" help:"Requests that have ended; each hop of a redirect is one."`
+	RequestTime time.Duration     `metric:"postroom_webhook_request_seconds_total" help:"Time that all requests took together."`
+	InFlight    int64             `metric:"postroom_webhook_requests_in_flight" help:"Requests under way."`
+	PauseLeft   time.Duration     `metric:"postroom_webhook_pause_seconds" help:"For how long nothing will be sent, as the receiver asked."`
+	Disabled    bool              `metric:"postroom_webhook_disabled" help:"1 once the receiver has answered that it wants no more events."`
 }
 
-// tally keeps the counts. The zero tally is ready to use.
+// tally keeps the counts.
 type tally struct {
 	mu    sync.Mutex
 	stats Stats
 }
 
+// newTally returns a tally with a zero for every outcome, so that each shows from
+// the start.
+func newTally() *tally {
+	t := &tally{stats: Stats{Messages: make(map[Outcome]int64, len(outcomes))}}
+	for _, o := range outcomes {
+		t.stats.Messages[o] = 0
+	}
+	return t
+}
+
 func (t *tally) add(o Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.stats.Messages == nil {
-		t.stats.Messages = map[Outcome]int64{}
-	}
 	t.stats.Messages[o]++
 }
 
@@ -95,31 +102,5 @@ func (s *Sink) Stats() Stats {
 
 // Collector returns the sink's metrics: its [Stats].
 func (s *Sink) Collector() prometheus.Collector {
-	return metric.Collector(s.Stats, metrics()...)
-}
-
-func metrics() []metric.Metric[Stats] {
-	all := []metric.Metric[Stats]{
-		metric.Counter("postroom_webhook_requests_total", "Requests that have ended; each hop of a redirect is one.",
-			func(s Stats) int64 { return s.Requests }),
-		metric.Counter("postroom_webhook_request_seconds_total", "Time that all requests took together.",
-			func(s Stats) float64 { return s.RequestTime.Seconds() }),
-		metric.Gauge("postroom_webhook_requests_in_flight", "Requests under way.",
-			func(s Stats) float64 { return float64(s.InFlight) }),
-		metric.Gauge("postroom_webhook_pause_seconds", "For how long nothing will be sent, as the receiver asked.",
-			func(s Stats) float64 { return s.PauseLeft.Seconds() }),
-		metric.Gauge("postroom_webhook_disabled", "1 once the receiver has answered that it wants no more events.",
-			func(s Stats) float64 {
-				if s.Disabled {
-					return 1
-				}
-				return 0
-			}),
-	}
-	for _, o := range outcomes {
-		all = append(all, metric.LabelledCounter("postroom_webhook_messages_total",
-			"Messages handled by the webhook, by outcome.", prometheus.Labels{"outcome": string(o)},
-			func(s Stats) int64 { return s.Messages[o] }))
-	}
-	return all
+	return metric.Struct(s.Stats)
 }

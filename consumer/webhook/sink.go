@@ -33,7 +33,7 @@ type Sink struct {
 	censor    censor
 	gate      *gate
 	transport *http.Transport
-	tally     tally
+	tally     *tally
 }
 
 var _ consumer.Handler = (*Sink)(nil)
@@ -64,6 +64,7 @@ func New(receiver string, keys []Key, o Options) (*Sink, error) {
 		url: u, keys: keys, opts: o, log: o.Logger.With("receiver", origin(u)),
 		censor:    newCensor(u),
 		gate:      newGate(o.Concurrency),
+		tally:     newTally(),
 		transport: newTransport(o, permitted, net.Dialer{Timeout: connectTimeout}),
 	}, nil
 }

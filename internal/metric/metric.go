@@ -1,67 +1,114 @@
-// Package metric shows as Prometheus metrics what a daemon counts anyway: its
-// numbers are read when they are asked for, and all at once, so that those of
-// one answer belong together.
+// Package metric shows as Prometheus metrics what a daemon counts anyway.
 package metric
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
 
-// Metric is one series of what an S says.
-type Metric[S any] struct {
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Struct collects the metrics that the fields of S name in their tags. It calls
+// read once for each collection, at times concurrently, so that the numbers of one
+// answer belong together.
+//
+//	type Stats struct {
+//		Reads   int64            `metric:"app_reads_total" help:"Reads of records."`
+//		Lag     time.Duration    `metric:"app_lag_seconds" help:"Age of the oldest record."`
+//		Results map[string]int64 `metric:"app_results_total" label:"result" help:"Calls by result."`
+//	}
+//
+// A metric whose name ends in _total is a counter, any other a gauge. A field is an
+// integer, a float, a bool (0 or 1), a duration (in seconds), or a map of these,
+// whose keys are the values of one label and must be a closed set. A field without
+// the tag is left out, unless it is a struct: then its fields are looked at.
+// Struct panics where a tag is incomplete, or on a field of another type.
+func Struct[S any](read func() S) prometheus.Collector {
+	return &structCollector{
+		fields: fieldsOf(reflect.TypeFor[S](), nil),
+		read:   func() reflect.Value { return reflect.ValueOf(read()) },
+	}
+}
+
+type structCollector struct {
+	fields []field
+	read   func() reflect.Value
+}
+
+// field is one field of a struct, or of one within it.
+type field struct {
+	index []int
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
-	value func(S) float64
 }
 
-// Counter is what only grows. Its name ends in _total.
-func Counter[S any, N int64 | float64](name, help string, value func(S) N) Metric[S] {
-	return LabelledCounter(name, help, nil, value)
+func fieldsOf(t reflect.Type, within []int) (all []field) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		index := append(append([]int(nil), within...), i)
+		name, help, label := f.Tag.Get("metric"), f.Tag.Get("help"), f.Tag.Get("label")
+		if name == "" {
+			if f.Type.Kind() == reflect.Struct {
+				all = append(all, fieldsOf(f.Type, index)...)
+			}
+			continue
+		}
+		value := f.Type
+		var labels []string
+		if f.Type.Kind() == reflect.Map {
+			value, labels = f.Type.Elem(), []string{label}
+		}
+		if !numeric(value) || help == "" || (label == "") != (labels == nil) {
+			panic(fmt.Sprintf("metric: field %v.%s of type %v with the tag %q cannot be collected", t, f.Name, f.Type, f.Tag))
+		}
+		kind := prometheus.GaugeValue
+		if strings.HasSuffix(name, "_total") {
+			kind = prometheus.CounterValue
+		}
+		all = append(all, field{index, prometheus.NewDesc(name, help, labels, nil), kind})
+	}
+	return all
 }
 
-// LabelledCounter is one of several counters of one name and help, told apart by
-// the values of their labels. These are a closed set.
-func LabelledCounter[S any, N int64 | float64](name, help string, labels prometheus.Labels, value func(S) N) Metric[S] {
-	return Metric[S]{
-		desc:  prometheus.NewDesc(name, help, nil, labels),
-		kind:  prometheus.CounterValue,
-		value: func(s S) float64 { return float64(value(s)) },
+func numeric(t reflect.Type) bool {
+	v := reflect.Zero(t)
+	return v.CanInt() || v.CanFloat() || v.Kind() == reflect.Bool
+}
+
+func number(v reflect.Value) float64 {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		return time.Duration(v.Int()).Seconds()
+	case v.CanInt():
+		return float64(v.Int())
+	case v.CanFloat():
+		return v.Float()
+	case v.Bool():
+		return 1
+	}
+	return 0
+}
+
+// Describe implements prometheus.Collector.
+func (c *structCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, f := range c.fields {
+		out <- f.desc
 	}
 }
 
-// Gauge is what grows and falls. Its name ends in the unit of the value.
-func Gauge[S any](name, help string, value func(S) float64) Metric[S] {
-	return LabelledGauge(name, help, nil, value)
-}
-
-// LabelledGauge is one of several gauges of one name and help, told apart by
-// the values of their labels. These are a closed set.
-func LabelledGauge[S any](name, help string, labels prometheus.Labels, value func(S) float64) Metric[S] {
-	return Metric[S]{
-		desc:  prometheus.NewDesc(name, help, nil, labels),
-		kind:  prometheus.GaugeValue,
-		value: value,
-	}
-}
-
-// Collector collects the metrics of what read returns, which it calls once for
-// each collection, at times concurrently.
-func Collector[S any](read func() S, metrics ...Metric[S]) prometheus.Collector {
-	return &collector[S]{read, metrics}
-}
-
-type collector[S any] struct {
-	read    func() S
-	metrics []Metric[S]
-}
-
-func (c *collector[S]) Describe(out chan<- *prometheus.Desc) {
-	for _, m := range c.metrics {
-		out <- m.desc
-	}
-}
-
-func (c *collector[S]) Collect(out chan<- prometheus.Metric) {
+// Collect implements prometheus.Collector.
+func (c *structCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.read()
-	for _, m := range c.metrics {
-		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s))
+	for _, f := range c.fields {
+		v := s.FieldByIndex(f.index)
+		if v.Kind() != reflect.Map {
+			out <- prometheus.MustNewConstMetric(f.desc, f.kind, number(v))
+			continue
+		}
+		for key, of := range v.Seq2() {
+			out <- prometheus.MustNewConstMetric(f.desc, f.kind, number(of), fmt.Sprint(key.Interface()))
+		}
 	}
 }
