@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -382,14 +381,6 @@ func (b *syncBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.b.String()
 }
-
-// inBubbleSub is inBubble for a part of a test that is parallel already.
-func inBubbleSub(t *testing.T, test func(t *testing.T, r *rig)) {
-	synctest.Test(t, func(t *testing.T) { test(t, newRig(t)) })
-}
-
-// items compares attributes by their text.
-var items = cmp.Comparer(func(a, b backend.Item) bool { return fmt.Sprint(encoded(a)) == fmt.Sprint(encoded(b)) })
 
 func encoded(item backend.Item) string {
 	data, err := backend.EncodeItem(item)

@@ -54,7 +54,7 @@ func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, e
 // wait. The error is that of a format that is not known.
 func decodeWaiting(parts []backend.Item) (*Waiting, error) {
 	if len(parts) == 0 || !isFirstPart(backend.KeyOf(parts[0])) {
-		return nil, nil //nolint:nilnil // said above
+		return nil, nil
 	}
 	first := item.Decode(parts[0], format)
 	if first.Err() != nil || !first.Bool(attrWaiting) {
@@ -74,7 +74,7 @@ func decodeWaiting(parts []backend.Item) (*Waiting, error) {
 		w.Message, err = postroom.MessageFromItem(it)
 	}
 	if err != nil {
-		return nil, nil //nolint:nilnil,nilerr // it is damaged, which is why it is here
+		return nil, nil // it is damaged, which is why it is here
 	}
 	return w, nil
 }
