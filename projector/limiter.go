@@ -34,14 +34,13 @@ const (
 // table bears (additive increase, multiplicative decrease): a call that is
 // throttled halves the limit, calls that succeed raise it one by one. Below one
 // call at once there is one, and it rests afterwards, so that it is at work for
-// that share of the time. What throttles one caller so holds back all.
+// that share of the time. So throttling of one caller holds back all of them.
 //
-// A single partition that is hot, which is a conversation that too much is
-// written to, says little about the table: each conversation halves the limit
-// once in ten seconds at most, and backs off by itself otherwise. Where many are
-// throttled that still brings it down as fast as it must; a few slow the others
-// down a little, and never stop them: the pauses before a call is tried again
-// are outside the limit.
+// A single hot partition, that of a conversation with too many writes, says little
+// about the table: each conversation halves the limit once in ten seconds at most,
+// and backs off by itself otherwise. Where many are throttled, the limit still
+// falls as fast as it must; a few slow the others down a little and never stop
+// them, since the pauses before a call is repeated are outside the limit.
 //
 // It is safe for concurrent use. Waiting calls go ahead in their order.
 type limiter struct {
@@ -61,9 +60,8 @@ func newLimiter(most int) *limiter {
 	return &limiter{limit: float64(most), most: float64(most), cutBy: map[string]time.Time{}}
 }
 
-// Table returns a table whose calls are limited, and counted by what contends with
-// them. What a batch leaves undone was throttled, and so was a transaction of which
-// any action was.
+// Table returns a table whose calls are limited. It counts the calls that were
+// throttled, also in part, and those that met another transaction.
 func (l *limiter) Table(t backend.Table) backend.Table {
 	return backend.Intercept(t, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
 		who := call.Key.PK

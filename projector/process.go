@@ -65,7 +65,7 @@ func (p *Projector) process(ctx context.Context, l *lane) (wait time.Duration, e
 		p.recordResult(ctx, l, p.quarantineLate(ctx, l))
 		return memberPoll, true
 	case kind == backend.KindConditionFailed:
-		// Somebody else moved it: load it again, at once unless that goes on.
+		// Another worker moved it: load it again, at once unless that goes on.
 		if l.failures < 3 {
 			return 0, false
 		}

@@ -21,17 +21,17 @@
 //
 // A message of a conversation whose members nobody has named is not broken: it
 // waits ([Quarantine.PutWaiting]). Whoever finds the members requeues it
-// ([Quarantine.WaitingOf]) and removes it here ([Quarantine.Remove]) once it is
-// processed, and before that does not acknowledge the message that led there. So
-// a crash loses nothing. If it turns out to be broken after all it stays for good
-// ([Quarantine.Keep]).
+// ([Quarantine.WaitingOf]), removes it here once it is processed
+// ([Quarantine.Remove]), and only then acknowledges the message that led there. So
+// a crash loses nothing. A message that turns out to be broken after all stays for
+// good ([Quarantine.Keep]).
 //
 // # The breaker
 //
 // When most of what is handled would be quarantined, it is not the records that
 // are broken. The breaker trips when more than a share of the last 1,000 records
-// of the last ten minutes would be, of which 50 always may: what is damaged may
-// well come together, since one producer damaged it. From then on nothing is
-// quarantined, and every call that would fails with a [BreakerError]. Records that
-// wait do not count.
+// of the last ten minutes would be quarantined. 50 records always may be: damaged
+// records may well come together, since one producer damaged them. From then on
+// every call that would quarantine a record fails with a [BreakerError]. Records
+// that wait do not count.
 package quarantine

@@ -1,5 +1,4 @@
-// Package verify compares the projection with the log. It reads and writes
-// nothing.
+// Package verify compares the projection with the log. It only reads.
 //
 // A scan goes through the whole table. Each item names a conversation, which is
 // inspected once: its log is folded anew, by code that shares nothing with the
@@ -9,10 +8,10 @@
 // finds rows that are missing.
 //
 // Beside a live projector a conversation is often between two states for a
-// moment. So whatever differs is looked at again after a while, and only what
-// still differs then is reported. Every move puts all rows anew: a difference in
-// the rows or the index of a conversation that has moved on meanwhile is none.
+// moment. So whatever differs is checked again after a while, and only what still
+// differs then is reported. Every move puts all rows anew, so a difference in the
+// rows or the index of a conversation that has moved on meanwhile does not count.
 //
-// Reading the table about twice is the price. Memory is bounded, except for what
-// differs.
+// A verification reads the table about twice. It needs memory for whatever
+// differs, and a bounded cache beside that.
 package verify

@@ -37,7 +37,7 @@ const (
 	Unreadable  Kind = "unreadable"   // an item that is neither
 )
 
-// recheckAfter is the pause before whatever differs is looked at again.
+// recheckAfter is the pause before whatever differs is checked again.
 const recheckAfter = 2 * time.Second
 
 // Options tune a verification. The zero value of each field means its
@@ -52,8 +52,9 @@ type Options struct {
 }
 
 // Report counts what a verification read and found. Skipped are messages that
-// the projection leaves out by its rules: unreadable ones, those of non-members and of conversations whose members nobody named. The projector
-// quarantines them.
+// the projection leaves out by its rules: unreadable ones, those of non-members,
+// and those of conversations whose members nobody named. The projector quarantines
+// them.
 type Report struct {
 	Messages      int64 `json:"messages"`
 	Conversations int64 `json:"conversations"`
@@ -126,7 +127,7 @@ func (v *verifier) progress() {
 	v.opts.Progress(n)
 }
 
-// item counts one item and audits the conversation it belongs to.
+// item counts one item and inspects the conversation it belongs to.
 func (v *verifier) item(ctx context.Context, item backend.Item) error {
 	key := backend.KeyOf(item)
 	if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
