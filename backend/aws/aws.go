@@ -30,15 +30,14 @@ type Options struct {
 	// "http://localhost:4566". Default: that of the environment or the profile, or
 	// else AWS itself.
 	EndpointURL string
-	// Timeout bounds one call, its retries included; a Receive may take longer by
-	// the time that it waits. Default: 5 s.
-	Timeout time.Duration
 }
 
 const (
-	defaultTimeout = 5 * time.Second
-	openTimeout    = 5 * time.Second
-	dialTimeout    = 2 * time.Second
+	// callTimeout bounds one call, its retries included; a Receive may take longer by
+	// the time that it waits.
+	callTimeout = 5 * time.Second
+	openTimeout = 5 * time.Second
+	dialTimeout = 2 * time.Second
 	// idleConns is how many idle connections to one host are kept: about as many as a
 	// busy projector uses at once. Each further connection costs a TLS handshake.
 	idleConns = 256
@@ -66,9 +65,6 @@ var _ backend.Backend = (*Backend)(nil)
 // if there are no credentials, for which it may ask the machine's role; it does not
 // call the services.
 func Open(ctx context.Context, o Options) (*Backend, error) {
-	if o.Timeout == 0 {
-		o.Timeout = defaultTimeout
-	}
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	cfg, err := config.LoadDefaultConfig(ctx,
@@ -123,9 +119,9 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 		feeds:  map[string]*stream{},
 		queues: map[string]*queue{},
 	}
-	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region, o.Timeout)
-	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region, o.Timeout)
-	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region, o.Timeout)
+	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region)
+	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region)
+	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region)
 	return b
 }
 

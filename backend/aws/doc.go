@@ -9,7 +9,7 @@
 // # Retries
 //
 // By default the SDK waits for seconds before it retries. This package makes a call
-// up to three times within [Options.Timeout], with pauses of tens of milliseconds:
+// up to three times within five seconds, with pauses of tens of milliseconds:
 // enough for a lost connection or a moment of throttling. Longer waits are left to
 // the caller, which knows what else there is to do. There is no quota of retries: it
 // would make a worker's calls fail at once for a while after a bad minute.

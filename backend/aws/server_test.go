@@ -131,9 +131,12 @@ func openFake(t *testing.T, answers ...answer) (*Backend, *fake) {
 
 func openAt(t *testing.T, url string, timeout time.Duration) *Backend {
 	t.Helper()
-	b, err := Open(t.Context(), Options{EndpointURL: url, Timeout: timeout})
+	b, err := Open(t.Context(), Options{EndpointURL: url})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if timeout != 0 {
+		b.onDB.timeout, b.onStreams.timeout, b.onSQS.timeout = timeout, timeout, timeout
 	}
 	t.Cleanup(func() { b.Close() })
 	return b
