@@ -57,8 +57,9 @@ func (o Outcome) counts() (c Counts) {
 type Config struct {
 	Log     backend.Table // whose items are scanned
 	Control backend.Table
-	// Submit begins to process messages. It may block while too many are in
-	// flight, until ctx is done.
+	// Submit takes over messages to process. It may block while too many are in
+	// flight, until ctx is done; with an error it has taken over none. Calls
+	// overlap.
 	Submit     func(ctx context.Context, items []Item) error
 	Quarantine *quarantine.Quarantine // of messages that cannot be decoded
 	Incidents  *incident.Log

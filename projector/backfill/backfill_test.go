@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,10 +23,12 @@ var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // rig is a backfill on tables in memory, which submits to nobody.
 type rig struct {
-	t         *testing.T
-	log       backend.Table
-	control   backend.Table
-	b         *Backfill
+	t       *testing.T
+	log     backend.Table
+	control backend.Table
+	b       *Backfill
+
+	mu        sync.Mutex
 	submitted []Item
 }
 
@@ -39,7 +42,9 @@ func inBubble(t *testing.T, test func(t *testing.T, r *rig)) {
 			Log: r.log, Control: r.control, Quarantine: quarantine.New(r.control, 0.5, logger),
 			Incidents: incident.NewLog(logger), Logger: logger,
 			Submit: func(_ context.Context, items []Item) error {
+				r.mu.Lock()
 				r.submitted = append(r.submitted, items...)
+				r.mu.Unlock()
 				for _, it := range items {
 					it.Done(Outcome{Projected: true, Silent: it.Record.Silent})
 				}

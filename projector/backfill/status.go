@@ -14,7 +14,7 @@ import (
 // maxFinished is how many finished gaps a [Status] lists.
 const maxFinished = 10
 
-// Status is what is lost, and how far it is recovered from the log.
+// Status is what the stream has lost, and how far that is backfilled from the log.
 type Status struct {
 	Open     []Gap       // in the order in which they were found
 	Scan     *ScanStatus // nil: none runs

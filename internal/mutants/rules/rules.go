@@ -17,7 +17,7 @@ type Rule struct {
 	// Old stands in the file once, and becomes New.
 	Old, New string
 	// ByTest leaves the simulation out: without this rule all invariants hold, and
-	// what suffers is time, or what is set aside; or it takes the simulation very
+	// what suffers is time, or what is quarantined; or it takes the simulation very
 	// many seeds to notice.
 	ByTest bool
 }
