@@ -78,11 +78,14 @@ func (m *message) in(states ...state) bool {
 	return slices.Contains(states, m.state)
 }
 
-// hold notes that m is quarantined until somebody names the members.
+// hold notes that m is quarantined until somebody names the members. Where they
+// were known before, its notifications go on.
 func (m *message) hold() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state = waiting
+	if m.state == arrived {
+		m.state = waiting
+	}
 }
 
 // enqueue begins the notifications of m, of all recipients unless it is silent,

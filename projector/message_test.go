@@ -30,6 +30,7 @@ func TestMessageStates(t *testing.T) {
 		"silent":           {{silence, arrived}, {enqueue, notified}, {leave, acknowledged}},
 		"quarantined":      {{leave, acknowledged}},
 		"given up":         {{hold, waiting}, {leave, acknowledged}},
+		"members gone":     {{enqueue, enqueued}, {hold, enqueued}, {leave, projected}, {notify, projected}, {notify, acknowledged}},
 		"members named":    {{hold, waiting}, {enqueue, enqueued}, {leave, projected}, {notify, projected}, {notify, acknowledged}},
 		"waits for others": {{waits, arrived}, {leave, finished}, {requeued, acknowledged}},
 		"others are first": {{waits, arrived}, {enqueue, enqueued}, {requeued, enqueued}, {leave, projected}, {notify, projected}, {notify, acknowledged}},

@@ -173,6 +173,27 @@ func TestP2MessagesWaitForTheOpening(t *testing.T) {
 	})
 }
 
+// TestP2MembersGo: when the message that names the members goes, those that were
+// not moved yet are quarantined like those that came before it.
+func TestP2MembersGo(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 3)
+		r.table.onTransact = func([]backend.Action) error { return failure(backend.KindUnavailable) }
+		r.run()
+		defer r.end()
+		r.post(ms...)
+		time.Sleep(5 * time.Second)
+		r.remove(backend.KeyOf(ms[0].Item()))
+		time.Sleep(time.Minute)
+		r.wantQuarantined(3, projection.ErrNoMembers.Error())
+		r.table.set(func() { r.table.onTransact = nil })
+		r.post(ms[0])
+		r.settled()
+		r.wantQuarantined(0, "")
+		r.wantLast(ms[2], 2)
+	})
+}
+
 // TestP15P20Quarantine: messages of non-members and damaged ones are quarantined with
 // the reason, whole, also when the reason quotes something huge; the others of the page proceed.
 func TestP15P20Quarantine(t *testing.T) {

@@ -65,7 +65,7 @@ func (p *Projector) quarantineLate(ctx context.Context, l *lane) error {
 	now := time.Now() // one moment: a message that gets late meanwhile is not quarantined yet
 	late := func(m *message) bool { return now.Sub(m.since) >= p.tuning.MemberWait }
 	for _, m := range l.held {
-		if late(m) && m.in(arrived) && len(m.inQuarantine()) == 0 {
+		if late(m) && !m.in(waiting) && len(m.inQuarantine()) == 0 {
 			r := m.record
 			r.Silent = m.silent
 			if err := p.quarantine.PutWaiting(ctx, r, projection.ErrNoMembers); err != nil {

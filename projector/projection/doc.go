@@ -1,5 +1,6 @@
-// Package projection owns the items that a conversation's members see: its head
-// and a row for each member. It alone encodes, decodes and writes them.
+// Package projection owns what is computed from a conversation's messages: its
+// head, and for each member a row, the entry in the member's inbox. It alone
+// encodes, decodes and writes these items.
 //
 // The rows of a conversation lie under the time of its last reply, so a reply
 // moves them all: each is put at its new key and deleted at the old one. Two
