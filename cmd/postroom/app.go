@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/deploy"
 )
 
-// app is a command at work: the process, its settings, and an open backend.
+// app is a running command: the process, its settings, and an open backend.
 type app struct {
 	process
 	*global
@@ -28,11 +28,12 @@ type app struct {
 
 // need is what a command needs of the app.
 type need struct {
-	// file: a data file that is missing is made. Otherwise it is an error.
+	// file: create the data file if it is missing, which is an error otherwise.
 	file bool
-	// tables: so are the file's tables and queues. On aws they are provision's.
+	// tables: create the file, its tables and queues too. On aws provision does
+	// that.
 	tables bool
-	// daemon: the log is for machines unless stderr is a terminal.
+	// daemon: log JSON unless stderr is a terminal.
 	daemon bool
 }
 
@@ -85,8 +86,8 @@ func (a *app) open(ctx context.Context, n need) error {
 	return nil
 }
 
-// provisionLocal makes what is missing in the file. A table that was made
-// without its index stays so.
+// provisionLocal creates the tables and queues that the file lacks. A table that
+// was created without its index stays without it.
 func (a *app) provisionLocal(ctx context.Context) error {
 	index, err := a.hasIndex(ctx)
 	if backend.KindOf(err) == backend.KindNotFound {
@@ -104,15 +105,15 @@ func (a *app) hasIndex(ctx context.Context) (bool, error) {
 	return spec.Index != nil, err
 }
 
-// table and control are the tables with their calls metered.
+// table and control return the two tables, with their calls metered.
 func (a *app) table() backend.Table { return a.meter.Table(a.backend.Table(a.global.table)) }
 
 func (a *app) control() backend.Table {
 	return a.meter.Table(a.backend.Table(postroom.ControlTable(a.global.table)))
 }
 
-// explain adds to an error of the backend what a person can do about it, where
-// the backend does not say so itself.
+// explain adds to an error of the backend what a person can do about it, if the
+// backend does not say so itself.
 func (a *app) explain(err error) error {
 	if backend.KindOf(err) == backend.KindNotFound {
 		return fmt.Errorf("%w\nRun `postroom provision` first, or check --table, --queue and the region", err)

@@ -27,10 +27,11 @@ type devOptions struct {
 }
 
 const (
-	// devLease is for one process on one file: after a crash the next one waits
-	// this long for a sign of life.
+	// devLease is the lease duration of one process on one file: after a crash the
+	// next process waits this long for a heartbeat.
 	devLease = 2 * time.Second
-	// devSettled is for how long all must be quiet until dev says so and stays.
+	// devSettled is how long everything must be quiet before dev reports what it
+	// did and stays up.
 	devSettled = 300 * time.Millisecond
 )
 
@@ -100,8 +101,8 @@ type devRun struct {
 	quiet     quiet
 
 	imported producer.Summary
-	sample   bool // is what was imported
-	dead     int  // letters at the start
+	sample   bool // the sample was imported
+	dead     int  // letters, at the start
 }
 
 func newDevRun(a *app, o devOptions, l net.Listener) *devRun {
@@ -114,7 +115,7 @@ func (d *devRun) run(ctx context.Context) error {
 		return err
 	}
 	if released > 0 {
-		d.log.Info("gave back what an ended process had in flight", "notifications", released)
+		d.log.Info("released what an ended process had in flight", "notifications", released)
 	}
 	if d.dead, _, err = d.deadLetters(ctx); err != nil {
 		return err
@@ -140,7 +141,7 @@ func (d *devRun) consumerIdle(context.Context) (time.Time, bool, error) {
 	return time.Time{}, d.worker.Stats().InFlight == 0, nil
 }
 
-// script is what happens beside the daemons, from the import to the end.
+// script runs beside the daemons, from the import to the end.
 func (d *devRun) script(ctx context.Context) error {
 	if err := d.importAll(ctx); err != nil {
 		return err
@@ -217,8 +218,8 @@ func (d *devRun) addImported(s producer.Summary) {
 	d.imported.Refused += s.Refused
 }
 
-// sink prints what is delivered once all was caught up; before that there is
-// too much of it.
+// sink prints the deliveries once the pipeline has caught up. Before that there
+// are too many.
 func (d *devRun) sink() consumer.Handler {
 	check, lines := consumer.LogSink(io.Discard), consumer.LogSink(d.stdout)
 	return consumer.HandlerFunc(func(ctx context.Context, m backend.Delivery) error {

@@ -30,7 +30,7 @@ type devJSON struct {
 	Seconds                float64 `json:"seconds"`
 }
 
-// say tells a person what goes on: on stdout, unless that is for JSON.
+// say prints a line for people: to stdout unless stdout is for JSON.
 func (d *devRun) say(format string, args ...any) {
 	out := d.stdout
 	if d.json {
@@ -39,7 +39,7 @@ func (d *devRun) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(out, format, args...) // nobody may be listening
 }
 
-// report says what happened, once all is caught up.
+// report prints what happened until the pipeline caught up.
 func (d *devRun) report(ctx context.Context, held holdings, units backend.Units, took time.Duration) error {
 	sent, worked := d.projector.Stats().NotificationsSent, d.worker.Stats()
 	if d.json && d.opts.idle.until {
@@ -70,7 +70,7 @@ const (
 	exampleTo   = "0e4b7cb6-9b0a-4f6b-9f0a-0f1a52b7a0d2"
 )
 
-// suggest says what a person would look at next, in lines to paste.
+// suggest prints what a person would look at next, as lines to paste.
 func (d *devRun) suggest(ctx context.Context, held holdings) error {
 	self := d.commandLine()
 	if held.busiest == "" {
@@ -97,7 +97,7 @@ func (d *devRun) suggest(ctx context.Context, held holdings) error {
 	return nil
 }
 
-// commandLine is how to run another command on the same data.
+// commandLine returns how to run another command on the same data.
 func (a *app) commandLine() string {
 	var b strings.Builder
 	b.WriteString(a.command)
@@ -113,8 +113,8 @@ func (a *app) commandLine() string {
 	return b.String()
 }
 
-// quoteName is a flag with a name, nothing where a shell or a terminal might
-// make something else of the name.
+// quoteName returns a flag with a name, or nothing if a shell or a terminal could
+// misread the name.
 func quoteName(flag, name string) string {
 	for _, r := range name {
 		if !unicode.IsPrint(r) {
@@ -124,7 +124,7 @@ func quoteName(flag, name string) string {
 	return flag + quote(name)
 }
 
-// quote makes one word of s in a POSIX shell.
+// quote makes s one word of a POSIX shell.
 func quote(s string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./@:", r)

@@ -12,14 +12,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// healthTimeout is less than what those who run health checks usually wait.
+// healthTimeout is less than what most runners of health checks wait.
 const healthTimeout = 2 * time.Second
 
 func newHealth(p process, g *global) *cobra.Command {
 	var addr string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a running project, consume or dev whether it is well",
+		Short: "Ask a running project, consume or dev whether it is healthy",
 		Long:  "Asks http://ADDR/healthz. It is the health check of an image that has no shell.",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +46,7 @@ type healthJSON struct {
 	Health string `json:"health"`
 }
 
-// askHealth returns what is answered where all is well.
+// askHealth returns the answer of a healthy process.
 func askHealth(ctx context.Context, url string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Bounds of the HTTP server: what is asked is small, and stopping is quick.
+// Timeouts of the HTTP server: requests are small, and stopping is quick.
 const (
 	httpReadTimeout  = 5 * time.Second
 	httpWriteTimeout = 10 * time.Second
 	httpStopTimeout  = 500 * time.Millisecond
 )
 
-// httpOptions is the flag of commands that serve HTTP if they are asked to.
+// httpOptions is the flag of commands that serve HTTP on request.
 type httpOptions struct {
 	addr string
 }
@@ -30,7 +30,7 @@ func (o *httpOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.addr, addrFlag, "", "address of an HTTP server for health and metrics, such as :8080 (default: none)")
 }
 
-// listen is nil without an address.
+// listen returns nil without an address.
 func (o *httpOptions) listen(ctx context.Context) (net.Listener, error) {
 	if o.addr == "" {
 		return nil, nil
@@ -38,9 +38,9 @@ func (o *httpOptions) listen(ctx context.Context) (net.Listener, error) {
 	return listen(ctx, o.addr)
 }
 
-// httpServer serves health and metrics on what httpOptions listens on, which may
-// be nil.
-func httpServer(l net.Listener, ready verdict, metrics prometheus.Gatherer, log *slog.Logger) daemon {
+// httpServer serves health and metrics on a listener of httpOptions, which may be
+// nil.
+func httpServer(l net.Listener, ready readiness, metrics prometheus.Gatherer, log *slog.Logger) daemon {
 	return func(ctx context.Context) error {
 		if l == nil {
 			return nil
@@ -50,7 +50,7 @@ func httpServer(l net.Listener, ready verdict, metrics prometheus.Gatherer, log 
 	}
 }
 
-// listen takes the address before anything else happens.
+// listen listens on the address before anything else happens.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	var config net.ListenConfig
 	l, err := config.Listen(ctx, "tcp", addr)
@@ -60,9 +60,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveHTTP answers what [httpMux] does until ctx is done. It closes the
-// listener.
-func serveHTTP(ctx context.Context, l net.Listener, ready verdict, metrics prometheus.Gatherer, log *slog.Logger) error {
+// serveHTTP serves [httpMux] until ctx is done. It closes the listener.
+func serveHTTP(ctx context.Context, l net.Listener, ready readiness, metrics prometheus.Gatherer, log *slog.Logger) error {
 	server := &http.Server{
 		Handler:           httpMux(ready, metrics, log),
 		ReadHeaderTimeout: httpReadTimeout,
@@ -89,9 +88,9 @@ func serveHTTP(ctx context.Context, l net.Listener, ready verdict, metrics prome
 	return err
 }
 
-// httpMux answers /healthz, /readyz with 503 and why while it is not ready, and
-// /metrics.
-func httpMux(ready verdict, metrics prometheus.Gatherer, log *slog.Logger) *http.ServeMux {
+// httpMux answers /healthz, /metrics, and /readyz: with 503 and the reason while
+// the command is not ready.
+func httpMux(ready readiness, metrics prometheus.Gatherer, log *slog.Logger) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -113,7 +112,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = fmt.Fprintln(w, text) // the client may be gone
 }
 
-// reachable is an address to listen on as this machine reaches it.
+// reachable returns the address at which this machine reaches a listener.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {

@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// openInput opens a file to read, unzipped where it is gzip'ed; "-" is standard
-// input. Reading ends with an error once ctx is done.
+// openInput opens a file for reading and decompresses it if it is compressed with
+// gzip. "-" is standard input. Reading standard input fails once ctx is done.
 func openInput(ctx context.Context, name string, stdin io.Reader) (io.ReadCloser, error) {
 	if name == "-" {
 		return unzip("standard input", interruptible(ctx, stdin))
@@ -29,7 +29,8 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (io.ReadCloser
 	return unzip(name, f)
 }
 
-// unzip reads r as it is, or what it holds if it is gzip'ed. Closing closes r.
+// unzip returns a reader of r, decompressed if r is compressed with gzip. Closing
+// it closes r.
 func unzip(name string, r io.ReadCloser) (io.ReadCloser, error) {
 	buffered := bufio.NewReader(r)
 	magic, err := buffered.Peek(2)
@@ -52,8 +53,8 @@ type input struct {
 	io.Closer
 }
 
-// interruptible reads r until ctx is done. A read of r that blocks then is left
-// behind, to end with r.
+// interruptible reads r until ctx is done. A read that blocks then is abandoned,
+// and ends when r does.
 func interruptible(ctx context.Context, r io.Reader) io.ReadCloser {
 	out, in := io.Pipe()
 	context.AfterFunc(ctx, func() { _ = out.CloseWithError(context.Cause(ctx)) })

@@ -11,24 +11,24 @@ import (
 )
 
 const (
-	// lookers is how many shards are looked into at once.
-	lookers = 8
-	// lookPages is how many pages of a shard are read: an empty one is not the
-	// end, but where several are nothing is there, most likely.
-	lookPages = 3
+	// probes is how many shards are probed at once.
+	probes = 8
+	// probePages is how many pages of a shard are read. An empty page is not the
+	// end, but after several empty pages there is most likely nothing.
+	probePages = 3
 )
 
-// look is what one sees of a shard behind its checkpoint, which says nothing of
-// that: on a quiet table it is old, and all is done.
-type look struct {
-	known   bool      // what follows
-	oldest  time.Time // of the records that are not done; zero: none was seen
-	trimmed bool      // some are lost already
+// probe is what a shard holds after its checkpoint. The checkpoint alone does not
+// tell: on a quiet table it is old although everything is done.
+type probe struct {
+	known   bool      // the other fields are known
+	oldest  time.Time // of the records that are not done; zero: there is none
+	trimmed bool      // some records are lost already
 }
 
-// seconds are the age of the oldest record that is not done, and the time until
-// it is trimmed. Nil: not known, and nothing is to be trimmed.
-func (l look) seconds(now time.Time) (lag, untilLoss *int64) {
+// seconds returns the age of the oldest record that is not done, nil if it is not
+// known, and the time until that record is trimmed, nil if there is none.
+func (l probe) seconds(now time.Time) (lag, untilLoss *int64) {
 	whole := func(d time.Duration) *int64 {
 		s := int64(max(0, d) / time.Second)
 		return &s
@@ -45,50 +45,50 @@ func (l look) seconds(now time.Time) (lag, untilLoss *int64) {
 	return whole(age), whole(backend.StreamRetention - age)
 }
 
-// lookInto looks into every shard that is still to be read. It costs two calls
-// for each; where one fails the shard's lag is not known.
-func (a *app) lookInto(ctx context.Context, s stream.Status) []look {
-	looks := make([]look, len(s.Shards))
+// probeShards probes every shard that is not finished, at two calls a shard. The
+// lag of a shard whose probe fails is not known.
+func (a *app) probeShards(ctx context.Context, s stream.Status) []probe {
+	found := make([]probe, len(s.Shards))
 	source := a.backend.Stream(a.global.table)
 	var group errgroup.Group
-	group.SetLimit(lookers)
+	group.SetLimit(probes)
 	for i, sh := range s.Shards {
 		if sh.Finished {
 			continue
 		}
 		group.Go(func() error {
 			var err error
-			if looks[i], err = lookBehind(ctx, source, s.StreamARN, sh); err != nil {
-				a.log.Warn("cannot look into a shard", "shard", sh.Shard, "error", err)
+			if found[i], err = probeShard(ctx, source, s.StreamARN, sh); err != nil {
+				a.log.Warn("cannot read a shard to see its lag", "shard", sh.Shard, "error", err)
 			}
 			return nil
 		})
 	}
 	_ = group.Wait() // none fails
-	return looks
+	return found
 }
 
-// lookBehind looks for the first record after a shard's checkpoint.
-func lookBehind(ctx context.Context, source backend.Stream, arn string, sh stream.ShardStatus) (look, error) {
+// probeShard looks for the first record after a shard's checkpoint.
+func probeShard(ctx context.Context, source backend.Stream, arn string, sh stream.ShardStatus) (probe, error) {
 	at := backend.Position{Type: backend.TrimHorizon}
 	if sh.Checkpoint != "" {
 		at = backend.Position{Type: backend.AfterSequence, Sequence: sh.Checkpoint}
 	}
 	iterator, err := source.Iterator(ctx, arn, sh.Shard, at)
-	for page := 0; err == nil && iterator != "" && page < lookPages; page++ {
+	for page := 0; err == nil && iterator != "" && page < probePages; page++ {
 		var got backend.RecordPage
 		if got, err = source.Records(ctx, iterator, 1); err == nil && len(got.Records) > 0 {
-			return look{known: true, oldest: got.Records[0].CreatedAt}, nil
+			return probe{known: true, oldest: got.Records[0].CreatedAt}, nil
 		}
 		iterator = got.Next
 	}
 	switch kind := backend.KindOf(err); {
 	case err == nil:
-		return look{known: true}, nil
+		return probe{known: true}, nil
 	case kind == backend.KindTrimmed, kind == backend.KindNotFound && sh.Checkpoint != "":
-		return look{trimmed: true}, nil
-	case kind == backend.KindNotFound: // expired before anybody began with it
-		return look{}, nil
+		return probe{trimmed: true}, nil
+	case kind == backend.KindNotFound: // expired before any worker began with it
+		return probe{}, nil
 	}
-	return look{}, err
+	return probe{}, err
 }

@@ -34,7 +34,7 @@ func main() {
 	}))
 }
 
-// commandLine is how a person starts this program again.
+// commandLine returns how a person starts this program again.
 func commandLine() string {
 	path, err := os.Executable()
 	if err != nil || !strings.Contains(filepath.ToSlash(path), "/go-build") {

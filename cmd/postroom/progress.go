@@ -7,11 +7,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progress shows how far something long has come: a bar on a terminal, nothing
-// elsewhere.
+// progress shows the progress of something that takes long: a bar on a terminal,
+// and nothing elsewhere.
 type progress struct{ bar *progressbar.ProgressBar }
 
-// newProgress begins to show progress; total -1: it is not known.
+// newProgress starts to show progress. Total is -1 if it is not known.
 func newProgress(p process, what string, total int64) progress {
 	if !p.terminal {
 		return progress{}
@@ -30,7 +30,7 @@ func newProgress(p process, what string, total int64) progress {
 // add moves on by n.
 func (g progress) add(n int) {
 	if g.bar != nil {
-		_ = g.bar.Add(n) // a bar that cannot be drawn harms nothing
+		_ = g.bar.Add(n) // it does not matter if the bar cannot be drawn
 	}
 }
 
@@ -48,14 +48,14 @@ func (g progress) interrupt() {
 	}
 }
 
-// done takes the bar away.
+// done removes the bar.
 func (g progress) done() {
 	if g.bar != nil {
 		_ = g.bar.Finish()
 	}
 }
 
-// count writes a number with its thousands apart.
+// count formats a number with commas between thousands.
 func count[T ~int | ~int64](n T) string {
 	if n < 1000 {
 		return fmt.Sprint(int64(n))

@@ -47,7 +47,7 @@ share its shards, and go on with those of one that is stopped or dies.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.worker, "worker", "", "name of this projector among those of the table (default HOST:PID:RANDOM)")
-	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossBackfill, "when the stream has lost what was not read: backfill it from the log, or halt")
+	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost what was not read: backfill it from the log, or halt")
 	o.server.flags(cmd)
 	o.idle.flags(cmd)
 	return cmd
@@ -55,26 +55,26 @@ share its shards, and go on with those of one that is stopped or dies.`,
 
 // The values of --on-data-loss.
 const (
-	lossBackfill = "backfill"
-	lossHalt     = "halt"
+	lossRecover = "recover"
+	lossHalt    = "halt"
 )
 
-// projector checks the flags and says what they ask of the projector.
+// projector checks the flags and returns the projector's options.
 func (o *projectOptions) projector() (projector.Options, error) {
 	opts := projector.Options{Worker: o.worker}
 	switch o.onDataLoss {
-	case lossBackfill:
+	case lossRecover:
 		opts.OnDataLoss = projector.Backfill
 	case lossHalt:
 		opts.OnDataLoss = projector.Halt
 	default:
-		return opts, usagef("--on-data-loss is %q, must be %s or %s", o.onDataLoss, lossBackfill, lossHalt)
+		return opts, usagef("--on-data-loss is %q, must be %s or %s", o.onDataLoss, lossRecover, lossHalt)
 	}
 	return opts, o.idle.check()
 }
 
-// newProjector makes the projector, once tables and queues are known to be
-// there.
+// newProjector makes the projector after checking that its tables and queues
+// exist.
 func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projector.Projector, error) {
 	if err := deploy.Check(ctx, a.backend, deploy.Options{Table: a.global.table, Queue: a.queue}); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 	return nil
 }
 
-// checkQuarantined is an error if records were quarantined.
+// checkQuarantined returns an error if records were quarantined.
 func checkQuarantined(s projector.Stats) error {
 	if s.Quarantined == 0 {
 		return nil
@@ -124,38 +124,38 @@ func checkQuarantined(s projector.Stats) error {
 	return fmt.Errorf("%s records could not be processed and were quarantined", count(s.Quarantined))
 }
 
-// fleetPause is the pause between looks at what the others of a fleet have left.
-const fleetPause = time.Second
+// probePause is the pause between probes of the shards that other workers hold.
+const probePause = time.Second
 
-// projectorQuiet is quiet when the projector is. Where there are others, or were
-// a moment ago, their shards have to show nothing behind their checkpoints too:
-// one that died looks alive until its lease has run out.
+// projectorQuiet is quiet when the projector is. If its worker group has other
+// members, or had some a moment ago, no shard may hold a record after its
+// checkpoint either: a worker that died looks alive until its lease expires.
 func (a *app) projectorQuiet(p *projector.Projector) quiet {
-	var looked time.Time
+	var probed time.Time
 	var done bool
 	return func(ctx context.Context) (time.Time, bool, error) {
 		since, ok := p.IdleSince()
 		if !ok || p.StreamStats().Workers == 1 {
 			return since, ok, nil
 		}
-		if time.Since(looked) < fleetPause {
+		if time.Since(probed) < probePause {
 			return since, done, nil
 		}
 		var err error
-		done, err = a.nothingUndone(ctx)
-		looked = time.Now()
+		done, err = a.allDone(ctx)
+		probed = time.Now()
 		return since, done, err
 	}
 }
 
-// nothingUndone reports whether no shard shows a record behind its checkpoint.
-func (a *app) nothingUndone(ctx context.Context) (bool, error) {
+// allDone reports whether no shard holds a record after its checkpoint.
+func (a *app) allDone(ctx context.Context) (bool, error) {
 	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
 	if err != nil {
 		return false, err
 	}
-	for i, l := range a.lookInto(ctx, s) {
-		if !s.Shards[i].Finished && (!l.known || !l.oldest.IsZero()) {
+	for i, p := range a.probeShards(ctx, s) {
+		if !s.Shards[i].Finished && (!p.known || !p.oldest.IsZero()) {
 			return false, nil
 		}
 	}

@@ -15,7 +15,7 @@ func newProvision(p process, g *global) *cobra.Command {
 	var protect bool
 	cmd := &cobra.Command{
 		Use:   "provision",
-		Short: "Make tables, index, stream and queues where they are missing",
+		Short: "Create the tables, index, stream and queues that are missing",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if index != "keys-only" && index != "none" {
@@ -45,7 +45,7 @@ type reportJSON struct {
 	Missing  []string `json:"missing,omitempty"`
 }
 
-// printReport prints what was done, also where it ended in an error.
+// printReport prints what was done, also if it ended in an error.
 func (a *app) printReport(r deploy.Report, err error) error {
 	for _, w := range r.Warnings {
 		fmt.Fprintf(a.stderr, "warning: %s\n", w)

@@ -14,29 +14,28 @@ import (
 
 // Bounds of what counts as progress.
 const (
-	// maxUnread is how long a shard may go without a read that succeeds: some
-	// times longer than the pauses of an idle one, about a second, and of one
-	// whose calls fail, ten at most.
+	// maxUnread is how long a shard may go without a successful read. An idle
+	// shard is read about every second, and failed calls are repeated at least
+	// every ten seconds.
 	maxUnread = 30 * time.Second
-	// maxWaiting is how long a record may wait to be acknowledged: longer than a
-	// message waits for the members of its conversation, 30 s, and than the
-	// largest conversations take to be moved. A queue or a table that is away
-	// for longer is something to look at.
-	maxWaiting = 2 * time.Minute
-	// maxUnanswered is how long the queue may answer no receive: one waits for
-	// 20 s where nothing comes and is given up after 30 s, so that this is two
-	// that failed in a row.
+	// maxInFlight is how long a record may be in flight: longer than a message
+	// waits for the members of its conversation, which is 30 s, and longer than
+	// a move of the largest conversations takes.
+	maxInFlight = 2 * time.Minute
+	// maxUnanswered is how long the queue may leave receives unanswered. An empty
+	// queue answers after 20 s, and a receive times out after 30 s, so this is two
+	// timeouts in a row.
 	maxUnanswered = time.Minute
-	// maxReasons is how many shards an answer names.
+	// maxReasons is how many shards an answer names at most.
 	maxReasons = 10
 )
 
-// verdict tells why a daemon is not ready; empty: it is. It may be called
+// readiness returns why a daemon is not ready, or "" if it is. It may be called
 // concurrently.
-type verdict func() string
+type readiness func() string
 
-// both is ready when each of them is.
-func both(a, b verdict) verdict {
+// both is ready once a and b are.
+func both(a, b readiness) readiness {
 	return func() string {
 		if why := a(); why != "" {
 			return why
@@ -45,26 +44,27 @@ func both(a, b verdict) verdict {
 	}
 }
 
-// projectorReady is ready while the projector gets on: see [headway].
-func projectorReady(p *projector.Projector) verdict {
-	var seen headway
-	return func() string { return seen.judge(p.StreamStats(), p.Progress(), time.Now()) }
+// projectorReady is ready while the projector makes progress: see [progressCheck].
+func projectorReady(p *projector.Projector) readiness {
+	var c progressCheck
+	return func() string { return c.check(p.StreamStats(), p.Progress(), time.Now()) }
 }
 
-// headway judges from look to look whether a reader gets on: it has joined its
-// worker group, every shard that it holds is read, and what was read does not wait
-// for ever. A worker is ready too if the others hold all shards.
-type headway struct {
+// progressCheck checks whether a reader makes progress: it has joined its worker
+// group, it reads every shard that it holds, and no record stays in flight for
+// too long. A worker without a shard is ready if others hold the shards.
+type progressCheck struct {
 	mu sync.Mutex
-	// started says that it was ready once: before that a shard that was not read
-	// yet means that it starts, afterwards it is given maxUnread.
+	// started says that the reader was ready once. Before that, a shard that it
+	// has not read yet means that it is starting; afterwards the shard is given
+	// maxUnread.
 	started bool
-	// idle is since when a worker that is alone has been seen without a shard:
-	// at the end of one its children may appear late. Zero: it is not so.
+	// idle is since when the only worker has been seen without a shard: when a
+	// shard ends its children may appear late. Zero: it has a shard.
 	idle time.Time
 }
 
-func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.Time) (why string) {
+func (h *progressCheck) check(s stream.Stats, shards []stream.ShardProgress, now time.Time) (why string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(shards) > 0 || s.Workers != 1 {
@@ -72,7 +72,7 @@ func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.
 	} else if h.idle.IsZero() {
 		h.idle = now
 	}
-	if why := h.starts(s, shards); why != "" {
+	if why := h.starting(s, shards); why != "" {
 		return why
 	}
 	h.started = true
@@ -81,7 +81,7 @@ func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.
 	}
 	var reasons []string
 	for _, sh := range shards {
-		if why := judgeShard(s, sh, now); why != "" {
+		if why := checkShard(s, sh, now); why != "" {
 			reasons = append(reasons, "shard "+sh.Shard+": "+why)
 		}
 	}
@@ -91,9 +91,9 @@ func (h *headway) judge(s stream.Stats, shards []stream.ShardProgress, now time.
 	return strings.Join(reasons, "\n")
 }
 
-// starts says what a reader that starts has not come to yet. One that rejoins its
-// worker group, since its session was expired, starts again.
-func (h *headway) starts(s stream.Stats, shards []stream.ShardProgress) string {
+// starting returns what a starting reader has not done yet. A reader that rejoins
+// its worker group because its session expired is starting again.
+func (h *progressCheck) starting(s stream.Stats, shards []stream.ShardProgress) string {
 	if s.Workers == 0 {
 		return "starting: has not joined the worker group"
 	}
@@ -105,35 +105,35 @@ func (h *headway) starts(s stream.Stats, shards []stream.ShardProgress) string {
 	}
 	for _, sh := range shards {
 		if sh.ReadAt.IsZero() {
-			return fmt.Sprintf("starting: shard %s was not read yet", sh.Shard)
+			return fmt.Sprintf("starting: shard %s has not been read yet", sh.Shard)
 		}
 	}
 	return ""
 }
 
-// judgeShard tells why one shard does not get on. A reader that has too much in
-// hand reads no more, so that shards can stand still for what others wait for.
-func judgeShard(s stream.Stats, sh stream.ShardProgress, now time.Time) string {
+// checkShard returns why one shard makes no progress. A reader with too many
+// records in flight reads no shard, so one shard can stand still because of the
+// records of another.
+func checkShard(s stream.Stats, sh stream.ShardProgress, now time.Time) string {
 	read := sh.ReadAt
 	if read.IsZero() {
 		read = sh.Begun
 	}
-	waiting, unread := now.Sub(sh.InFlightSince), now.Sub(read)
+	inFlight, unread := now.Sub(sh.InFlightSince), now.Sub(read)
 	switch {
-	case sh.InFlight > 0 && waiting > maxWaiting:
-		return fmt.Sprintf("%d records wait to be projected and told, the oldest for %v", sh.InFlight, brief(waiting))
+	case sh.InFlight > 0 && inFlight > maxInFlight:
+		return fmt.Sprintf("%d records are in flight, the oldest for %v", sh.InFlight, brief(inFlight))
 	case unread > maxUnread && s.InFlight > 0:
-		return fmt.Sprintf("not read for %v, while %d records of all shards wait to be projected and told", brief(unread), s.InFlight)
+		return fmt.Sprintf("not read for %v, while %d records of all shards are in flight", brief(unread), s.InFlight)
 	case unread > maxUnread:
 		return fmt.Sprintf("not read for %v", brief(unread))
 	}
 	return ""
 }
 
-// consumerReady is ready once the queue has answered a receive, and while it
-// goes on answering. Where the queue is empty the first answer takes as long as
-// a receive waits.
-func consumerReady(w *consumer.Worker) verdict {
+// consumerReady is ready once the queue has answered a receive, and for as long as
+// it goes on answering. An empty queue answers when the receive's wait is over.
+func consumerReady(w *consumer.Worker) readiness {
 	var begun atomic.Bool
 	return func() string {
 		_, idle := w.IdleSince()
@@ -145,13 +145,14 @@ func consumerReady(w *consumer.Worker) verdict {
 	}
 }
 
-// queueAnswers is ready while no receive goes unanswered for long.
-func queueAnswers(w *consumer.Worker) verdict {
-	return func() string { return judgeQueue(w.AskedSince(), time.Now()) }
+// queueAnswers is ready while no receive stays unanswered for long.
+func queueAnswers(w *consumer.Worker) readiness {
+	return func() string { return checkQueue(w.AskedSince(), time.Now()) }
 }
 
-// judgeQueue tells of a queue that does not answer what it was asked.
-func judgeQueue(asked, now time.Time) string {
+// checkQueue returns since when the queue has not answered a receive, if that is
+// too long.
+func checkQueue(asked, now time.Time) string {
 	if unanswered := now.Sub(asked); !asked.IsZero() && unanswered > maxUnanswered {
 		return fmt.Sprintf("the queue has not answered for %v", brief(unanswered))
 	}

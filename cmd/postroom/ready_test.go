@@ -38,12 +38,12 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 		"a start": {
 			{0, stream.Stats{}, nil, "starting: has not joined the worker group"},
 			{time.Second, alone, nil, "starting: holds no shard yet"},
-			{2 * time.Second, alone, []stream.ShardProgress{shard("a", at(0)), begun("b", t0)}, "starting: shard b was not read yet"},
+			{2 * time.Second, alone, []stream.ShardProgress{shard("a", at(0)), begun("b", t0)}, "starting: shard b has not been read yet"},
 			{3 * time.Second, alone, []stream.ShardProgress{shard("a", at(0)), shard("b", at(3*time.Second))}, ""},
 		},
 		"a start that never reads": {
-			{0, alone, []stream.ShardProgress{begun("a", t0)}, "starting: shard a was not read yet"},
-			{time.Hour, alone, []stream.ShardProgress{begun("a", t0)}, "starting: shard a was not read yet"},
+			{0, alone, []stream.ShardProgress{begun("a", t0)}, "starting: shard a has not been read yet"},
+			{time.Hour, alone, []stream.ShardProgress{begun("a", t0)}, "starting: shard a has not been read yet"},
 		},
 		"others hold all shards": {
 			{0, fleet, nil, ""},
@@ -76,24 +76,24 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 		"what was read waits, and is done": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0))}, ""},
 			{2 * time.Minute, alone, []stream.ShardProgress{waiting("a", at(2*time.Minute), 7, at(0))}, ""},
-			{3 * time.Minute, alone, []stream.ShardProgress{waiting("a", at(3*time.Minute), 7, at(0))}, "shard a: 7 records wait to be projected and told, the oldest for 3m0s"},
+			{3 * time.Minute, alone, []stream.ShardProgress{waiting("a", at(3*time.Minute), 7, at(0))}, "shard a: 7 records are in flight, the oldest for 3m0s"},
 			{4 * time.Minute, alone, []stream.ShardProgress{waiting("a", at(4*time.Minute), 7, at(3*time.Minute))}, ""},
 			{5 * time.Minute, alone, []stream.ShardProgress{shard("a", at(5*time.Minute))}, ""},
 		},
 		"too much waits for more to be read": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0)), shard("b", at(0))}, ""},
 			{time.Minute, stream.Stats{Workers: 1, InFlight: 9}, []stream.ShardProgress{waiting("a", at(time.Minute), 9, at(0)), shard("b", at(0))},
-				"shard b: not read for 1m0s, while 9 records of all shards wait to be projected and told"},
+				"shard b: not read for 1m0s, while 9 records of all shards are in flight"},
 			{3 * time.Minute, stream.Stats{Workers: 1, InFlight: 9}, []stream.ShardProgress{waiting("a", at(0), 9, at(0)), shard("b", at(0))},
-				"shard a: 9 records wait to be projected and told, the oldest for 3m0s\n" +
-					"shard b: not read for 3m0s, while 9 records of all shards wait to be projected and told"},
+				"shard a: 9 records are in flight, the oldest for 3m0s\n" +
+					"shard b: not read for 3m0s, while 9 records of all shards are in flight"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var h headway
+			var h progressCheck
 			for _, l := range looks {
-				if got := h.judge(l.stats, l.shards, at(l.at)); got != l.want {
+				if got := h.check(l.stats, l.shards, at(l.at)); got != l.want {
 					t.Errorf("after %v: %q, want %q", l.at, got, l.want)
 				}
 			}
@@ -103,13 +103,13 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 
 func TestS17ManyShardsAreNotAllNamed(t *testing.T) {
 	t.Parallel()
-	var h headway
+	var h progressCheck
 	var shards []stream.ShardProgress
 	now := time.Now()
 	for i := range 1000 {
 		shards = append(shards, stream.ShardProgress{Shard: fmt.Sprintf("%04d", i), ReadAt: now.Add(-time.Minute)})
 	}
-	got := h.judge(stream.Stats{Workers: 1}, shards, now)
+	got := h.check(stream.Stats{Workers: 1}, shards, now)
 	if lines := strings.Split(got, "\n"); len(lines) != maxReasons+1 || lines[maxReasons] != "and 990 more shards" {
 		t.Errorf("%s", got)
 	}
@@ -121,16 +121,16 @@ func TestQ15QueueThatDoesNotAnswer(t *testing.T) {
 	for want, asked := range map[string]time.Time{
 		"": now.Add(-maxUnanswered), "the queue has not answered for 1m1s": now.Add(-maxUnanswered - time.Second),
 	} {
-		if got := judgeQueue(asked, now); got != want {
+		if got := checkQueue(asked, now); got != want {
 			t.Errorf("asked %v ago: %q", now.Sub(asked), got)
 		}
 	}
-	if got := judgeQueue(time.Time{}, now); got != "" {
+	if got := checkQueue(time.Time{}, now); got != "" {
 		t.Errorf("nothing asked: %q", got)
 	}
 }
 
-// TestS17ReadyzSaysWhy follows /readyz from one verdict to the next.
+// TestS17ReadyzSaysWhy follows /readyz from one answer to the next.
 func TestS17ReadyzSaysWhy(t *testing.T) {
 	t.Parallel()
 	why := "shard a: not read for 31s"

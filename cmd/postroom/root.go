@@ -20,16 +20,16 @@ const (
 	exitDiffers = 3
 )
 
-// process is what a run takes from the process around it.
+// process is what a command uses of the process around it.
 type process struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
-	terminal       bool   // stderr is one
+	terminal       bool   // stderr is a terminal
 	command        string // how a person starts this program again
 }
 
-// usageError is wrong usage: a flag, an argument, a setting.
+// usageError is a wrong flag, argument or setting.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
@@ -39,11 +39,11 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// errDiffers says that verify found differences; they are printed already.
+// errDiffers says that verify found differences, and has printed them.
 var errDiffers = errors.New("the projection differs from the log")
 
-// run runs one command line and returns the exit code. When ctx is done it
-// stops within two seconds, but for a consumer whose handlers have not ended.
+// run runs one command line and returns the exit code. When ctx is done it stops
+// within two seconds, unless a consumer waits for its handlers to end.
 func run(ctx context.Context, args []string, p process) int {
 	p.stdout, p.stderr = &lockedWriter{w: p.stdout}, &lockedWriter{w: p.stderr}
 	root := newRoot(p)
@@ -79,15 +79,15 @@ type global struct {
 	json     bool
 }
 
-// The defaults that go without saying in a printed command line.
+// The defaults that a printed command line leaves out.
 const (
 	defaultData  = "postroom.db"
 	defaultTable = "postroom"
 	defaultQueue = "postroom-notifications.fifo"
 )
 
-// addrFlag names the address of a command's HTTP server, defaultAddr is where
-// dev has it and health looks for it.
+// addrFlag is the flag for the address of a command's HTTP server. Dev listens on
+// defaultAddr, and health asks there.
 const (
 	addrFlag    = "addr"
 	defaultAddr = "127.0.0.1:8080"
@@ -101,7 +101,7 @@ func newRoot(p process) *cobra.Command {
 		Long:          "Producers post messages. The post room sorts them into every member's\npigeonhole and rings the bell.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// With Args set an unknown command comes here, and is wrong usage.
+		// With Args set, an unknown command gets here, and is wrong usage.
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return nil
@@ -142,9 +142,10 @@ func newRoot(p process) *cobra.Command {
 	return root
 }
 
-// fromEnvironment sets each flag that was not given and whose variable is:
-// POSTROOM_ and the flag in capitals with underscores. The global flags have
-// one, and --addr, which an image sets for all that runs in it.
+// fromEnvironment sets the flags that were not given from their variables:
+// POSTROOM_ and the flag in capitals with underscores. The global flags have a
+// variable, and so does --addr, which an image sets for everything that runs in
+// it.
 func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 	var errs []error
 	global := cmd.Root().PersistentFlags()
@@ -164,7 +165,7 @@ func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 	return errors.Join(errs...)
 }
 
-// check reports settings that make no sense. flags tells what was given.
+// check reports settings that make no sense. Flags says which ones were given.
 func (g *global) check(flags *pflag.FlagSet) error {
 	if g.backend != "local" && g.backend != "aws" {
 		return usagef("--backend is %q, must be local or aws", g.backend)
@@ -198,7 +199,7 @@ func (g *global) level() (slog.Level, error) {
 	return 0, usagef("--log-level is %q, must be debug, info, warn or error", g.logLevel)
 }
 
-// arguments checks the number of arguments, which have these names.
+// arguments checks the number of arguments. Names are for its errors.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {

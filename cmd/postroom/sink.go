@@ -38,7 +38,7 @@ type sink struct {
 	consumer.Handler
 
 	collectors []prometheus.Collector
-	ready      verdict
+	ready      readiness
 	close      func()
 }
 

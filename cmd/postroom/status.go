@@ -18,7 +18,7 @@ import (
 func newStatus(p process, g *global) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Show who reads the shards, how far behind, and how deep the queues are",
+		Short: "Show which worker reads each shard, how far behind it is, and how deep the queues are",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
@@ -32,10 +32,11 @@ func newStatus(p process, g *global) *cobra.Command {
 type statusJSON struct {
 	Stream  string       `json:"stream"`
 	Enabled bool         `json:"stream_enabled"`
-	Leader  *leaderJSON  `json:"leader"` // null: nobody reads
+	Leader  *leaderJSON  `json:"leader"` // null: no worker leads
 	Workers []workerJSON `json:"workers"`
 	Shards  []shardJSON  `json:"shards"`
-	// Of the shard that is furthest behind. Null: not known, nothing is unread.
+	// Of the shard that is furthest behind. Lag is null if it is not known,
+	// UntilLoss if nothing is unread.
 	Lag         *int64       `json:"lag_seconds"`
 	UntilLoss   *int64       `json:"until_loss_seconds"`
 	Backfill    backfillJSON `json:"backfill"`
@@ -75,7 +76,7 @@ type shardJSON struct {
 
 type backfillJSON struct {
 	OpenGaps []gapJSON `json:"open_gaps"`
-	Scan     *scanJSON `json:"scan"` // null: none runs
+	Scan     *scanJSON `json:"scan"` // null: no scan runs
 }
 
 type gapJSON struct {
@@ -84,7 +85,7 @@ type gapJSON struct {
 	Reason  string `json:"reason"`
 	From    string `json:"from,omitempty"`
 	Until   string `json:"until,omitempty"`
-	Silent  bool   `json:"silent"` // nobody is to be notified
+	Silent  bool   `json:"silent"` // nobody will be notified
 	FoundAt string `json:"found_at"`
 }
 
@@ -112,7 +113,7 @@ func (a *app) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out := statusOf(s, a.lookInto(ctx, s), time.Now())
+	out := statusOf(s, a.probeShards(ctx, s), time.Now())
 	backfilled, err := backfill.ReadStatus(ctx, a.control())
 	if err != nil {
 		return err
@@ -133,8 +134,8 @@ func (a *app) status(ctx context.Context) error {
 	return out.print(a.stdout)
 }
 
-// statusOf is what is known of the stream, with a look into each of its shards.
-func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
+// statusOf combines a stream's status with a probe of each of its shards.
+func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}}
 	live := map[string]bool{} // sessions
 	if s.Leader.Worker != "" {
@@ -152,7 +153,7 @@ func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
 		}
 		if !sh.Finished {
 			one.Held = live[sh.Session]
-			one.Lag, one.UntilLoss = looks[i].seconds(now)
+			one.Lag, one.UntilLoss = probed[i].seconds(now)
 			leases[sh.Session]++
 		}
 		out.Lag = furthest(out.Lag, one.Lag, 1)
@@ -168,7 +169,8 @@ func statusOf(s stream.Status, looks []look, now time.Time) statusJSON {
 	return out
 }
 
-// furthest is the larger of two, or the smaller where sign is -1; nil is neither.
+// furthest returns the larger of two numbers, or with sign -1 the smaller one. Nil
+// is no number.
 func furthest(a, b *int64, sign int64) *int64 {
 	if a == nil || b != nil && sign**b > sign**a {
 		return b

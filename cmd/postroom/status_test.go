@@ -34,8 +34,8 @@ func aGroup() statusJSON {
 			{Shard: "s5", Parent: "s3", Listed: true},
 		},
 	}
-	looks := []look{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}}
-	out := statusOf(s, looks, now)
+	probes := []probe{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}}
+	out := statusOf(s, probes, now)
 	out.Backfill = backfillOf(backfill.Status{
 		Open: []backfill.Gap{{ID: "g", Shard: "s3", Reason: "trimmed", Until: ago(24 * time.Hour), FoundAt: ago(time.Minute)}},
 		Scan: &backfill.ScanStatus{
@@ -160,19 +160,19 @@ func TestLookBehindACheckpoint(t *testing.T) {
 	for name, c := range map[string]struct {
 		shard  stream.ShardStatus
 		source pages
-		want   look
+		want   probe
 		fails  bool
 	}{
-		"a record follows":    {shard: begun, source: pages{left: []backend.RecordPage{full}}, want: look{known: true, oldest: then}},
-		"after empty pages":   {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, full}}, want: look{known: true, oldest: then}},
-		"at the tip":          {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, empty}}, want: look{known: true}},
-		"at its end":          {shard: begun, source: pages{left: []backend.RecordPage{{}}}, want: look{known: true}},
-		"the checkpoint left": {shard: begun, source: pages{err: &backend.Error{Op: "shard s", Kind: backend.KindTrimmed}}, want: look{trimmed: true}},
-		"the shard left":      {shard: begun, source: pages{err: gone}, want: look{trimmed: true}},
+		"a record follows":    {shard: begun, source: pages{left: []backend.RecordPage{full}}, want: probe{known: true, oldest: then}},
+		"after empty pages":   {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, full}}, want: probe{known: true, oldest: then}},
+		"at the tip":          {shard: begun, source: pages{left: []backend.RecordPage{empty, empty, empty}}, want: probe{known: true}},
+		"at its end":          {shard: begun, source: pages{left: []backend.RecordPage{{}}}, want: probe{known: true}},
+		"the checkpoint left": {shard: begun, source: pages{err: &backend.Error{Op: "shard s", Kind: backend.KindTrimmed}}, want: probe{trimmed: true}},
+		"the shard left":      {shard: begun, source: pages{err: gone}, want: probe{trimmed: true}},
 		"it left unread":      {shard: stream.ShardStatus{Shard: "s"}, source: pages{err: gone}},
 		"it cannot be read":   {shard: begun, source: pages{err: errors.New("denied")}, fails: true},
 	} {
-		got, err := lookBehind(t.Context(), &c.source, "arn", c.shard)
+		got, err := probeShard(t.Context(), &c.source, "arn", c.shard)
 		if got != c.want || (err != nil) != c.fails {
 			t.Errorf("%s: %+v (%v), want %+v", name, got, err, c.want)
 		}
@@ -184,11 +184,11 @@ func TestLookBehindACheckpoint(t *testing.T) {
 
 func TestS6StatusTellsOfALoss(t *testing.T) {
 	t.Parallel()
-	if lag, untilLoss := (look{trimmed: true}).seconds(time.Now()); lag != nil || *untilLoss != 0 {
+	if lag, untilLoss := (probe{trimmed: true}).seconds(time.Now()); lag != nil || *untilLoss != 0 {
 		t.Errorf("lag %v, lost in %d s", lag, *untilLoss)
 	}
 	zero := int64(0)
-	if text := lagText(nil, &zero); text != "RECORDS ARE LOST to the stream" {
+	if text := lagText(nil, &zero); text != "RECORDS WERE LOST: the stream has trimmed them" {
 		t.Errorf("printed %s", text)
 	}
 }

@@ -52,7 +52,7 @@ func (s statusJSON) printWorkers(w io.Writer) {
 	}
 }
 
-// openShards tells how many shards of a status are still to be read on.
+// openShards returns how many shards are not finished.
 func (s statusJSON) openShards() (open int) {
 	for _, sh := range s.Shards {
 		if !sh.Finished {
@@ -62,12 +62,12 @@ func (s statusJSON) openShards() (open int) {
 	return open
 }
 
-// lagText says how far behind, and how long there is to catch up.
+// lagText says how far behind the projection is, and how long there is to catch up.
 func lagText(lag, untilLoss *int64) string {
 	span := func(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
 	switch {
 	case untilLoss != nil && *untilLoss == 0:
-		return "RECORDS ARE LOST to the stream"
+		return "RECORDS WERE LOST: the stream has trimmed them"
 	case lag == nil:
 		return "not known"
 	case untilLoss == nil:
@@ -108,7 +108,7 @@ func (s shardJSON) state() string {
 	return state
 }
 
-// behind is short, for a column.
+// behind returns the lag as a column shows it.
 func (s shardJSON) behind() string {
 	switch {
 	case s.Finished:

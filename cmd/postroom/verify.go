@@ -19,7 +19,8 @@ the whole table and writes nothing. Differences are printed as they are found,
 with --json one object a line, and at the end the counts. The exit code is 3 if
 anything differs.
 
-Beside a live projector only what is still there at a second look counts.`,
+Beside a live projector only those differences count that are still there at a
+second look.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
@@ -62,7 +63,7 @@ func (a *app) verify(ctx context.Context) error {
 	return nil
 }
 
-// monotonic moves a bar on to totals that come from several goroutines.
+// monotonic moves a bar to totals that several goroutines report.
 func monotonic(bar progress) func(int64) {
 	var mu sync.Mutex
 	var shown int64
