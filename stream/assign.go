@@ -85,9 +85,9 @@ func (s *session) snapshot(leases map[string]lease.Lease, live []membership.Work
 	return v, names
 }
 
-// acquire acquires the free leases that are to be this session's, and those that
-// whoever was to acquire them has left alone for a lease duration. It returns how
-// many are left.
+// acquire acquires the free leases that are assigned to this session, and those
+// that were free for a lease duration without their new owner acquiring them. It
+// returns how many are left.
 func (s *session) acquire(ctx context.Context, leases map[string]lease.Lease, free []membership.Assignment) (left int, err error) {
 	since := make(map[string]time.Time, len(free))
 	for _, a := range free {

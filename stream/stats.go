@@ -32,23 +32,24 @@ type Stats struct {
 	DataLosses  int64 `metric:"postroom_stream_data_losses_total" help:"Incidents in which records were trimmed before they were read."`
 }
 
-// ShardProgress is how one shard that this worker holds gets on.
+// ShardProgress is how far a shard that this worker holds has come.
 type ShardProgress struct {
 	Shard string
 	// AtTip says that the shard was read to its open end.
 	AtTip bool
-	// Read is the time of the last record read, about; zero: none yet.
+	// Read is approximately when the last record that was read was made; zero:
+	// none was read yet.
 	Read time.Time
-	// Begun is when this worker began with the shard.
+	// Begun is when this worker began to read the shard.
 	Begun time.Time
-	// ReadAt is when a read last succeeded; zero: not yet.
+	// ReadAt is when a read last succeeded; zero: none did yet.
 	ReadAt time.Time
 	// InFlight is the number of records delivered and not acknowledged,
 	// InFlightSince when the oldest of them was delivered; zero: there is none.
 	InFlight      int
 	InFlightSince time.Time
-	// CheckpointAt is the time of the record at the checkpoint, about: what is
-	// older than 24 hours behind the present is lost if it is not read.
+	// CheckpointAt is approximately when the record at the checkpoint was made.
+	// Records that were made since are lost if they are not read within 24 hours.
 	CheckpointAt time.Time
 }
 

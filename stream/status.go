@@ -52,7 +52,7 @@ type ShardStatus struct {
 	Worker, Session string // who has the lease, or had it last; empty: nobody yet
 	Epoch           int64  // grows with every change of owner; 0: not begun
 	// Checkpoint is the sequence number up to which all is done, CheckpointTime
-	// when that record was made, about. Empty and zero: nothing yet.
+	// approximately when that record was made. Empty and zero: nothing yet.
 	Checkpoint     string
 	CheckpointTime time.Time
 	Finished       bool // read to its end, and all acknowledged

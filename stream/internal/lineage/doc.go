@@ -21,7 +21,7 @@
 //	yes         none        creates a free lease: parents first
 //	yes         finished    keeps it, so that the shard is not read again
 //	no          finished    deletes it after 48 hours, once its children have begun
-//	no          unfinished  nothing: whoever reads the shard finds out
+//	no          unfinished  nothing: its reader notices
 //
 // # What is lost between generations
 //
@@ -39,10 +39,10 @@
 //
 // Two workers may begin with two streams of a table at once, one of them frozen
 // before the stream was replaced. So each writes its item first and looks for
-// others then; maybe_first says that it has still to look, whoever comes next. One
-// of them sees both, and reports what lies between them.
+// others then; maybe_first says that somebody has still to look, also after a crash
+// between the two steps. One of them sees both, and reports what lies between them.
 //
-// Each loss goes to a [Recorder] before anything goes on past it. If nobody records
+// Each loss goes to a [Recorder] before reading continues past it. If nobody records
 // losses, the loss ends the session, and is reported again at each start until a
 // person has deleted the item that it follows from.
 package lineage

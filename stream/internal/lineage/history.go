@@ -49,7 +49,7 @@ func DecodeHistory(it backend.Item) (History, error) {
 	return h, d.Err()
 }
 
-// listingSlack is how old a listing may be: it is no snapshot.
+// listingSlack is how old the parts of a listing may be, which is read page by page.
 const listingSlack = 5 * time.Minute
 
 // since is a time before which nothing was made that was promised and is in a

@@ -23,7 +23,7 @@ type LossError struct {
 	Err        error
 }
 
-// Recorder records a loss durably, before anything goes on past it. It returns
+// Recorder records a loss durably, before reading continues past it. It returns
 // false if nobody records losses: then the caller notes the loss in a lease, as
 // far as it concerns one, and fails with it.
 type Recorder func(ctx context.Context, loss *LossError) (recorded bool, err error)

@@ -146,7 +146,7 @@ func (s *Sync) create(ctx context.Context, l Listing, leases map[string]lease.Le
 		}
 	}
 	free := begun
-	for _, one := range leases { // whoever wrote it may have died before it notified anybody
+	for _, one := range leases { // its writer may have died before it notified anybody
 		free = free || one.Unowned()
 	}
 	if free {

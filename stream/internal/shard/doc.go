@@ -42,8 +42,8 @@
 // that a shard that rolls changes no balance and waits for nobody.
 //
 // At a transfer the owner reads no more, waits for acknowledgements up to the drain
-// timeout, and writes the lease with its checkpoint and the new owner in it. There
-// is no moment without an owner.
+// timeout, and writes the lease with its checkpoint and the new owner in it. So
+// the shard never is without an owner.
 //
 // # Loss
 //

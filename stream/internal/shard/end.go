@@ -12,7 +12,7 @@ import (
 // untilWoken is the rest of a shard that the last acknowledgement wakes.
 const untilWoken = time.Hour
 
-// end notes that there is no more to be read in the shard.
+// end notes that the shard has no more records.
 func (s *Shard) end() {
 	s.setTip(false)
 	s.iterator, s.phase = "", ended

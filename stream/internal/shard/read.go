@@ -45,7 +45,7 @@ func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 		return 0, err
 	}
 	if s.beginningExpired() {
-		return 0, s.goOnPastTrimmed(ctx, nil)
+		return 0, s.continuePastTrimmed(ctx, nil)
 	}
 	page, err := s.next(ctx)
 	if err != nil {

@@ -32,7 +32,7 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 		}
 	case backend.KindTrimmed:
 		if s.unreadTrimmed() {
-			return 0, s.goOnPastTrimmed(ctx, err)
+			return 0, s.continuePastTrimmed(ctx, err)
 		}
 		s.iterator = ""
 		if !s.opened {
@@ -75,7 +75,7 @@ func (s *Shard) unreadTrimmed() bool {
 }
 
 // beginningExpired reports whether the beginning of a shard that is to be read
-// from there may be gone: the trim horizon moves on without a word.
+// from there may be gone: the trim horizon moves without any error.
 func (s *Shard) beginningExpired() bool {
 	return s.read.Sequence == "" && !s.read.At.IsZero() && s.iterator == "" && s.AtTip().IsZero() &&
 		s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention
@@ -92,9 +92,9 @@ func (s *Shard) streamExists(ctx context.Context) bool {
 	return err == nil && page.StreamARN == s.env.ARN
 }
 
-// goOnPastTrimmed goes on at the oldest record that is left, once the loss is
-// recorded.
-func (s *Shard) goOnPastTrimmed(ctx context.Context, cause error) error {
+// continuePastTrimmed reads on from the oldest record that is left, once the loss
+// is recorded.
+func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
 	loss := s.newLoss("they fell out of the stream before they were read", cause)
 	loss.Until = lineage.Untrimmed(s.env.Now())
 	if err := s.record(ctx, loss); err != nil {
@@ -133,9 +133,9 @@ func (s *Shard) newLoss(reason string, cause error) *lineage.LossError {
 	}
 }
 
-// record records a loss before anything goes on past it, or a checkpoint goes
-// back: the lease notes it from its next writing on. If nobody records losses, that
-// is written as well as it can be, and the loss is returned.
+// record records a loss before reading continues past it, or a checkpoint goes
+// back. From its next write on the lease notes the loss. If nobody records losses
+// the lease is written at once, and the loss is returned.
 func (s *Shard) record(ctx context.Context, loss *lineage.LossError) error {
 	recorded, err := s.env.Record(ctx, loss)
 	if err != nil {

@@ -182,7 +182,7 @@ func (s *Shard) unreadSince() time.Time {
 	return latest(s.readAt.At, s.caughtUp.Add(-trimMargin))
 }
 
-// Progress is how a shard gets on. Its fields are described at
+// Progress is how far a shard has come. Its fields are described at
 // stream.ShardProgress.
 type Progress struct {
 	Shard         string
@@ -195,7 +195,7 @@ type Progress struct {
 	CheckpointAt  time.Time
 }
 
-// Progress returns how the shard gets on.
+// Progress returns how far the shard has come.
 func (s *Shard) Progress() Progress {
 	waiting, since, done := s.tracker.inFlight()
 	s.mu.Lock()

@@ -33,7 +33,7 @@ type Page struct {
 	tracker *tracker
 	entries []entry
 	at      time.Time // of the delivery
-	stale   bool      // from before a loss: no checkpoint comes of it
+	stale   bool      // from before a loss: it moves no checkpoint
 }
 
 // entry is what a page remembers of a record.
@@ -141,8 +141,8 @@ func (t *tracker) close(ended bool) {
 	t.tellIfDrained()
 }
 
-// restart goes on from another place, after a loss. What was delivered before still
-// waits for its acknowledgement, and no checkpoint comes of it.
+// restart continues from another place, after a loss. What was delivered before
+// still waits for its acknowledgement, and moves no checkpoint.
 func (t *tracker) restart(from lease.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
