@@ -11,7 +11,7 @@ type Stats struct {
 	Claimed      int64 `metric:"postroom_dedup_claimed_total" help:"Messages passed on to the next handler."`
 	Dropped      int64 `metric:"postroom_dedup_dropped_total" help:"Messages dropped because their id was handled before."`
 	Busy         int64 `metric:"postroom_dedup_busy_total" help:"Messages put off because another delivery of their id was being handled."`
-	Lost         int64 `metric:"postroom_dedup_lost_total" help:"Claims that expired while handling before another worker claimed the id."`
+	Lost         int64 `metric:"postroom_dedup_lost_total" help:"Claims that expired during handling and were lost to another worker."`
 	RecordFailed int64 `metric:"postroom_dedup_record_failed_total" help:"Handled messages that could not be recorded; a repetition is handled once more."`
 }
 
