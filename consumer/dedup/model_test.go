@@ -1,7 +1,6 @@
 package dedup
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -22,7 +21,6 @@ type believed struct {
 
 // modelRun does the same to a store and to its model.
 type modelRun struct {
-	ctx   context.Context
 	store Store
 	name  string // of the run: ids begin with it
 	now   int    // seconds
@@ -73,7 +71,7 @@ func (r *modelRun) claim(t *rapid.T) {
 	}
 	var got Claim
 	err := r.call(t, func() (err error) {
-		got, err = r.store.Claim(r.ctx, id, owner, time.Duration(seconds)*time.Second)
+		got, err = r.store.Claim(t.Context(), id, owner, time.Duration(seconds)*time.Second)
 		return err
 	})
 	if err != nil || got != want {
@@ -92,7 +90,7 @@ func (r *modelRun) record(t *rapid.T) {
 	default:
 		r.ids[id] = believed{doer: owner, expires: r.now + seconds}
 	}
-	err := r.call(t, func() error { return r.store.Record(r.ctx, id, owner, time.Duration(seconds)*time.Second) })
+	err := r.call(t, func() error { return r.store.Record(t.Context(), id, owner, time.Duration(seconds)*time.Second) })
 	if !errors.Is(err, want) {
 		t.Fatalf("error %v of a record, want %v", err, want)
 	}
@@ -103,7 +101,7 @@ func (r *modelRun) release(t *rapid.T) {
 	if b.holder == owner {
 		delete(r.ids, id)
 	}
-	if err := r.call(t, func() error { return r.store.Release(r.ctx, id, owner) }); err != nil {
+	if err := r.call(t, func() error { return r.store.Release(t.Context(), id, owner) }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -119,7 +117,7 @@ func TestQ12Q13StoresAgainstAModel(t *testing.T) {
 		runs := 0
 		rapid.Check(t, func(rt *rapid.T) {
 			runs++
-			r := &modelRun{ctx: t.Context(), name: fmt.Sprint(runs), ids: map[string]believed{}}
+			r := &modelRun{name: fmt.Sprint(runs), ids: map[string]believed{}}
 			r.store = newStore(r)
 			rt.Repeat(map[string]func(*rapid.T){
 				"claim": r.claim, "record": r.record, "release": r.release, "advance": r.advance,
