@@ -26,14 +26,14 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// knownOf is what is known of a server: what it can show, and where it is wrong.
+// knownOf returns what a server can show, and where it differs from AWS.
 func knownOf(t *testing.T, s *server) (backendtest.Capabilities, map[string]string) {
 	t.Helper()
 	switch {
 	case s.url == "":
 		return ofAWS(), nil
 	case edition(t, s) == "postroom-standin":
-		// The test of backend/aws notices deviations that are left behind.
+		// The test of backend/aws fails for deviations that are out of date.
 		return emulator.Capabilities(), emulator.Deviations()
 	}
 	return ofLocalStack(), ofDynamoDBLocal
@@ -46,7 +46,7 @@ var ofDynamoDBLocal = map[string]string{
 	"Transact of no actions, of too many, or of two on one key is KindInvalid and writes nothing": "a put and a check of one key are not refused as such",
 }
 
-// ofAWS is what AWS shows within a test's patience.
+// ofAWS is what AWS shows within the time of a test.
 func ofAWS() backendtest.Capabilities {
 	return backendtest.Capabilities{
 		ConsumedCapacity:    true,
@@ -57,7 +57,7 @@ func ofAWS() backendtest.Capabilities {
 		Closes:              true,
 		NoOpWritesSilent:    true,
 		// FailedConditionUnits: AWS does not report them.
-		// ManyShards, Rolls: not of so few records.
+		// ManyShards, Rolls: it takes more records.
 
 		DeduplicationWindow: true,
 		ExpiredReceiptFails: true,
@@ -70,8 +70,8 @@ func ofAWS() backendtest.Capabilities {
 
 // ofLocalStack is what LocalStack 4.14 shows with its DynamoDB Local
 // (PROVIDER_OVERRIDE_DYNAMODB=v2). The suite has not been run on it, and a
-// capability is a promise: whatever its documentation and source do not settle is
-// left out.
+// capability is a promise: what its documentation and source leave open is left
+// out.
 func ofLocalStack() backendtest.Capabilities {
 	return backendtest.Capabilities{
 		Closes: true,

@@ -1,9 +1,9 @@
-// Package integration runs Postroom as its users do, against servers that
-// nobody here wrote: its built binary as processes, and LocalStack in a
-// container. It breaks the server, the network between them and the processes,
-// and expects the same end each time: nothing lost, one row for each member and
-// conversation, every recipient notified, and logs that say once what was wrong and once
-// that it is over.
+// Package integration runs Postroom as its users do: the built binary as
+// processes, against a server that others wrote, LocalStack in a container. It
+// breaks the server, the network and the processes, and expects the same result
+// each time: nothing is lost, each member has one inbox entry for each
+// conversation, every recipient is notified, and the log has one line when an
+// incident begins and one when it ends.
 //
 //	make integration
 //

@@ -14,8 +14,8 @@ import (
 )
 
 // TestP3KilledInTheMiddleOfAMove kills the projector while its transaction is on
-// its way, which arrives all the same. Every member has a row at every moment,
-// and in the end one.
+// its way to the server, where it still arrives. Every member has an inbox entry
+// at every moment, and exactly one in the end.
 func TestP3KilledInTheMiddleOfAMove(t *testing.T) {
 	t.Parallel()
 	for name, members := range map[string]int{"2 members": 2, "99 members": 99, "120 members": 120} {
@@ -45,7 +45,7 @@ func TestP16OvertakenInTheMiddleOfAMove(t *testing.T) {
 	}
 }
 
-// killedInTheMiddle returns what is wrong of TestP3KilledInTheMiddleOfAMove.
+// killedInTheMiddle returns what is wrong in TestP3KilledInTheMiddleOfAMove.
 func killedInTheMiddle(w *world, members int) error {
 	messages := crowd(members, 3)
 	projector, move, err := w.moveOnItsWay(messages)
@@ -68,7 +68,7 @@ func killedInTheMiddle(w *world, members int) error {
 	return w.agrees()
 }
 
-// overtakenInTheMiddle returns what is wrong of TestP16OvertakenInTheMiddleOfAMove.
+// overtakenInTheMiddle returns what is wrong in TestP16OvertakenInTheMiddleOfAMove.
 func overtakenInTheMiddle(w *world, members int) error {
 	messages := crowd(members, 3)
 	frozen, move, err := w.moveOnItsWay(messages)
@@ -112,7 +112,7 @@ func (w *world) moveOnItsWay(messages []reference.Message) (*process, *held, err
 	return projector, move, move.wait(w.t.Context())
 }
 
-// transactionOf tells the request that begins a move to a message.
+// transactionOf recognises the request that begins a move to a message.
 func transactionOf(m reference.Message) func(string, []byte) bool {
 	return func(operation string, body []byte) bool {
 		return operation == "TransactWriteItems" && bytes.Contains(body, []byte(m.GroupUUID))
@@ -125,8 +125,8 @@ func (w *world) moved(messages []reference.Message) error {
 	return w.projectedSoon()
 }
 
-// soon is how long a conversation may take to be projected, a lease that has to
-// run out included.
+// soon is how long it may take to project a conversation, including a lease that
+// has to expire.
 const soon = time.Minute
 
 func (w *world) projectedSoon() error {
@@ -145,7 +145,7 @@ func (w *world) projectedSoon() error {
 	}
 }
 
-// agrees holds the lists against a plain fold and against the log.
+// agrees compares the inboxes with a plain fold, and with the log.
 func (w *world) agrees() error {
 	if err := w.projected(w.posted); err != nil {
 		return err
@@ -156,8 +156,8 @@ func (w *world) agrees() error {
 	return nil
 }
 
-// everybodyHasARow reports a member of the conversation that a message opens who
-// has no row of it.
+// everybodyHasARow returns an error if a member has no inbox entry of the
+// conversation that a message opens.
 func (w *world) everybodyHasARow(opener reference.Message) error {
 	r := w.run("inbox", "--all", "--json")
 	if r.code != 0 {

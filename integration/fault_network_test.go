@@ -17,8 +17,8 @@ func TestNetworkCut(t *testing.T) {
 	p.quiet()
 }
 
-// TestNetworkSlow lets every answer take a third of a second and more, and little
-// through at a time.
+// TestNetworkSlow delays every answer by a third of a second or more, and lets
+// little data through at a time.
 func TestNetworkSlow(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)
@@ -32,8 +32,9 @@ func TestNetworkSlow(t *testing.T) {
 	p.quiet()
 }
 
-// TestNetworkResets breaks connections in the middle of answers, and others
-// after the request has gone out: what the request asks for is done, and its sender does not learn of it.
+// TestNetworkResets breaks some connections in the middle of an answer, and others
+// after the request: the server does what it asks for, and the sender does not
+// learn of it.
 func TestNetworkResets(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestS13ProjectorStopped stops the projector that reads, in peace. Another one
+// TestS13ProjectorStopped stops the projector that reads gracefully. Another one
 // goes on, and none of them expires its session.
 func TestS13ProjectorStopped(t *testing.T) {
 	t.Parallel()
@@ -17,8 +17,8 @@ func TestS13ProjectorStopped(t *testing.T) {
 	p.nobodyExpired(stopped)
 }
 
-// TestS13ProjectorsReplaced replaces all projectors, one after the other, as a
-// new version is brought out.
+// TestS13ProjectorsReplaced replaces all projectors, one after the other, as the
+// roll-out of a new version does.
 func TestS13ProjectorsReplaced(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)
@@ -84,7 +84,7 @@ func TestS5ProjectorFrozenAndReplaced(t *testing.T) {
 	p.quiet()
 }
 
-// TestQ10ConsumerStopped stops the consumer in peace and starts another one.
+// TestQ10ConsumerStopped stops the consumer gracefully and starts another one.
 func TestQ10ConsumerStopped(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)
@@ -94,7 +94,7 @@ func TestQ10ConsumerStopped(t *testing.T) {
 	p.undisturbed()
 }
 
-// TestConsumerKilled kills the consumer. What it had in hand comes again.
+// TestConsumerKilled kills the consumer. The messages that it had in flight are delivered again.
 func TestConsumerKilled(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)
@@ -104,8 +104,8 @@ func TestConsumerKilled(t *testing.T) {
 	p.undisturbed()
 }
 
-// TestConsumerFrozen freezes the consumer for longer than what it has in hand
-// is hidden.
+// TestConsumerFrozen freezes the consumer for longer than the visibility timeout
+// of the messages that it has in flight.
 func TestConsumerFrozen(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t, several)

@@ -12,7 +12,7 @@ import (
 )
 
 // TestProducerKilled kills the producer in the middle of a file, again and again,
-// each time with a put on its way, which arrives all the same.
+// each time with a put on its way to the server, where it still arrives.
 func TestProducerKilled(t *testing.T) {
 	t.Parallel()
 	b := newBulk(t, roomyServer(t))
@@ -24,8 +24,8 @@ func TestProducerKilled(t *testing.T) {
 	b.complete()
 }
 
-// TestProducerStopped stops the producer in peace, again and again. It says that
-// the same command goes on.
+// TestProducerStopped stops the producer gracefully, again and again. The producer
+// says that the same command continues.
 func TestProducerStopped(t *testing.T) {
 	t.Parallel()
 	b := newBulk(t, roomyServer(t))
@@ -50,7 +50,7 @@ func TestProducerStopped(t *testing.T) {
 	b.complete()
 }
 
-// TestProducerFrozen freezes the producer for a while. It goes on by itself.
+// TestProducerFrozen freezes the producer for a while. It continues by itself.
 func TestProducerFrozen(t *testing.T) {
 	t.Parallel()
 	b := newBulk(t, roomyServer(t))
@@ -136,7 +136,7 @@ func newBulk(t *testing.T, s *server) *bulk {
 	return b
 }
 
-// producer starts to post the file by way of a URL.
+// producer starts to post the file to a URL.
 func (b *bulk) producer(url string) (p *process, out *lines) {
 	b.t.Helper()
 	out = &lines{}
@@ -144,8 +144,8 @@ func (b *bulk) producer(url string) (p *process, out *lines) {
 }
 
 // inTheMiddle starts a producer and returns once it puts a message at a random
-// place of the file. That put is held up; what other conversations have is
-// anywhere.
+// place of the file. That put is held up; puts of other conversations may have
+// happened or not.
 func (b *bulk) inTheMiddle() (p *process, out *lines, put *held) {
 	b.t.Helper()
 	n := len(b.messages)/10 + rand.N(len(b.messages)*8/10)
@@ -160,8 +160,8 @@ func (b *bulk) inTheMiddle() (p *process, out *lines, put *held) {
 	return p, out, put
 }
 
-// summary reads what a producer printed that came to its end, and returns how
-// many messages were in the log already.
+// summary reads what a finished producer printed, and returns how many messages
+// were in the log already.
 func (b *bulk) summary(text string) int {
 	b.t.Helper()
 	var s struct {
@@ -179,13 +179,13 @@ func (b *bulk) summary(text string) int {
 }
 
 // complete runs the same command again, and expects that the log holds every
-// message once, and what follows from it.
+// message once, and that everything is projected and notified.
 func (b *bulk) complete() {
 	b.t.Helper()
 	there := b.summary(b.ok("post", "--file", b.file, "--json"))
 	b.t.Logf("%d of %d messages were in the log", there, len(b.messages))
 	if there == 0 {
-		b.t.Error("nothing of what was begun is in the log")
+		b.t.Error("the log holds none of the messages that were begun")
 	}
 	if there := b.summary(b.ok("post", "--file", b.file, "--json")); there != len(b.messages) {
 		b.t.Errorf("now %d of %d messages are in the log", there, len(b.messages))

@@ -56,7 +56,7 @@ func TestServerRemoved(t *testing.T) {
 	p.startOver()
 }
 
-// startOver is what an operator and the producers do when everything is gone:
+// startOver is what the operator and the producers do when everything is gone:
 // provision, and post again what there was. Daemons that give up are started
 // again by whoever supervises them. What was delivered before may be delivered
 // again, unless the consumer remembers it.

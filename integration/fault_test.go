@@ -10,7 +10,7 @@ import (
 	"github.com/postroom/postroom/internal/reference"
 )
 
-// plant is a pipeline at work, and what may be broken of it.
+// plant is a running pipeline, with the parts that a test may break.
 type plant struct {
 	*world
 	network    *network // between the daemons and the server
@@ -21,8 +21,8 @@ type plant struct {
 	rows       *watch
 }
 
-// newPlant starts so many projectors and a consumer, and messages that come in
-// until recover is called.
+// newPlant starts a number of projectors, a consumer, and a load of messages that
+// goes on until recover is called.
 func newPlant(t *testing.T, projectors int) *plant {
 	t.Helper()
 	s := ownServer(t)
@@ -33,7 +33,7 @@ func newPlant(t *testing.T, projectors int) *plant {
 	return p
 }
 
-// startLoad returns when messages come in.
+// startLoad starts the load, and returns when the first messages are in the log.
 func (p *plant) startLoad(url string) {
 	p.t.Helper()
 	p.rows = watchRows(p.world, url)
@@ -47,7 +47,7 @@ func (p *plant) startProjector() {
 	p.projectors = append(p.projectors, p.projector(p.network.url()))
 }
 
-// takeReader takes the projector that reads out of the plant, for a fault of it.
+// takeReader removes the projector that reads from the plant, for a test to break.
 func (p *plant) takeReader() *process {
 	p.t.Helper()
 	reader := p.reader(p.projectors...)
@@ -70,11 +70,11 @@ func (p *plant) recover() {
 	p.t.Logf("RECOVERY %s: %.1f s", p.t.Name(), time.Since(since).Seconds())
 }
 
-// mostMemory is what a daemon may need at most, in MB.
+// mostMemory is the most memory that a daemon may need, in MB.
 const mostMemory = 200
 
-// quiet waits until the daemons say of whatever was wrong that it is over, stops
-// them in peace, and checks all there is to check.
+// quiet waits until the daemons say that all incidents are over, stops them
+// gracefully, and checks everything.
 func (p *plant) quiet() {
 	p.t.Helper()
 	p.rows.end()
@@ -90,7 +90,7 @@ func (p *plant) quiet() {
 	p.check()
 }
 
-// undisturbed is quiet after a fault that fails no call of those who go on.
+// undisturbed is quiet, and expects that no call of the remaining daemons failed.
 func (p *plant) undisturbed() {
 	p.t.Helper()
 	p.quiet()
@@ -99,12 +99,12 @@ func (p *plant) undisturbed() {
 	}
 }
 
-// daemons are those that are to be at work.
+// daemons are the processes that should be running.
 func (p *plant) daemons() []*process {
 	return append(p.projectors[:len(p.projectors):len(p.projectors)], p.consumer)
 }
 
-// load is messages that come in all the while.
+// load is a stream of messages during a test.
 type load struct {
 	w    *world
 	stop chan struct{}
@@ -122,8 +122,8 @@ const (
 	loadPause = 250 * time.Millisecond
 )
 
-// startLoad posts real conversations, and one of more members than one
-// transaction takes, by way of a URL.
+// startLoad posts real conversations to a URL, and one that has more members than
+// one transaction takes.
 func startLoad(w *world, url string) *load {
 	w.t.Helper()
 	l := &load{w: w, stop: make(chan struct{}), done: make(chan struct{}), came: make(chan struct{})}
@@ -148,7 +148,7 @@ func startLoad(w *world, url string) *load {
 	return l
 }
 
-// mixed puts one of the few after each ten of the many.
+// mixed inserts one of the few after every ten of the many.
 func mixed(many, few []reference.Message) []reference.Message {
 	var out []reference.Message
 	for i, m := range many {
@@ -168,7 +168,7 @@ func (l *load) count(n int) {
 	l.came = make(chan struct{})
 }
 
-// more returns once so many more messages are in the log, or all there are.
+// more returns once n more messages are in the log, or all of them.
 func (l *load) more(n int) {
 	l.w.t.Helper()
 	l.mu.Lock()
@@ -177,7 +177,7 @@ func (l *load) more(n int) {
 	l.await(n)
 }
 
-// await returns once so many messages are in the log.
+// await returns once n messages are in the log.
 func (l *load) await(n int) {
 	l.w.t.Helper()
 	for {
@@ -193,7 +193,7 @@ func (l *load) await(n int) {
 	}
 }
 
-// end returns once everything that was begun is in the log.
+// end stops the load, and returns once its last batch is in the log.
 func (l *load) end() {
 	select {
 	case <-l.stop:

@@ -11,8 +11,8 @@ import (
 	"github.com/postroom/postroom/stream"
 )
 
-// How many projectors share a stream. Where it has one shard, one of them reads
-// and the others stand by.
+// How many projectors share a stream. If it has one shard, one of them reads and
+// the others stand by.
 const (
 	single  = 1
 	several = 3
@@ -37,11 +37,11 @@ func TestWorkerGroup(t *testing.T) {
 		}
 		w.settle()
 		if w.reader(second, first) != first {
-			t.Error("the shard went from the first one to the second, and both live")
+			t.Error("the shard went from the first one to the second, although both live")
 		}
 		second.stop()
 		if w.reader(first) != first {
-			t.Error("the first one does not read any more")
+			t.Error("the first one has stopped reading")
 		}
 		first.stop()
 		consumer.stop()
@@ -87,7 +87,7 @@ func (w *world) group(url string, n int) []*process {
 	return all
 }
 
-// reader returns which of some projectors reads the stream, once one does.
+// reader waits until one of some projectors reads the stream, and returns it.
 func (w *world) reader(among ...*process) *process {
 	w.t.Helper()
 	b := w.open(w.server.url)
@@ -109,8 +109,8 @@ func (w *world) reader(among ...*process) *process {
 	}
 }
 
-// reads reports whether a projector holds an open shard. A lease names its last
-// owner also when that one has left.
+// reads reports whether a projector owns the lease of an open shard. A lease still
+// names its last owner when that worker has left.
 func (p *process) reads(s stream.Status) bool {
 	me := fmt.Sprintf(":%d:", p.cmd.Process.Pid)
 	alive := map[string]bool{}

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// leaseTime is how long a projector that is not heard of keeps its shards.
+// leaseTime is how long a projector that sends no heartbeat keeps its shards.
 const leaseTime = 10 * time.Second
 
-// TestProjectorTakesOver has one projector follow another.
+// TestProjectorTakesOver has one projector take over from another.
 func TestProjectorTakesOver(t *testing.T) {
 	t.Parallel()
 	t.Run("after the lease, from one that was killed", func(t *testing.T) {
@@ -24,10 +24,10 @@ func TestProjectorTakesOver(t *testing.T) {
 		started := time.Now()
 		next := w.group(w.server.url, single)[0]
 		if gap := w.tookOver(started); gap < leaseTime {
-			t.Errorf("the next one waited for %v only, the lease is %v", gap, leaseTime)
+			t.Errorf("the next one waited for only %v, the lease is %v", gap, leaseTime)
 		}
 		if !next.said(expiredSession) {
-			t.Error("the next one does not say that the first one is dead")
+			t.Error("the next one does not say that the first one's session was expired")
 		}
 		w.settle()
 		next.stop()
@@ -49,7 +49,7 @@ func TestProjectorTakesOver(t *testing.T) {
 		w.reader(all...)
 		w.tookOver(killed)
 		if !all[0].said(expiredSession) && !all[1].said(expiredSession) {
-			t.Error("nobody says that the first one is dead")
+			t.Error("no projector says that the first one's session was expired")
 		}
 		w.settle()
 		for _, p := range append(all, consumer) {
@@ -89,7 +89,7 @@ func TestProjectorTakesOver(t *testing.T) {
 	})
 }
 
-// tookOver checks that a projector reads in time after one that was killed.
+// tookOver checks that a projector takes over in time from one that was killed.
 func (w *world) tookOver(since time.Time) time.Duration {
 	w.t.Helper()
 	gap := time.Since(since)
@@ -100,9 +100,9 @@ func (w *world) tookOver(since time.Time) time.Duration {
 	return gap
 }
 
-// handover checks that a projector reads after one that was stopped, without
-// waiting for its lease, and works. Only one that had no answer in the time of
-// its stop is waited for, as it has said.
+// handover checks that a projector takes over from one that was stopped, without
+// waiting for its lease to expire. It waits only if the stopped one could not
+// leave the group in time, and said so.
 func (w *world) handover(old, next *process, stopped time.Time) {
 	w.t.Helper()
 	w.t.Logf("HANDOVER %s: %.2f s", w.t.Name(), time.Since(stopped).Seconds())
@@ -113,10 +113,10 @@ func (w *world) handover(old, next *process, stopped time.Time) {
 	w.settle()
 }
 
-// expiredSession is said by the projector that expires the session of another one.
+// expiredSession is what a projector says that expires the session of another one.
 const expiredSession = "a worker sent no heartbeat: its session was expired, and its shards are free"
 
-// without is all but one.
+// without returns all but one.
 func without(all []*process, one *process) []*process {
 	return slices.DeleteFunc(slices.Clone(all), func(p *process) bool { return p == one })
 }

@@ -12,23 +12,22 @@ import (
 	"time"
 )
 
-// detour is a way to the server on which one request can be held up, for as long
-// as the test likes and also beyond the life of whoever sent it: a packet that
-// comes late.
+// detour is a proxy that can hold up one request for as long as a test needs, even
+// beyond the life of the process that sent it: a packet that arrives late.
 type detour struct {
 	t       *testing.T
 	to      *server
 	url     string
-	armed   atomic.Pointer[held] // until it comes
+	armed   atomic.Pointer[held] // until it arrives
 	last    *held
 	clients http.Client
 }
 
-// held is the request that is held up, when it comes.
+// held is the request to hold up.
 type held struct {
 	matches func(operation string, body []byte) bool
-	came    chan struct{} // closed when it is here
-	release chan struct{} // closed to let it go on; what comes then is not held
+	came    chan struct{} // closed when it has arrived
+	release chan struct{} // closed to let it pass; later requests are not held up
 	done    chan struct{} // closed when the server has answered
 	answer  []byte
 }
@@ -60,11 +59,11 @@ func (d *detour) hold(matches func(operation string, body []byte) bool) *held {
 	return h
 }
 
-// wait returns once the request is here.
+// wait returns once the request has arrived.
 func (h *held) wait(ctx context.Context) error { return await(ctx, "the request to hold up", h.came) }
 
-// letGo sends the request on to the server, and returns once it has answered, if
-// it was sent.
+// letGo passes the request on to the server, if it has arrived, and returns once
+// the server has answered.
 func (h *held) letGo() {
 	select {
 	case <-h.release:
@@ -82,7 +81,7 @@ func (h *held) letGo() {
 func (d *detour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // whoever sent it is gone
+		return // the client is gone
 	}
 	ctx := r.Context()
 	h := d.armed.Load()
@@ -106,7 +105,7 @@ func (d *detour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header()[name] = values
 	}
 	w.WriteHeader(status)
-	_, _ = w.Write(answer) // whoever asked may be gone
+	_, _ = w.Write(answer) // the client may be gone
 }
 
 func (d *detour) forward(ctx context.Context, r *http.Request, body []byte) (int, http.Header, []byte, error) {
@@ -124,7 +123,7 @@ func (d *detour) forward(ctx context.Context, r *http.Request, body []byte) (int
 	return response.StatusCode, response.Header, answer, err
 }
 
-// await waits for a channel to close, with a bound.
+// await waits for a channel to close, for as long as patience lasts.
 func await(ctx context.Context, what string, c <-chan struct{}) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, timeoutError(what))
 	defer cancel()
@@ -136,8 +135,8 @@ func await(ctx context.Context, what string, c <-chan struct{}) error {
 	}
 }
 
-// patience bounds how long a test waits for what has to come.
-const patience = 90 * time.Second
+// patience is the longest time that a test waits for something.
+const patience = 3 * time.Minute
 
 type timeoutError string
 

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// Every incident begins and ends with one of these.
+// The log lines at the beginning and the end of an incident have these endings.
 const (
 	incidentBegins = " fails, trying again"
 	incidentEnds   = " works again"
 )
 
 // lasting is how long nothing may fail before a daemon says that an incident is
-// over. How often it says so of one fault is a matter of the machine's speed: a
-// call may be late by itself. That what it says has lasted is not.
+// over. How many incidents one fault causes depends on the machine's speed, since
+// calls may be late by themselves; how long this time is does not.
 const lasting = 10 * time.Second
 
 // incident is one that a daemon logged.
 type incident struct {
-	what  string   // does not work
+	what  string   // the operation that fails
 	kinds []string // of errors
 	begun time.Time
 	over  bool
-	hasty bool // it was said to be over before that had lasted
+	hasty bool // the daemon said too early that it is over
 }
 
-// incidents reads a daemon's log: each line is of JSON, and each kind of
-// incident is logged once when it begins and once when it is over.
+// incidents reads a daemon's log: each line is JSON, and an incident is logged once
+// for each kind of error, and once when it is over.
 func incidents(log []string) (all []*incident, err error) {
 	open := map[string]*incident{}
 	leaves := false
@@ -40,7 +40,7 @@ func incidents(log []string) (all []*incident, err error) {
 		}
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {
 			if i == len(log)-1 && strings.HasPrefix(line, "postroom: ") {
-				continue // why it ended, for a person
+				continue // why it ended, for a human reader
 			}
 			return all, fmt.Errorf("line %d of the log is not JSON: %s", i+1, line)
 		}
@@ -52,14 +52,14 @@ func incidents(log []string) (all []*incident, err error) {
 				all = append(all, t)
 			}
 			if slices.Contains(t.kinds, entry.Kind) {
-				return all, fmt.Errorf("line %d of the log says again what was said: %s", i+1, line)
+				return all, fmt.Errorf("line %d of the log repeats an incident: %s", i+1, line)
 			}
 			t.kinds = append(t.kinds, entry.Kind)
 		}
 		if what, ok := strings.CutSuffix(entry.Msg, incidentEnds); ok {
 			t := open[what]
 			if t == nil {
-				return all, fmt.Errorf("line %d of the log says that it is over, and not what was wrong: %s", i+1, line)
+				return all, fmt.Errorf("line %d of the log ends an incident that has not begun: %s", i+1, line)
 			}
 			delete(open, what)
 			worked, err := time.ParseDuration(entry.After)
@@ -69,7 +69,7 @@ func incidents(log []string) (all []*incident, err error) {
 			t.over = true
 			t.hasty = !leaves && entry.Time.Sub(t.begun.Add(worked)) < lasting-time.Second
 		}
-		switch { // what a projector did before it rejoins does not count any more
+		switch { // a projector that rejoins abandons what it did before
 		case strings.HasSuffix(entry.Msg, "going over to the new one"):
 			leaves = true
 		case entry.Msg == "joined the worker group":
@@ -83,7 +83,7 @@ func incidents(log []string) (all []*incident, err error) {
 	return all, nil
 }
 
-// stillWrong are the incidents of which nobody has said that they are over.
+// stillWrong returns the operations whose incidents are not over.
 func stillWrong(all []*incident) (open []string) {
 	for _, t := range all {
 		if !t.over {
@@ -93,8 +93,8 @@ func stillWrong(all []*incident) (open []string) {
 	return open
 }
 
-// resolved returns the incidents of a daemon, once its log says that all of them
-// are over.
+// resolved waits until a daemon's log says that all incidents are over, and returns
+// them.
 func (p *process) resolved() []*incident {
 	p.t.Helper()
 	timeout := time.NewTimer(patience)
@@ -113,29 +113,29 @@ func (p *process) resolved() []*incident {
 		select {
 		case <-more:
 		case <-p.exited:
-			p.t.Errorf("%s ended, and did not say that it is over: %v", p.name, open)
+			p.t.Errorf("%s ended without saying that these are over: %v", p.name, open)
 			return all
 		case <-timeout.C:
-			p.t.Errorf("%s did not say within %v that it is over: %v", p.name, patience, open)
+			p.t.Errorf("%s did not say within %v that these are over: %v", p.name, patience, open)
 			return all
 		}
 	}
 }
 
-// quietened waits until a daemon says of whatever was wrong that it is over, and
-// expects that it was so.
+// quietened waits until a daemon says that all incidents are over, and expects that
+// it did not say so too early.
 func (p *process) quietened() {
 	p.t.Helper()
 	for _, t := range p.resolved() {
 		p.t.Logf("%s: %s failed (%s)", p.name, t.what, strings.Join(t.kinds, ", "))
 		if t.hasty {
-			p.t.Errorf("%s: %s was said to work again before that had lasted for %v", p.name, t.what, lasting)
+			p.t.Errorf("%s: it said that %s works again before that had lasted for %v", p.name, t.what, lasting)
 		}
 	}
 }
 
-// undisturbed expects that nothing failed but, on a machine that is slow, calls
-// that were not answered in time.
+// undisturbed expects that nothing failed, except calls that were not answered in
+// time on a slow machine.
 func (p *process) undisturbed() {
 	p.t.Helper()
 	all, err := incidents(p.log.all())
@@ -144,7 +144,7 @@ func (p *process) undisturbed() {
 	}
 	for _, t := range all {
 		if !slices.Equal(t.kinds, []string{"unavailable"}) {
-			p.t.Errorf("%s: %s fails, though nothing is broken: %v", p.name, t.what, t.kinds)
+			p.t.Errorf("%s: %s fails, although nothing is broken: %v", p.name, t.what, t.kinds)
 		}
 	}
 }

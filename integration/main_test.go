@@ -17,7 +17,7 @@ import (
 	tclog "github.com/testcontainers/testcontainers-go/log"
 )
 
-// TestMain does not look for goroutines that are left: Toxiproxy leaves some.
+// TestMain does not check for leaked goroutines: Toxiproxy leaks some.
 func TestMain(m *testing.M) {
 	if reason := unavailable(); reason != nil {
 		fmt.Fprintln(os.Stderr, "integration:", reason)
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// account is what every client takes for its account, on any server but AWS.
+// account is the environment of every client, on any server but AWS.
 var account = map[string]string{
 	"AWS_REGION":                "us-east-1",
 	"AWS_ACCESS_KEY_ID":         "test",
@@ -49,7 +49,7 @@ var account = map[string]string{
 	"AWS_EC2_METADATA_DISABLED": "true",
 }
 
-// need skips the test if there is a reason to, or fails it where none may be
+// need skips the test if there is a reason to, or fails it if no test may be
 // skipped.
 func need(t *testing.T, reason error) {
 	t.Helper()
@@ -62,7 +62,7 @@ func need(t *testing.T, reason error) {
 	}
 }
 
-// programs is the folder of the built programs.
+// programs is the folder with the built programs.
 var programs = sync.OnceValue(func() string {
 	directory, err := os.MkdirTemp("", "postroom-integration")
 	if err != nil {
@@ -71,8 +71,8 @@ var programs = sync.OnceValue(func() string {
 	return directory
 })
 
-// built is the path of the program under test: POSTROOM_PROGRAM, where somebody
-// has built it.
+// built is the path of the program under test: POSTROOM_PROGRAM, if it is built
+// already.
 var built = sync.OnceValues(func() (string, error) {
 	if program := os.Getenv("POSTROOM_PROGRAM"); program != "" {
 		return program, nil

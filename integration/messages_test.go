@@ -42,7 +42,7 @@ func unpack(r io.Reader) (io.Reader, error) {
 	return b, nil
 }
 
-// crowd is a conversation of so many members with so many messages.
+// crowd returns a conversation of some members with some messages.
 func crowd(members, messages int) []reference.Message {
 	group := uuid.NewString()
 	everybody := make([]reference.Member, members)

@@ -9,15 +9,15 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// network is the way from some of our processes to the server, and can be
-// broken. Whatever is done to it ends all connections: Toxiproxy can get stuck
-// when the toxics of a living connection change.
+// network is a proxy between some of our processes and the server, which a test can
+// break. Every change ends all connections: Toxiproxy can get stuck when the toxics
+// of a living connection change.
 type network struct {
 	t     *testing.T
 	proxy *toxiproxy.Proxy
 }
 
-// newNetwork leads to a server in a container.
+// newNetwork returns a proxy to a server in a container.
 func newNetwork(t *testing.T, s *server) *network {
 	t.Helper()
 	n := &network{t: t}
@@ -26,7 +26,7 @@ func newNetwork(t *testing.T, s *server) *network {
 	return n
 }
 
-// open listens at an address, and leads to another.
+// open listens at an address, and connects to another one.
 func (n *network) open(at, to string, toxics ...string) {
 	n.t.Helper()
 	host := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
@@ -41,27 +41,27 @@ func (n *network) open(at, to string, toxics ...string) {
 	}
 }
 
-// url is where the server is on this way.
+// url is the server's URL behind this proxy.
 func (n *network) url() string { return "http://" + n.proxy.Listen }
 
 // cut ends every connection, and refuses new ones until restore.
 func (n *network) cut() { n.proxy.Stop() }
 
-// lead makes the way lead to where the server is now.
+// lead connects the proxy to the server's present address.
 func (n *network) lead(s *server) {
 	n.t.Helper()
 	n.cut()
 	n.open(n.proxy.Listen, s.address())
 }
 
-// disturb adds toxics, in the words of Toxiproxy's interface.
+// disturb adds toxics, in the JSON of Toxiproxy's API.
 func (n *network) disturb(toxics ...string) {
 	n.t.Helper()
 	n.cut()
 	n.open(n.proxy.Listen, n.proxy.Upstream, toxics...)
 }
 
-// restore takes back all that was done to the network.
+// restore undoes everything that was done to the network.
 func (n *network) restore() { n.disturb() }
 
 // operation is what a request to DynamoDB or SQS asks for, such as

@@ -12,7 +12,7 @@ import (
 const mostMessages = 5000
 
 // TestPipeline runs post, project and consume over thousands of real messages,
-// one after the other, and holds the end against a plain fold of them.
+// one after the other, and compares the result with a plain fold.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	for name, trial := range map[string]struct {
@@ -48,7 +48,7 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
-// realMessages is up to so many real messages.
+// realMessages returns some real messages, at most as many as asked for.
 func realMessages(t *testing.T, most int) []reference.Message {
 	t.Helper()
 	messages, err := conversations()
@@ -61,8 +61,8 @@ func realMessages(t *testing.T, most int) []reference.Message {
 // TestPipelineLive runs three projectors and three consumers while messages come in,
 // with a conversation of more members than one transaction takes.
 //
-// It has the machine for itself: while others' faults take it up a server answers
-// late, of which a daemon warns rightly.
+// No other test runs meanwhile: during their faults a server may answer late, and a
+// daemon would be right to warn of that.
 func TestPipelineLive(t *testing.T) {
 	for name, o := range map[string]options{
 		"FIFO queue, no index":  {noIndex: true},
@@ -82,7 +82,7 @@ func TestPipelineLive(t *testing.T) {
 			w.settle()
 			for _, d := range daemons {
 				if strings.Contains(d.log.tail(100), "WARN") {
-					t.Errorf("%s warns of something, though nothing went wrong", d.name)
+					t.Errorf("%s warns of something, although nothing went wrong", d.name)
 				}
 				d.stop()
 			}

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// process is one of our programs at work.
+// process is one of our programs under way.
 type process struct {
 	t      *testing.T
 	name   string
@@ -64,7 +64,7 @@ func spawn(t *testing.T, program, name string, environ []string, line func(strin
 	return p
 }
 
-// eachLine passes on whole lines: the last one of a killed process may be half.
+// eachLine passes on whole lines: a killed process may leave half a line.
 func eachLine(r io.Reader, line func(string)) {
 	for b := bufio.NewReaderSize(r, 1<<20); ; {
 		text, err := b.ReadString('\n')
@@ -88,14 +88,14 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// freeze stops the process where it stands; thaw lets it go on.
+// freeze suspends the process; thaw lets it continue.
 func (p *process) freeze() { p.signal(syscall.SIGSTOP) }
 func (p *process) thaw()   { p.signal(syscall.SIGCONT) }
 
-// stopTime is what a stop may take: two seconds, on a machine that is busy.
+// stopTime is how long a stop may take: two seconds, and more on a busy machine.
 const stopTime = 10 * time.Second
 
-// stop asks the process to end, and expects that it does, in peace.
+// stop asks the process to end, and expects that it does so without an error.
 func (p *process) stop() {
 	p.t.Helper()
 	p.signal(syscall.SIGTERM)
@@ -120,8 +120,8 @@ func (p *process) running() bool {
 	}
 }
 
-// peak is the most memory the process has had so far, in MB; 0 where the system
-// does not tell.
+// peak is the most memory that the process has had so far, in MB; 0 if the system
+// does not say.
 func (p *process) peak() int {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *process) peak() int {
 	return kb >> 10
 }
 
-// lines collects what a process says, for several readers.
+// lines collects the output of a process, for several readers.
 type lines struct {
 	mu   sync.Mutex
 	text []string
@@ -173,7 +173,7 @@ func (l *lines) next() ([]string, <-chan struct{}) {
 	return l.text[:len(l.text):len(l.text)], l.came
 }
 
-// says returns once the process has logged a line with a text.
+// says waits until the process has logged a line that contains a text.
 func (p *process) says(text string) error {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -197,12 +197,12 @@ func (p *process) says(text string) error {
 	}
 }
 
-// said reports whether the process has logged a line with a text.
+// said reports whether the process has logged a line that contains a text.
 func (p *process) said(text string) bool {
 	return slices.ContainsFunc(p.log.all(), func(line string) bool { return strings.Contains(line, text) })
 }
 
-// result is what came of a command.
+// result is the outcome of a command.
 type result struct {
 	stdout, stderr string
 	code           int

@@ -16,13 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// site is where nothing has been provisioned yet, seen by way of the SDK.
+// site is a world in which nothing is provisioned yet, seen through the SDK.
 type site struct {
 	*world
 	db *dynamodb.Client
 }
 
-// newSite removes in the end what is there then.
+// newSite returns a site, and removes what is there when the test ends.
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{world: unprovisioned(t, sharedServer(t))}
@@ -39,7 +39,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// everything is what provision makes, in its order.
+// everything is what provision makes, in this order.
 func (s *site) everything() []string {
 	return []string{"table " + s.table, "table " + s.table + "-control", "queue " + deadLetters(s.queue), "queue " + s.queue}
 }
@@ -47,7 +47,7 @@ func (s *site) everything() []string {
 // deadLetters is the name of a FIFO queue's dead-letter queue.
 func deadLetters(queue string) string { return strings.TrimSuffix(queue, ".fifo") + "-dlq.fifo" }
 
-// describe is a table's description, or nil where there is none.
+// describe returns a table's description, or nil if there is no table.
 func (s *site) describe(table string) *types.TableDescription {
 	s.t.Helper()
 	out, err := s.db.DescribeTable(s.t.Context(), &dynamodb.DescribeTableInput{TableName: &table})
@@ -61,7 +61,7 @@ func (s *site) describe(table string) *types.TableDescription {
 	return out.Table
 }
 
-// make makes the table as somebody else would, with the keys PK and SK and no
+// make makes the table as another program would, with the keys PK and SK and no
 // stream unless change says otherwise, and puts an item into it.
 func (s *site) make(change func(*dynamodb.CreateTableInput)) {
 	s.t.Helper()
@@ -136,7 +136,8 @@ func (s *site) refused(message []string, args ...string) result {
 	return r
 }
 
-// same reports where a table is not what it was. Its counts are from a while ago.
+// same checks that a table has not changed. Its counts are not compared, since a
+// server updates them late.
 func (s *site) same(before *types.TableDescription) {
 	s.t.Helper()
 	after := s.describe(*before.TableName)
@@ -183,7 +184,7 @@ func TestProvision(t *testing.T) {
 		want := "exists   " + strings.Join(s.everything(), "\nexists   ") + "\n"
 		wantSame(t, s.ok("provision"), want)
 		s.ok("project", "--until-idle")
-		if err := s.agrees(); err != nil { // with what was posted before
+		if err := s.agrees(); err != nil { // including what was posted before
 			t.Error(err)
 		}
 	})
@@ -235,8 +236,8 @@ func keyNames(schema []types.KeySchemaElement) []string {
 	return names
 }
 
-// TestProvisionOntoAnotherShape provisions where there is a table of the name
-// that somebody else made. It is not touched, and nothing else is made.
+// TestProvisionOntoAnotherShape provisions where another program has made a table of
+// that name. The table is not touched, and nothing else is made.
 func TestProvisionOntoAnotherShape(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -280,7 +281,7 @@ func TestProvisionOntoAnotherShape(t *testing.T) {
 			s.refused(says, "project")
 			s.same(before)
 			if s.describe(s.table+"-control") != nil {
-				t.Error("a control table was made nevertheless")
+				t.Error("the control table was made although the table was refused")
 			}
 			items, err := s.db.Scan(t.Context(), &dynamodb.ScanInput{TableName: &s.table, ConsistentRead: awssdk.Bool(true)})
 			if err != nil {
@@ -339,8 +340,8 @@ func (w *world) until(what string, condition func() bool) {
 	}
 }
 
-// TestBeforeProvision runs every command that needs tables or queues where there
-// are none. Each says what to do.
+// TestBeforeProvision runs every command that needs tables or queues before they
+// exist. Each says what to do.
 func TestBeforeProvision(t *testing.T) {
 	t.Parallel()
 	s := unprovisioned(t, sharedServer(t))

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// TestRollingBack brings out this version beside an earlier one, rolls it back,
-// and brings it out again, while messages come in. The versions share the table
-// or follow one another, and neither harms the other.
+// TestRollingBack rolls this version out beside an earlier one, rolls it back, and
+// rolls it out again, while messages come in. The versions share the table or
+// follow one another, and neither harms the other.
 //
-// POSTROOM_PREVIOUS names the commit of the earlier version, which is to have the
-// same durable formats (see FORMATS). The test has the machine for itself: an
-// earlier version may give up at its start when a server answers late.
+// POSTROOM_PREVIOUS names the commit of the earlier version, which has to have the
+// same durable formats (see FORMATS). No other test runs meanwhile: an earlier
+// version may give up at its start if a server answers late.
 func TestRollingBack(t *testing.T) {
 	ref := os.Getenv("POSTROOM_PREVIOUS")
 	if ref == "" {
@@ -65,8 +65,8 @@ func rollBack(t *testing.T, s *server, earlier string) {
 	p.quiet()
 }
 
-// newUpgrade is a plant that an earlier version has provisioned, with a consumer
-// of this one.
+// newUpgrade returns a plant that an earlier version has provisioned, with a
+// consumer of this version.
 func newUpgrade(t *testing.T, s *server, earlier string) *plant {
 	t.Helper()
 	p := &plant{world: newWorld(t, s, options{program: earlier})}
@@ -89,7 +89,7 @@ func (p *plant) join(program string) *process {
 	return d
 }
 
-// share returns once each projector reads, where there are shards enough.
+// share waits until each projector reads, if there are enough shards.
 func (p *plant) share(all ...*process) {
 	p.t.Helper()
 	if p.server.file == "" {
@@ -100,7 +100,7 @@ func (p *plant) share(all ...*process) {
 	}
 }
 
-// versionAt builds the program as it was at a commit.
+// versionAt builds the program of a commit.
 func versionAt(t *testing.T, ref string) string {
 	t.Helper()
 	directory := t.TempDir()

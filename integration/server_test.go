@@ -23,19 +23,20 @@ const (
 	port         = "4566/tcp"
 	startTimeout = 5 * time.Minute
 
-	// runLabel is on each container, for whoever stops the tests halfway.
+	// runLabel is on each container, so that a script that interrupts the tests can
+	// remove what they have left.
 	runLabel = "postroom.run"
 )
 
-// server is what the tests take for AWS.
+// server stands in for AWS.
 type server struct {
 	url       string                          // empty: AWS itself
-	file      string                          // of the local backend, where that is what is taken
-	container *localstack.LocalStackContainer // nil: it was there before
+	file      string                          // of the local backend, which is used instead of a server
+	container *localstack.LocalStackContainer // nil: the tests have not started it
 	docker    *testcontainers.DockerClient
 }
 
-// unavailable is why the tests cannot run here, or nil.
+// unavailable returns why the tests cannot run here, or nil.
 var unavailable = sync.OnceValue(func() error {
 	if os.Getenv("POSTROOM_INTEGRATION") == "" {
 		return errors.New("not asked for: run `make integration`, or set POSTROOM_INTEGRATION=1")
@@ -71,7 +72,7 @@ func image() string {
 	return defaultImage
 }
 
-// sharedServer is one server for all tests that leave it in peace.
+// sharedServer returns the server that all tests share that do not break it.
 func sharedServer(t *testing.T) *server {
 	t.Helper()
 	need(t, unavailable())
@@ -93,20 +94,20 @@ var shared = sync.OnceValues(func() (*server, error) {
 	}
 })
 
-// closeShared removes the shared server, if a test asked for it.
+// closeShared removes the shared server, if a test used it.
 func closeShared() error {
 	if unavailable() != nil {
 		return nil
 	}
 	s, err := shared()
 	if err != nil || s.container == nil {
-		return nil // the tests have failed for that
+		return nil // that error has failed a test already
 	}
 	return s.container.Terminate(context.Background(), testcontainers.StopTimeout(0))
 }
 
-// roomyServer is a server for one test that puts much on it, where there can be
-// more than one.
+// roomyServer returns a server for one test that puts a heavy load on it, if there
+// can be more than one server.
 func roomyServer(t *testing.T) *server {
 	t.Helper()
 	if os.Getenv("POSTROOM_ENDPOINT_URL") != "" {
@@ -115,7 +116,7 @@ func roomyServer(t *testing.T) *server {
 	return ownServer(t)
 }
 
-// ownServer is a server for one test, which may break it.
+// ownServer returns a server for one test, which may break it.
 func ownServer(t *testing.T) *server {
 	t.Helper()
 	need(t, unavailable())
@@ -146,7 +147,7 @@ func run(ctx context.Context) (*server, error) {
 			"SERVICES":                   "dynamodb,dynamodbstreams,sqs",
 			"EAGER_SERVICE_LOADING":      "1",
 			"PROVIDER_OVERRIDE_DYNAMODB": "v2",
-			// Where the server can, it finds its data again after a restart.
+			// The server keeps its data over a restart, if it can.
 			"PERSISTENCE": "1",
 		}),
 		testcontainers.WithLabels(map[string]string{runLabel: os.Getenv("POSTROOM_RUN")}),
@@ -162,18 +163,18 @@ func run(ctx context.Context) (*server, error) {
 	return s, s.locate(ctx)
 }
 
-// locate asks for the address: it may be another one after each start.
+// locate finds the server's address, which may change with each start.
 func (s *server) locate(ctx context.Context) (err error) {
 	s.url, err = s.container.PortEndpoint(ctx, port, "http")
 	return err
 }
 
-// address is the host and port of a server in a container.
+// address returns the host and port of a server in a container.
 func (s *server) address() string { return strings.TrimPrefix(s.url, "http://") }
 
-// pause stops the server's processes where they stand; resume lets them go on.
-// Docker fails now and then where it finds one of them in the middle of something
-// ("unable to freeze"), and lets all of them go on.
+// pause suspends the server's processes; resume lets them continue. Docker fails now
+// and then when it cannot suspend one of them ("unable to freeze"), and lets all of
+// them continue.
 func (s *server) pause(ctx context.Context) (err error) {
 	for range 5 {
 		_, err = s.docker.ContainerPause(ctx, s.container.GetContainerID(), client.ContainerPauseOptions{})
@@ -204,12 +205,12 @@ func (s *server) start(ctx context.Context) error {
 	return s.await(ctx)
 }
 
-// remove removes the server with all that it holds.
+// remove removes the server with all its data.
 func (s *server) remove(ctx context.Context) error {
 	return s.container.Terminate(ctx, testcontainers.StopTimeout(0))
 }
 
-// await returns once the server answers.
+// await waits until the server answers.
 func (s *server) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -244,7 +245,7 @@ func (s *server) healthy(ctx context.Context) error {
 	return nil
 }
 
-// logs is the end of what the server said.
+// logs returns the end of the server's log.
 func (s *server) logs() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

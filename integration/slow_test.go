@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// receiver is a webhook's receiver that takes its time.
+// receiver is a slow receiver of a webhook.
 type receiver struct {
 	*httptest.Server
 
-	began chan struct{} // has one more for each request
+	began chan struct{} // receives once for each request
 }
 
 func (w *world) receiver(takes time.Duration) *receiver {
@@ -26,7 +26,7 @@ func (w *world) receiver(takes time.Duration) *receiver {
 			return
 		}
 		r.began <- struct{}{}
-		time.Sleep(takes) // is what the handler is for
+		time.Sleep(takes) // is what makes the receiver slow
 		w.deliver(strings.TrimSpace(string(body)))
 		answer.WriteHeader(http.StatusNoContent)
 	}))
@@ -45,17 +45,18 @@ func (w *world) poster(r *receiver, args ...string) *process {
 	return spawn(w.t, w.program, "consumer", environ, func(line string) { w.t.Errorf("a consumer printed %q", line) }, args...)
 }
 
-// wantOnce checks that nothing was handed over twice.
+// wantOnce checks that nothing was delivered twice.
 func (w *world) wantOnce() {
 	w.t.Helper()
 	w.check()
 	if deliveries, different := w.times(); deliveries != different {
-		w.t.Errorf("%d notifications were handed over %d times", different, deliveries)
+		w.t.Errorf("%d notifications were delivered %d times", different, deliveries)
 	}
 }
 
-// TestQ3SlowReceiver hands notifications to somebody who takes six times as long
-// as they are hidden, with two consumers at the queue: each is handed over once.
+// TestQ3SlowReceiver delivers notifications to a receiver that takes six times as
+// long as their visibility timeout, with two consumers at the queue: each
+// notification is delivered once.
 func TestQ3SlowReceiver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, roomyServer(t), options{})
@@ -69,8 +70,8 @@ func TestQ3SlowReceiver(t *testing.T) {
 	w.wantOnce()
 }
 
-// TestQ10StoppedWithASlowReceiver stops a consumer in the middle: what it has
-// begun is finished, the rest goes back, and the counts of its last line add up.
+// TestQ10StoppedWithASlowReceiver stops a consumer at work: it finishes what it has
+// begun and releases the rest, and the counts of its last line add up.
 func TestQ10StoppedWithASlowReceiver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, roomyServer(t), options{})
@@ -93,12 +94,12 @@ func TestQ10StoppedWithASlowReceiver(t *testing.T) {
 		InFlight                                                  int `json:"in_flight"`
 	}
 	if err := json.Unmarshal([]byte(first.log.tail(1)), &last); err != nil || last.Msg != "consumer stopped" {
-		t.Fatalf("it said at last: %s", first.log.tail(1))
+		t.Fatalf("its last line is: %s", first.log.tail(1))
 	}
 	delivered, _ := w.times()
 	if last.Delivered != 2 || delivered != 2 || last.Deleted != 2 || last.InFlight != 0 ||
 		last.Received != last.Delivered+last.Failed+last.Dropped+last.Duplicates+last.Released {
-		t.Errorf("the counts do not add up, with %d handed over: %s", delivered, first.log.tail(1))
+		t.Errorf("the counts do not add up, with %d delivered: %s", delivered, first.log.tail(1))
 	}
 	w.poster(slow, "--dedup", "table")
 	w.settle()

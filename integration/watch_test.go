@@ -8,16 +8,16 @@ import (
 	"github.com/postroom/postroom/inbox"
 )
 
-// watch looks at lists all the while: a member who has a row of a conversation
-// has one ever after.
+// watch reads inboxes during a test: once a member has an inbox entry of a
+// conversation, they always have one.
 type watch struct {
 	stop context.CancelFunc
 	done chan struct{}
-	seen int // lists read
+	seen int // inboxes read
 	w    *world
 }
 
-// watchRows watches the members of conversations as they come, by way of a URL.
+// watchRows watches the inboxes of the members of new conversations, at a URL.
 func watchRows(w *world, url string) *watch {
 	w.t.Helper()
 	b := w.open(url)
@@ -40,21 +40,21 @@ func watchRows(w *world, url string) *watch {
 	return v
 }
 
-// watched is how many members are looked at.
+// watched is how many members are watched.
 const watched = 12
 
 func (v *watch) round(ctx context.Context, reader *inbox.Inbox, rows map[string]map[string]bool) {
 	for _, user := range v.w.members(watched) {
-		if v.look(ctx, reader, user, rows) != nil {
+		if v.check(ctx, reader, user, rows) != nil {
 			return // the server is away
 		}
 	}
 }
 
-// look compares a member's list with what it held before. A list is read in
-// pages while rows move up in it, so a row counts as gone only when it is missing
-// again and again.
-func (v *watch) look(ctx context.Context, reader *inbox.Inbox, user string, rows map[string]map[string]bool) error {
+// check compares a member's inbox with what it held before. It is read in pages
+// while entries move up in it, so an entry counts as gone only if it is missing
+// three times in a row.
+func (v *watch) check(ctx context.Context, reader *inbox.Inbox, user string, rows map[string]map[string]bool) error {
 	if rows[user] == nil {
 		rows[user] = map[string]bool{}
 	}
@@ -73,17 +73,17 @@ func (v *watch) look(ctx context.Context, reader *inbox.Inbox, user string, rows
 		}
 	}
 	for group := range missing {
-		v.w.t.Errorf("the member %s has no row of the conversation %s any more", user, group)
+		v.w.t.Errorf("the member %s has lost the inbox entry of the conversation %s", user, group)
 		delete(rows[user], group)
 	}
 	return nil
 }
 
-// end stops watching, and expects that something was seen.
+// end stops watching, and expects that some inbox was read.
 func (v *watch) end() {
 	v.stop()
 	<-v.done
 	if v.seen == 0 {
-		v.w.t.Error("no list was read meanwhile")
+		v.w.t.Error("no inbox was read")
 	}
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/postroom/postroom/internal/reference"
 )
 
-// world is a table and a queue of its own, the processes that work on them, and
-// what they have to come to.
+// world is a table and a queue for one test, the processes that work on them, and
+// the result that they have to reach.
 type world struct {
 	t       *testing.T
 	server  *server
@@ -32,7 +32,7 @@ type world struct {
 
 	mu        sync.Mutex
 	posted    []reference.Message
-	delivered map[string]int // how often a consumer handed over each notification, by id
+	delivered map[string]int // how often a consumer printed each notification, by its id
 }
 
 // options of a world; the zero value: with the index, and a FIFO queue.
@@ -42,8 +42,8 @@ type options struct {
 	program  string // default: the one under test
 }
 
-// newWorld provisions on a server. What it made is removed with the test, unless
-// the server goes with it.
+// newWorld provisions on a server. What it made is removed when the test ends, unless
+// the server is removed, too.
 func newWorld(t *testing.T, s *server, o options) *world {
 	t.Helper()
 	w := unprovisioned(t, s)
@@ -64,7 +64,7 @@ func newWorld(t *testing.T, s *server, o options) *world {
 	return w
 }
 
-// unprovisioned is a world in which nothing was made yet.
+// unprovisioned returns a world in which nothing is provisioned yet.
 func unprovisioned(t *testing.T, s *server) *world {
 	t.Helper()
 	program, err := built()
@@ -80,7 +80,7 @@ func (w *world) provision(args ...string) {
 	w.ok(append([]string{"provision", "--deletion-protection=false"}, args...)...)
 }
 
-// destroy removes what was made, when the test and its context are done.
+// destroy removes what was made; the test's context may have ended.
 func (w *world) destroy(args ...string) {
 	destroy := exec.Command(w.program, append([]string{"destroy"}, args...)...)
 	destroy.Env = w.environ(w.server.url)
@@ -89,7 +89,7 @@ func (w *world) destroy(args ...string) {
 	}
 }
 
-// environ is the environment of a process that reaches the server at a URL.
+// environ returns the environment of a process that reaches the server at a URL.
 func (w *world) environ(url string) []string {
 	environ := append(os.Environ(), "POSTROOM_TABLE="+w.table, "POSTROOM_QUEUE="+w.queue)
 	if w.server.file != "" {
@@ -98,7 +98,7 @@ func (w *world) environ(url string) []string {
 	return append(environ, "POSTROOM_BACKEND=aws", "POSTROOM_ENDPOINT_URL="+url)
 }
 
-// open is the server that is at a URL, for the test itself to look at.
+// open opens the backend at a URL, for the test itself.
 func (w *world) open(url string) backend.Backend {
 	w.t.Helper()
 	var b backend.Backend
@@ -148,7 +148,7 @@ func (w *world) consumer(url string, args ...string) *process {
 	return spawn(w.t, w.program, "consumer", w.environ(url), w.deliver, append([]string{"consume"}, args...)...)
 }
 
-// deliver takes note of a notification that a consumer printed.
+// deliver counts a notification that a consumer printed.
 func (w *world) deliver(line string) {
 	var event struct{ ID string }
 	if err := json.Unmarshal([]byte(line), &event); err != nil || event.ID == "" {
@@ -160,8 +160,8 @@ func (w *world) deliver(line string) {
 	w.delivered[event.ID]++
 }
 
-// post appends messages, again and again until all of them are in the log, as a
-// producer does that has no answer.
+// post appends messages, and repeats that until all of them are in the log, as a
+// producer does that gets no answer.
 func (w *world) post(url string, messages ...reference.Message) {
 	w.t.Helper()
 	if err := w.tryPost(url, messages); err != nil {
@@ -174,7 +174,7 @@ func (w *world) tryPost(url string, messages []reference.Message) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, timeoutError("messages to be taken"))
+	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, timeoutError("messages to be accepted"))
 	defer cancel()
 	for {
 		r := command(w.t, w.program, w.environ(url), "post", "--file", file, "--json")
@@ -206,8 +206,8 @@ func (w *world) file(messages []reference.Message) (string, error) {
 	return file, os.WriteFile(file, text.Bytes(), 0o600)
 }
 
-// behind is what is still to be done of all that was posted: nil when everything
-// is projected, and every recipient was notified.
+// behind returns what is still to be done for the messages that were posted: nil
+// when everything is projected, and every recipient is notified.
 func (w *world) behind() error {
 	w.mu.Lock()
 	posted := w.posted[:len(w.posted):len(w.posted)]
@@ -225,7 +225,7 @@ func (w *world) behind() error {
 	return w.projected(posted)
 }
 
-// projected compares every conversation list with the plain fold of messages.
+// projected compares every inbox with the plain fold of messages.
 func (w *world) projected(posted []reference.Message) error {
 	r := w.run("inbox", "--all", "--json")
 	if r.code != 0 {
@@ -256,8 +256,8 @@ func (w *world) settle() time.Duration {
 	}
 }
 
-// check holds the world to what has to be true once things are quiet, by the
-// operator's own means and by ours.
+// check checks everything that has to hold once nothing happens any more, with the
+// operator's commands and with our own counts.
 func (w *world) check() {
 	w.t.Helper()
 	if err := w.behind(); err != nil {
@@ -293,12 +293,12 @@ func (w *world) check() {
 	wanted := reference.Notifications(w.posted)
 	for id, times := range w.delivered {
 		if !wanted[id] {
-			w.t.Errorf("the notification %s was delivered (%d times), and nobody asked for it", id, times)
+			w.t.Errorf("the notification %s was delivered (%d times), but follows from no message", id, times)
 		}
 	}
 }
 
-// times is how many notifications were delivered, and how many different ones.
+// times returns how many notifications were delivered, and how many of them differ.
 func (w *world) times() (deliveries, different int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -308,7 +308,7 @@ func (w *world) times() (deliveries, different int) {
 	return deliveries, len(w.delivered)
 }
 
-// members are some members of the conversations, two of each.
+// members returns some members of the conversations, two of each.
 func (w *world) members(most int) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

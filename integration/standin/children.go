@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// stopTimeout is what the servers have to end by themselves. What they answered
-// is written by then.
+// stopTimeout is how long the servers may take to end by themselves. By then they
+// have written what they answered.
 const stopTimeout = 500 * time.Millisecond
 
-// children are the servers under way. Their parent is the first process of a
-// container, which every process without a parent is handed to: it waits for
-// whatever ends.
+// children are the running servers. Their parent is the first process of a container,
+// which becomes the parent of every process that loses its own: it waits for every
+// process that ends.
 type children struct {
 	processes map[int]*exec.Cmd // by process id
 	ended     chan error        // the first server that was not told to end
@@ -48,7 +48,7 @@ func start(commands [][]string) (*children, error) {
 	return c, nil
 }
 
-// reap takes note of every process that ends, until no server is left.
+// reap waits for every process that ends, until no server is left.
 func (c *children) reap() {
 	defer close(c.done)
 	for left := len(c.processes); left > 0; {

@@ -5,8 +5,8 @@
 //	standin health   succeed if the server of this machine is healthy
 //
 // With PERSISTENCE=1 in the environment, tables and queues are kept in
-// /var/lib/localstack; otherwise they are gone with the process, as LocalStack's.
-// What else LocalStack takes from the environment has no meaning here.
+// /var/lib/localstack; otherwise they are lost when the process ends, as with LocalStack.
+// Other settings of LocalStack have no meaning here.
 package main
 
 import (
@@ -58,8 +58,8 @@ func run(arguments []string) error {
 	return serve(ctx, listener, router, commands)
 }
 
-// servers are the commands of the image's servers, which keep what they hold in
-// a folder, or not.
+// servers are the commands of the image's servers, which keep their data in a folder
+// if there is one.
 func servers(persistence, folder string) ([][]string, error) {
 	dynoxide := []string{"/opt/dynoxide", "serve", "--host", "127.0.0.1", "--port", dynoxidePort}
 	fauxqs := []string{"/opt/node", "--disable-warning=ExperimentalWarning",
@@ -95,7 +95,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, com
 	case err = <-served:
 		return err
 	}
-	_ = server.Close() // nobody is waited for, as when LocalStack ends
+	_ = server.Close() // without waiting for requests, as LocalStack does
 	if closed := <-served; !errors.Is(closed, http.ErrServerClosed) {
 		err = errors.Join(err, closed)
 	}

@@ -100,12 +100,12 @@ func TestProcessesWithoutAParentAreReaped(t *testing.T) {
 	await(t, func() bool { return syscall.Kill(orphan, 0) == syscall.ESRCH })
 }
 
-// await waits for a condition that nobody tells of.
+// await polls a condition.
 func await(t *testing.T, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !condition(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("it did not come to pass")
+			t.Fatal("it did not become true")
 		}
 	}
 }

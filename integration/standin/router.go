@@ -15,7 +15,7 @@ import (
 
 const (
 	healthPath   = "/_localstack/health"
-	imitated     = "4.14.0" // the version of LocalStack stood in for
+	imitated     = "4.14.0" // the version of LocalStack that this stands in for
 	probeTimeout = 2 * time.Second
 
 	// mostIdle connections to a server are kept: those of all that wait in a
@@ -77,7 +77,7 @@ func proxy(server *url.URL, transport http.RoundTripper) http.Handler {
 			r.Out.Host = r.In.Host // queues' addresses are made of it
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if r.Context().Err() != nil { // nobody is there to be told
+			if r.Context().Err() != nil { // the client is gone
 				panic(http.ErrAbortHandler)
 			}
 			log.Printf("%s: %v", r.Header.Get("X-Amz-Target"), err)
@@ -94,7 +94,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 func write(w http.ResponseWriter, contentType string, status int, body any) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // fails if nobody listens any more
+	_ = json.NewEncoder(w).Encode(body) // fails if the client is gone
 }
 
 // health answers like LocalStack's, once every server does.
@@ -120,7 +120,7 @@ func (h health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// probe takes any answer for a sign of life.
+// probe accepts any answer.
 func (h health) probe(ctx context.Context, server *url.URL) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.JoinPath("/").String(), nil)
 	if err != nil {

@@ -33,7 +33,7 @@ func routerOf(t *testing.T, dynamodb, sqs *url.URL) string {
 	return serverOf(t, newRouter(dynamodb, sqs, transport)).String()
 }
 
-// nowhere is an address at which nobody listens.
+// nowhere returns an address at which no server listens.
 func nowhere(t *testing.T) *url.URL {
 	t.Helper()
 	server := httptest.NewServer(http.NotFoundHandler())

@@ -2,7 +2,7 @@ package emulator
 
 import "github.com/postroom/postroom/backend/backendtest"
 
-// Capabilities is what the servers can show of AWS, to one who may close the
+// Capabilities is what the servers can show of AWS, to a test that may close the
 // backend.
 func Capabilities() backendtest.Capabilities {
 	return backendtest.Capabilities{
@@ -11,7 +11,7 @@ func Capabilities() backendtest.Capabilities {
 		DeletionProtection: true,
 		TimeToLive:         true,
 		Closes:             true,
-		// FailedConditionUnits: DynamoDB does not tell them.
+		// FailedConditionUnits: DynamoDB does not report them.
 		// PointInTimeRecovery: dynoxide does not know it.
 		// ManyShards, Rolls: dynoxide has one shard for ever.
 		// NoOpWritesSilent: dynoxide makes a record of every put.
@@ -25,8 +25,8 @@ func Capabilities() backendtest.Capabilities {
 	}
 }
 
-// Deviations are where the servers are wrong about AWS, by the sentences of
-// backendtest.
+// Deviations are the sentences of backendtest that the servers break, each with the
+// reason.
 func Deviations() map[string]string {
 	return map[string]string{
 		"SKPrefix selects the sort keys that begin with it":                                        "dynoxide's begins_with takes upper and lower case for the same",

@@ -3,7 +3,7 @@
 // loopback interface and with nothing but what the tests put into them.
 //
 // They are installed by install.sh in this directory, or `make emulators`.
-// Where they are not, a test that asks for them is skipped and says so; with
+// If they are not installed, a test that needs them is skipped and says so; with
 // POSTROOM_EMULATORS=required in the environment it fails.
 //
 // A package's tests share one set:
@@ -16,6 +16,6 @@
 //		emulators.Start(t)
 //		b, err := aws.Open(t.Context(), aws.Options{})
 //
-// They stop with the tests, however these end: each runs under a shell that
-// ends it when its own standard input closes.
+// They stop with the tests, however these end: each server runs under a shell that
+// stops it when the shell's standard input closes.
 package emulator

@@ -52,8 +52,8 @@ type Set struct {
 	processes []*process
 }
 
-// Main returns what runs the tests of a package, in an environment that knows
-// of no AWS account, and stops the servers after the last.
+// Main returns a runner of a package's tests. It runs them in an environment without
+// an AWS account, and stops the servers after the last test.
 func (s *Set) Main(m *testing.M) *Main { return &Main{s, m} }
 
 // Main runs the tests of a package. It is what goleak.VerifyTestMain takes.
@@ -74,8 +74,8 @@ func (m *Main) Run() int {
 }
 
 // Start starts the servers, unless they run already, and leads the process's
-// AWS clients to them. Where the servers are not installed the test is skipped,
-// or fails: see the package's documentation.
+// AWS clients to them. If the servers are not installed the test is skipped, or
+// fails: see the package's documentation.
 func (s *Set) Start(t testing.TB) Endpoints {
 	t.Helper()
 	_, err := s.Open()
@@ -93,13 +93,13 @@ func (s *Set) Start(t testing.TB) Endpoints {
 	return s.endpoints
 }
 
-// Open is Start for a program that is no test.
+// Open is Start for a program that is not a test.
 func (s *Set) Open() (Endpoints, error) {
 	s.once.Do(s.start)
 	return s.endpoints, s.err
 }
 
-// Close stops the servers. For a program that is no test.
+// Close stops the servers, in a program that is not a test.
 func (s *Set) Close() error {
 	var errs []error
 	for _, p := range s.processes {
@@ -138,8 +138,8 @@ func (s *Set) start() {
 	setenv(s.endpoints.Environ())
 }
 
-// startDynoxide finds a free port first, since dynoxide cannot tell which one
-// it was given. Somebody else may take it meanwhile: then once again.
+// startDynoxide finds a free port first, since dynoxide does not say which port it
+// was given. Another process may take the port meanwhile: then it tries again.
 func startDynoxide(program string) (*process, error) {
 	var errs []error
 	for range 3 {
@@ -198,7 +198,7 @@ func missing(directory, file string) bool {
 	return err != nil
 }
 
-// log shows the end of what the servers said.
+// log logs the end of the servers' output.
 func (s *Set) log(t testing.TB) {
 	const most = 4 << 10
 	for _, p := range s.processes {

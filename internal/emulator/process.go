@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	startTimeout = 20 * time.Second
-	stopTimeout  = 5 * time.Second
+	startTimeout = 2 * time.Minute // of a busy machine
+	stopTimeout  = 30 * time.Second
 )
 
-// underShell runs a program until standard input ends, so that it never
-// outlives the tests, also where these are killed.
+// underShell runs a program until standard input ends, so that it never outlives the
+// tests, even if they are killed.
 const underShell = `"$@" & program=$!; read -r _; kill "$program"; wait "$program"`
 
-// process is one server under way.
+// process is one running server.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.Closer
@@ -56,7 +56,7 @@ func start(name string, arguments ...string) (*process, error) {
 
 // stop ends the server and waits for it.
 func (p *process) stop() error {
-	_ = p.stdin.Close() // its end is the sign
+	_ = p.stdin.Close() // tells the shell to stop the server
 	timer := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := p.cmd.Wait()
@@ -67,7 +67,7 @@ func (p *process) stop() error {
 	return err
 }
 
-// output collects what a server says, and finds the address in it.
+// output collects a server's output, and finds the address in it.
 type output struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -84,7 +84,7 @@ func (o *output) Write(b []byte) (int, error) {
 	if m := listening.FindSubmatch(o.text.Bytes()); m != nil {
 		select {
 		case o.found <- string(m[1]):
-		default: // told already
+		default: // found already
 		}
 	}
 	return len(b), nil

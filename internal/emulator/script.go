@@ -10,8 +10,8 @@ import (
 
 // Script is the command that runs a script on the Node.js that is installed with
 // the servers, with the folder of npm's packages as its argument, until the test
-// ends. Where Node.js or the package that the script needs is not installed the
-// test is skipped, or fails, as with [Set.Start].
+// ends. If Node.js or the package that the script needs is not installed, the test
+// is skipped, or fails, as with [Set.Start].
 func Script(t testing.TB, script, needs string) *exec.Cmd {
 	t.Helper()
 	directory, err := os.Getwd()

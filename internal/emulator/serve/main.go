@@ -1,6 +1,6 @@
 // Serve runs the emulators for a script: it prints the environment that leads
 // AWS clients to them, as lines of shell, then an empty line, and stops them
-// when its standard input ends or it is told to terminate.
+// when its standard input ends or it gets SIGTERM.
 //
 //	mkfifo hold && go run ./internal/emulator/serve <hold >env &
 //	exec 3>hold                      # closing 3 stops the servers

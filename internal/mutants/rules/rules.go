@@ -1,5 +1,5 @@
-// Package rules holds the rules that tests must notice the absence of, each
-// with the change of the sources that takes it out.
+// Package rules lists the rules whose absence the tests must notice, each with the
+// change of the sources that removes it.
 package rules
 
 import (
@@ -10,15 +10,15 @@ import (
 	"path/filepath"
 )
 
-// Rule is a rule of the sources, and how to take it out.
+// Rule is a rule of the sources, and how to remove it.
 type Rule struct {
 	Name string
 	File string // by its path in the repository
 	// Old stands in the file once, and becomes New.
 	Old, New string
-	// ByTest leaves the simulation out: without this rule all invariants hold, and
-	// what suffers is time, or what is quarantined; or it takes the simulation very
-	// many seeds to notice.
+	// ByTest leaves the simulation out: without this rule all invariants hold, but
+	// work takes longer, or more is quarantined; or the simulation needs very many
+	// seeds to notice.
 	ByTest bool
 }
 
@@ -32,9 +32,10 @@ func Named(name string) (Rule, error) {
 	return Rule{}, fmt.Errorf("there is no rule %q", name)
 }
 
-// Overlay writes the file without the rule into a folder, and what makes the
-// compiler take it for the one in the repository at root: the argument of
-// go build -overlay. The sources stay as they are.
+// Overlay writes into a folder the file without the rule, and the description that
+// has the compiler read it instead of the one in the repository at root. It returns
+// the path of that description, the argument of go build -overlay. The sources stay
+// as they are.
 func (r Rule) Overlay(root, folder string) (string, error) {
 	path, err := filepath.Abs(filepath.Join(root, r.File))
 	if err != nil {

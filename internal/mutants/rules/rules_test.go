@@ -2,8 +2,8 @@ package rules
 
 import "testing"
 
-// TestRulesAreUpToDate takes each rule out of the sources, which fails where the
-// list does not know them any more.
+// TestRulesAreUpToDate removes each rule from the sources, which fails if the list no
+// longer matches them.
 func TestRulesAreUpToDate(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
