@@ -1,0 +1,172 @@
+package stream
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+func TestS6TrimmedIsAnIncident(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := openShard("a", "", "1", "2", "3")
+		s, c, log := newStream(a, openShard("z", "", "7")), newTable(), &logs{}
+		made := a.records[0].CreatedAt
+		w := work(t, s, c, config{}, func(r *Record) bool { return r.Sequence == "2" })
+		pass(time.Minute)
+		wantStop(t, w)
+		s.edit(func() { a.trimmed = "2" })
+		w = work(t, s, c, config{Logger: logger(log)}, nil)
+		loss := wantError[*DataLossError](t, w.ended(t))
+		if loss.Shard != "a" || loss.After != "1" || !loss.AfterTime.Equal(made) || backend.KindOf(loss) != backend.KindTrimmed {
+			t.Errorf("the loss is %+v", loss)
+		}
+		if log.count("DATA LOSS") != 1 {
+			t.Error("the loss was not logged once")
+		}
+		if l := c.lease(s.arn, "a"); l.Lost == "" || l.Checkpoint.Sequence != "1" {
+			t.Errorf("the lease is %+v", l)
+		}
+		// Whoever took care of it deletes the lease, as the error says.
+		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		w = work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/3")
+		wantStop(t, w)
+	})
+}
+
+func TestS6TrimmedWhileReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := openShard("a", "", "1")
+		s := newStream(a)
+		w := work(t, s, newTable(), config{PollInterval: time.Hour, MaxIdle: time.Hour}, nil)
+		pass(time.Minute)
+		s.edit(func() {
+			a.records = append(a.records, backend.Record{Sequence: "2"})
+			a.trimmed = "2"
+		})
+		loss := wantError[*DataLossError](t, w.ended(t))
+		if loss.Shard != "a" || loss.After != "1" {
+			t.Errorf("the loss is %+v", loss)
+		}
+	})
+}
+
+// DynamoDB Local says that an iterator that waits in an empty shard is trimmed
+// when the first record comes. Nothing is.
+func TestS6TrimmedAndNothingLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := openShard("a", "")
+		s, c, log := newStream(a), newTable(), &logs{}
+		w := work(t, s, c, config{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		refused := false
+		s.edit(func() {
+			a.records = append(a.records, backend.Record{Sequence: "1"})
+			s.fault = func(op, _ string) error {
+				if op != "Records" || refused {
+					return nil
+				}
+				refused = true
+				return fail(op, backend.KindTrimmed)
+			}
+		})
+		pass(time.Minute)
+		w.wants(t, "a/1")
+		if log.count("DATA LOSS") != 0 {
+			t.Error("a loss was logged")
+		}
+		wantStop(t, w)
+	})
+}
+
+// A reader that was away from a shard for longer than a stream keeps records
+// cannot know that nothing was lost, though it had read nothing of the shard.
+func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, start := newStream(openShard("a", "")), time.Now()
+		s.fault = func(op, _ string) error {
+			if op == "Records" && time.Since(start) > time.Hour {
+				return fail(op, backend.KindTrimmed)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), config{
+			PollInterval: 30 * time.Hour, MaxIdle: 30 * time.Hour, LeaseDuration: time.Hour, CheckpointInterval: time.Hour, SyncInterval: time.Hour,
+		}, nil)
+		pass(40 * time.Hour)
+		wantError[*DataLossError](t, w.ended(t))
+	})
+}
+
+func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := openShard("a", "", "1")
+		s, c := newStream(a, openShard("b", "a", "2")), newTable()
+		w := work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		wantStop(t, w)
+		s.edit(func() { a.gone = true })
+		for range 2 { // and again, until somebody takes care of it
+			w = work(t, s, c, config{}, nil)
+			loss := wantError[*DataLossError](t, w.ended(t))
+			if loss.Shard != "a" || loss.After != "1" {
+				t.Errorf("the loss is %+v", loss)
+			}
+			w.wants(t)
+		}
+		if c.lease(s.arn, "a").Lost == "" {
+			t.Error("the loss does not stand in the lease")
+		}
+		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		w = work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		w.wants(t, "b/2")
+		wantStop(t, w)
+	})
+}
+
+// A listing can show shards whose records have expired. At the very first start
+// nobody was promised them.
+func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", ""), openShard("b", "a", "2")), newTable()
+		s.fault = func(op, of string) error {
+			if op == "Iterator" && of == "a" {
+				return fail(op, backend.KindNotFound)
+			}
+			return nil
+		}
+		w := work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		w.wants(t, "b/2")
+		wantStop(t, w)
+	})
+}
+
+func TestS6NotFoundForAMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(openShard("a", "", "1"))
+		failures := 0
+		s.fault = func(op, _ string) error {
+			if failures++; op == "Iterator" && failures < 5 {
+				return fail(op, backend.KindNotFound)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), config{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/1")
+		wantStop(t, w)
+	})
+}
