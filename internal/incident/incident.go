@@ -41,12 +41,15 @@ type Log struct {
 func NewLog(out *slog.Logger) *Log { return &Log{out: out} }
 
 // Close logs the end of every incident whose callers have all succeeded, without
-// waiting for the incident to settle. It logs nothing about those that still
-// fail. Call it when the daemon ends.
+// waiting for the incident to settle. It logs nothing about calls that still fail
+// or were stopped while they failed. Call it when the daemon ends.
 func (l *Log) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, o := range l.operations {
+		if o.stopped {
+			o.logged = nil
+		}
 		o.end()
 	}
 }
@@ -81,6 +84,7 @@ type Operation struct {
 	failures  int
 	since     time.Time
 	succeeded time.Time // when the last caller did
+	stopped   bool      // or was stopped instead
 }
 
 // streak is one caller's failures in a row.
@@ -137,11 +141,25 @@ func (o *Operation) Failed(ctx context.Context, who string, err error) (failures
 func (o *Operation) Succeeded(who string) {
 	o.log.mu.Lock()
 	defer o.log.mu.Unlock()
+	o.ends(who, false)
+}
+
+// Stopped records that a caller that may have failed makes no more calls, since
+// its context is done.
+func (o *Operation) Stopped(who string) {
+	o.log.mu.Lock()
+	defer o.log.mu.Unlock()
+	o.ends(who, true)
+}
+
+// ends records that a caller no longer fails.
+func (o *Operation) ends(who string, stopped bool) {
 	if o.failing[who] == nil {
 		return
 	}
 	delete(o.failing, who)
 	if len(o.failing) == 0 {
+		o.stopped = stopped
 		o.settle()
 	}
 }
@@ -165,7 +183,7 @@ func (o *Operation) end() {
 	if o.logged == nil || len(o.failing) > 0 {
 		return
 	}
-	o.logged = nil
+	o.logged, o.stopped = nil, false
 	o.log.out.Info(o.name+" works again",
 		"failures", o.failures, "after", o.succeeded.Sub(o.since).Round(time.Millisecond).String())
 }

@@ -134,13 +134,19 @@ type Loop struct {
 // Do is [Policy.Do] for one caller of the operation: callers fail and succeed
 // independently.
 func (l Loop) Do(ctx context.Context, who string, f func(context.Context) error) error {
-	defer l.Succeeded(who)
+	defer func() {
+		if ctx.Err() != nil {
+			l.Operation.Stopped(who)
+		}
+		l.Succeeded(who)
+	}()
 	return l.do(ctx, f, func(err error) (time.Duration, bool) { return l.Failed(ctx, who, err) })
 }
 
 // Failed records a failure in a loop of the caller's own. It returns the pause
-// before the next attempt, and whether to give up. The caller calls Succeeded in
-// the end, also when it gives up.
+// before the next attempt, or that the caller must give up; a loop that never does
+// has a policy with the Patience [Forever]. The caller calls Succeeded in the end,
+// also when it gives up.
 func (l Loop) Failed(ctx context.Context, who string, err error) (pause time.Duration, giveUp bool) {
 	failures, lasting := l.Operation.Failed(ctx, who, err)
 	return l.next(failures, lasting, err)
