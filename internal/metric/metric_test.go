@@ -15,7 +15,7 @@ type within struct {
 
 type stats struct {
 	Reads   int64            `metric:"reads_total" help:"Reads."`
-	Seconds time.Duration    `metric:"seconds_total" help:"Time of all reads."`
+	Took    time.Duration    `metric:"seconds_total" help:"Time of all reads."`
 	Ratio   float64          `metric:"ratio" help:"A share."`
 	Leads   bool             `metric:"leader" help:"1 where this worker leads."`
 	Results map[string]int64 `metric:"results_total" label:"result" help:"Calls by result."`
@@ -27,7 +27,7 @@ type stats struct {
 func TestStruct(t *testing.T) {
 	t.Parallel()
 	s := stats{
-		Reads: 7, Seconds: 1500 * time.Millisecond, Ratio: 0.25, Leads: true,
+		Reads: 7, Took: 1500 * time.Millisecond, Ratio: 0.25, Leads: true,
 		Results: map[string]int64{"ok": 2, "failed": 0}, Behind: map[int]int{10: 3},
 		within: within{Waiting: 4, hidden: time.Hour},
 	}
