@@ -29,11 +29,13 @@ func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, liv
 		l := leases[a.Shard]
 		switch {
 		case a.Action == membership.Stop:
-			s.loseShard(a.Shard)
+			if one := s.reader(a.Shard); one != nil {
+				s.lose(one)
+			}
 		case a.Action == membership.TransferTo:
 			transfers++
-			if l.Session == s.self.Session {
-				s.transfer(a.Shard, lease.Owner{Worker: names[a.Session], Session: a.Session})
+			if one := s.reader(a.Shard); one != nil && l.Session == s.self.Session {
+				one.TransferTo(lease.Owner{Worker: names[a.Session], Session: a.Session})
 			}
 		case l.OwnedBy(s.self.Session):
 			received++
@@ -148,23 +150,11 @@ func (s *session) HasChildren(shard string) bool {
 	return parents != nil && (*parents)[shard]
 }
 
-// transfer asks for a shard to be transferred.
-func (s *session) transfer(id string, to lease.Owner) {
+// reader returns a shard that the session reads; nil: it does not.
+func (s *session) reader(id string) *shard.Shard {
 	s.mu.Lock()
-	one := s.shards[id]
-	s.mu.Unlock()
-	if one != nil {
-		one.TransferTo(to)
-	}
-}
-
-func (s *session) loseShard(id string) {
-	s.mu.Lock()
-	one := s.shards[id]
-	s.mu.Unlock()
-	if one != nil {
-		s.lose(one)
-	}
+	defer s.mu.Unlock()
+	return s.shards[id]
 }
 
 // lose stops reading a shard whose lease is another's.

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
@@ -96,12 +95,6 @@ func once() retry.Policy {
 // can fix ends it at once.
 func first() retry.Policy {
 	p := policy()
-	p.Final = func(err error) bool {
-		switch backend.KindOf(err) {
-		case backend.KindDenied, backend.KindInvalid, backend.KindNotFound:
-			return true
-		}
-		return false
-	}
+	p.Final = retry.Permanent
 	return p
 }

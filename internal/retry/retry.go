@@ -105,7 +105,7 @@ func (p Policy) do(ctx context.Context, f func(context.Context) error, failed fu
 
 // next decides what follows a failure.
 func (p Policy) next(failures int, lasting time.Duration, err error) (pause time.Duration, giveUp bool) {
-	if permanent(err) && lasting >= p.Patience {
+	if Permanent(err) && lasting >= p.Patience {
 		return 0, true
 	}
 	pause = p.Pause(failures)
@@ -115,9 +115,9 @@ func (p Policy) next(failures int, lasting time.Duration, err error) (pause time
 	return pause, false
 }
 
-// permanent reports whether the same call fails again until a person does
+// Permanent reports whether the same call fails again until a person does
 // something about it.
-func permanent(err error) bool {
+func Permanent(err error) bool {
 	switch backend.KindOf(err) {
 	case backend.KindDenied, backend.KindInvalid, backend.KindNotFound:
 		return true

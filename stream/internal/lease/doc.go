@@ -12,14 +12,15 @@
 // free, and so is a lease whose owner has no live session (package membership).
 // The epoch starts at 1 and grows by one with every change of owner.
 //
-//	            Create            Acquire              Save, with Finished
-//	no lease ───────────► free ─────────────► owned ────────────────────────► finished
-//	    │                  ▲                  ▲ │ ▲──┐                            │
-//	    │                  │  session is gone │ │ └──┘ Save; Transfer, to another │
-//	    │                  └──────────────────┼─┘                                 │
-//	    └─────────────────────────────────────┘                                   │
-//	    ▲  Acquire, of a child                           Delete, long afterwards  │
-//	    └─────────────────────────────────────────────────────────────────────────┘
+//	a lease that is  becomes            by
+//	not there        free               Create
+//	not there        owned              Acquire, if its parent was read here
+//	free             owned              Acquire
+//	owned            owned              Save
+//	owned            owned, by another  Transfer
+//	owned            free               nothing that is written: its session is gone
+//	owned            finished           Save, once everything is acknowledged
+//	finished         not there          Delete, long afterwards
 //
 // # Writes
 //
