@@ -29,12 +29,12 @@ func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, liv
 		l := leases[a.Shard]
 		switch {
 		case a.Action == membership.Stop:
-			if one := s.reader(a.Shard); one != nil {
+			if one := s.shardOf(a.Shard); one != nil {
 				s.lose(one)
 			}
 		case a.Action == membership.TransferTo:
 			transfers++
-			if one := s.reader(a.Shard); one != nil && l.Session == s.self.Session {
+			if one := s.shardOf(a.Shard); one != nil && l.Session == s.self.Session {
 				one.TransferTo(lease.Owner{Worker: names[a.Session], Session: a.Session})
 			}
 		case l.OwnedBy(s.self.Session):
@@ -150,8 +150,8 @@ func (s *session) HasChildren(shard string) bool {
 	return parents != nil && (*parents)[shard]
 }
 
-// reader returns a shard that the session reads; nil: it does not.
-func (s *session) reader(id string) *shard.Shard {
+// shardOf returns a shard that the session reads; nil: it does not.
+func (s *session) shardOf(id string) *shard.Shard {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.shards[id]

@@ -8,7 +8,9 @@ import (
 )
 
 // Queue is the schedule of the shards: it holds them until they are due, and works
-// on a bounded number of them at once.
+// on a bounded number of them at once. It is one heap and not a timer for each
+// shard: a timer that fires costs a goroutine, and 2,000 idle shards took four
+// times the memory.
 type Queue struct {
 	mu   sync.Mutex
 	due  byDue
