@@ -10,12 +10,15 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -85,7 +88,7 @@ var (
 )
 
 // try returns what catches the mutant: a seed of the simulation, or else another test
-// of its package; "" if nothing does.
+// of its package, or of the package that one is within; "" if nothing does.
 func try(r rules.Rule, dir string, seeds int) (string, error) {
 	overlay, err := r.Overlay(".", dir)
 	if err != nil {
@@ -102,11 +105,20 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 		}
 	}
 	pkg := filepath.Dir(r.File)
-	tests, err := compile(pkg, dir, overlay)
-	if err != nil {
-		return "", err
+	outer, _, _ := strings.Cut(pkg, "/")
+	for _, pkg := range slices.Compact([]string{pkg, outer}) {
+		tests, err := compile(pkg, dir, overlay)
+		if err != nil {
+			return "", err
+		}
+		if _, err := os.Stat(tests); errors.Is(err, fs.ErrNotExist) {
+			continue // it has none
+		}
+		if by, err := fails(tests, pkg, caughtByTest, "-test.skip", "TestSimulation"); by != "" || err != nil {
+			return by, err
+		}
 	}
-	return fails(tests, pkg, caughtByTest, "-test.skip", "TestSimulation")
+	return "", nil
 }
 
 // compile builds a package's tests with the overlay.
