@@ -53,7 +53,7 @@ func (g *groupView) setSettled(settled bool) {
 // read only when something has changed, and now and then.
 func (s *session) follow(ctx context.Context) error {
 	s.group.members = membership.NewGroup(s.heartbeat, s.opt.Logger)
-	loop := s.loop(following)
+	loop := s.loop(opFollowing)
 	defer loop.Succeeded("group")
 	var leading sync.WaitGroup
 	defer leading.Wait()

@@ -11,7 +11,7 @@ import (
 
 // elect leads the worker group if nobody does.
 func (s *session) elect(ctx context.Context, live []membership.Worker, running *sync.WaitGroup) error {
-	lock, err := s.member().Elect(ctx, live, s.firstLoop(leading), s.loop(leading))
+	lock, err := s.member().Elect(ctx, live, s.firstLoop(opLeading), s.loop(opLeading))
 	if err != nil || lock == nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (s *session) lead(ctx context.Context, lock *membership.LeaderLock) error {
 func (s *session) sync() *lineage.Sync {
 	return &lineage.Sync{
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, Interval: s.tuning.syncInterval, Writers: writers,
-		Call: once(), Loop: s.loop(listing), Now: s.opt.Now, Logger: s.opt.Logger,
+		Call: once(), Loop: s.loop(opListing), Now: s.opt.Now, Logger: s.opt.Logger,
 		Record: s.recordLoss, Listings: &s.count.Listings,
 		Notify: s.heartbeat.Notify, Listed: func(ok bool) { s.group.syncing.Store(!ok) },
 		Free: func() {

@@ -83,18 +83,19 @@ func (s *session) firstLoop(operation string) retry.Loop {
 	return retry.Loop{Policy: first(), Operation: s.incidents.Operation(operation)}
 }
 
+// The operations whose incidents are logged.
 const (
-	listing   = "listing shards"
-	beating   = "sending a heartbeat"
-	leading   = "renewing the leader's lock"
-	following = "watching the worker group"
-	reading   = "reading records"
-	recording = "recording a data loss"
+	opListing   = "listing shards"
+	opBeating   = "sending a heartbeat"
+	opLeading   = "renewing the leader's lock"
+	opFollowing = "watching the worker group"
+	opReading   = "reading records"
+	opRecording = "recording a data loss"
 )
 
 // join finds the stream and sends the first heartbeat.
 func (s *session) join(ctx context.Context) error {
-	err := s.firstLoop(listing).Do(ctx, "stream", func(ctx context.Context) error {
+	err := s.firstLoop(opListing).Do(ctx, "stream", func(ctx context.Context) error {
 		page, err := s.stream.Shards(ctx, "")
 		s.arn = page.StreamARN
 		return err
@@ -107,11 +108,11 @@ func (s *session) join(ctx context.Context) error {
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, InFlight: s.inFlight, Queue: s.queue,
 		Tuning: s.tuning.Tuning, Counters: &s.count.Counters, Now: s.opt.Now, Logger: s.opt.Logger,
 		Deliver: s.deliver, Record: s.recordLoss, Events: s,
-		Call: once(), Read: s.loop(reading), List: s.loop(listing), Save: s.checkpoint,
+		Call: once(), Read: s.loop(opReading), List: s.loop(opListing), Save: s.checkpoint,
 	}
-	s.heartbeat = membership.NewHeartbeat(s.member(), s.loop(beating))
+	s.heartbeat = membership.NewHeartbeat(s.member(), s.loop(opBeating))
 	s.env.Fence = s.heartbeat.Fence
-	if err := s.heartbeat.Join(ctx, s.firstLoop(beating)); err != nil {
+	if err := s.heartbeat.Join(ctx, s.firstLoop(opBeating)); err != nil {
 		return err
 	}
 	s.opt.Logger.Info("joined the worker group", "worker", s.self.Worker, "session", s.self.Session)
@@ -193,7 +194,7 @@ func (s *session) recordLoss(ctx context.Context, loss *lineage.LossError) (reco
 	if s.opt.OnDataLoss == nil {
 		return loss.FirstStart, nil
 	}
-	err = s.loop(recording).Do(ctx, cmp.Or(loss.Shard, loss.StreamARN), func(ctx context.Context) error {
+	err = s.loop(opRecording).Do(ctx, cmp.Or(loss.Shard, loss.StreamARN), func(ctx context.Context) error {
 		return s.opt.OnDataLoss(ctx, (*DataLossError)(loss))
 	})
 	return true, err

@@ -147,7 +147,9 @@ func (s *Shard) record(ctx context.Context, loss *lineage.LossError) error {
 	if recorded {
 		return nil
 	}
-	if err := s.save(ctx); err != nil {
+	loop := s.env.Save
+	loop.Patience = 0 // the loss is to end the session soon
+	if err := loop.Do(ctx, s.ID, s.Save); err != nil {
 		s.env.Logger.Error("the loss could not be noted in the lease", "shard", s.ID, "error", err)
 	}
 	return loss
