@@ -32,7 +32,7 @@ recovery: ## seconds until all is well again after each fault, median of five; n
 		sed -n 's/.*RECOVERY \(.*\): \(.*\) s$$/\1 \2/p' | sort -k1,1 -k2,2n | awk '$$1 != fault { fault = $$1; n = 0 } ++n == 3'
 
 lint: ## golangci-lint, built into .bin first if need be
-	.ci/run tools lint
+	.ci/run lint
 
 vet: ## go vet
 	.ci/run vet
