@@ -27,13 +27,13 @@ type Options struct {
 // Report lists what Provision or Destroy did, in order: "table postroom", "queue
 // postroom-notifications.fifo".
 type Report struct {
-	Created  []string
-	Existing []string // existed before, and fit
-	Changed  []string // settings changed: "time to live of table postroom-control"
-	Removed  []string
-	Missing  []string // could not be removed, since they did not exist
+	Created  []string `json:"created,omitempty"`
+	Existing []string `json:"existing,omitempty"` // existed before, and fit
+	Changed  []string `json:"changed,omitempty"`  // settings: "time to live of table postroom-control"
+	Removed  []string `json:"removed,omitempty"`
+	Missing  []string `json:"missing,omitempty"` // could not be removed, since they did not exist
 	// Warnings are for the operator; Postroom works all the same.
-	Warnings []string
+	Warnings []string `json:"-"`
 }
 
 var errNoTable = errors.New("the table has no name")

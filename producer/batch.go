@@ -40,10 +40,10 @@ type Outcome struct {
 
 // Summary counts the lines that were processed.
 type Summary struct {
-	Stored       int
-	AlreadyThere int
-	Refused      int // messages, and lines that are not messages
-	Units        backend.Units
+	Stored       int           `json:"stored"`
+	AlreadyThere int           `json:"already_there"`
+	Refused      int           `json:"refused"` // messages, and lines that are not messages
+	Units        backend.Units `json:"-"`
 }
 
 // PostAll posts messages as they are read: those of one conversation in order,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 
 	"github.com/postroom/postroom"
@@ -24,6 +25,8 @@ type app struct {
 	backend backend.Backend
 	local   *local.Backend // nil on aws
 	meter   backend.Meter
+	// listener is for health and metrics; nil if they are not wanted.
+	listener net.Listener
 }
 
 // need is what a command needs of the app.
@@ -35,20 +38,24 @@ type need struct {
 	tables bool
 	// daemon: log JSON unless stderr is a terminal.
 	daemon bool
+	// addr: listen there before anything else happens, unless it is empty.
+	addr string
 }
 
 // withApp opens the backend, does the work and closes the backend.
 func withApp(ctx context.Context, p process, g *global, n need, work func(context.Context, *app) error) error {
-	a := &app{process: p, global: g}
-	level, err := g.level()
-	if err != nil {
-		return err
+	a := &app{process: p, global: g, log: newLog(p, g.level, n.daemon)}
+	if n.addr != "" {
+		var err error
+		if a.listener, err = listen(ctx, n.addr); err != nil {
+			return err
+		}
+		defer a.listener.Close() // the server has closed it, if it was started
 	}
-	a.log = newLog(p, level, n.daemon)
 	if err := a.open(ctx, n); err != nil {
 		return err
 	}
-	err = work(ctx, a)
+	err := work(ctx, a)
 	return errors.Join(a.explain(err), a.backend.Close())
 }
 

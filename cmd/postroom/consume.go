@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +17,7 @@ type consumeOptions struct {
 	concurrency int
 	visibility  time.Duration
 	drain       time.Duration
-	server      httpOptions
+	addr        string
 	idle        idleOptions
 }
 
@@ -33,15 +32,8 @@ func newConsume(p process, g *global) *cobra.Command {
 			if err := o.idle.check(); err != nil {
 				return err
 			}
-			l, err := o.server.listen(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if l != nil {
-				defer l.Close() // the server has closed it already, if it was started
-			}
-			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return a.consume(ctx, o, l)
+			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true, addr: o.addr}, func(ctx context.Context, a *app) error {
+				return a.consume(ctx, o)
 			})
 		},
 	}
@@ -50,7 +42,7 @@ func newConsume(p process, g *global) *cobra.Command {
 	cmd.Flags().DurationVar(&o.drain, "drain-timeout", 8*time.Second, "how long handlers may take to finish when the command is stopped")
 	o.sink.flags(cmd)
 	o.dedup.flags(cmd)
-	o.server.flags(cmd)
+	serverFlag(cmd, &o.addr)
 	o.idle.flags(cmd)
 	return cmd
 }
@@ -59,7 +51,7 @@ func newConsume(p process, g *global) *cobra.Command {
 // nothing left to do.
 const idleWait = time.Second
 
-func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) error {
+func (a *app) consume(ctx context.Context, o consumeOptions) error {
 	sink, err := o.sink.open(a, o.concurrency)
 	if err != nil {
 		return err
@@ -85,7 +77,7 @@ func (a *app) consume(ctx context.Context, o consumeOptions, l net.Listener) err
 	if err != nil {
 		return &usageError{err}
 	}
-	server := httpServer(l, both(consumerReady(worker), sink.ready), registry(append(sink.collectors, worker.Collector())...), a.log)
+	server := a.httpServer(both(consumerReady(worker), sink.ready), append(sink.collectors, worker.Collector())...)
 	if !o.idle.until {
 		return runUntil(ctx, nil, worker.Run, server)
 	}

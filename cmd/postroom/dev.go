@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -54,13 +54,8 @@ and prints a line for each notification that it delivers.`,
 			if err := checkFiles(cmd.Context(), o.files, p.stdin); err != nil {
 				return err
 			}
-			l, err := listen(cmd.Context(), o.addr)
-			if err != nil {
-				return err
-			}
-			defer l.Close() // the server has closed it, if it was started
-			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return newDevRun(a, o, l).run(ctx)
+			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true, addr: cmp.Or(o.addr, ":0")}, func(ctx context.Context, a *app) error {
+				return (&devRun{app: a, opts: o, start: time.Now()}).run(ctx)
 			})
 		},
 	}
@@ -92,7 +87,6 @@ type devRun struct {
 	*app
 
 	opts     devOptions
-	listener net.Listener
 	start    time.Time
 	caughtUp atomic.Bool
 
@@ -103,10 +97,6 @@ type devRun struct {
 	imported producer.Summary
 	sample   bool // the sample was imported
 	dead     int  // letters, at the start
-}
-
-func newDevRun(a *app, o devOptions, l net.Listener) *devRun {
-	return &devRun{app: a, opts: o, listener: l, start: time.Now()}
 }
 
 func (d *devRun) run(ctx context.Context) error {
@@ -129,11 +119,9 @@ func (d *devRun) run(ctx context.Context) error {
 		return err
 	}
 	d.quiet = all(d.projectorQuiet(d.projector), d.consumerIdle, d.queueQuiet())
-	ready := both(projectorReady(d.projector), queueAnswers(d.worker))
-	metrics := registry(d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
-	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, func(ctx context.Context) error {
-		return serveHTTP(ctx, d.listener, ready, metrics, d.log)
-	})
+	ready := both(projectorReady(d.projector), func() string { return checkQueue(d.worker.AskedSince(), time.Now()) })
+	server := d.httpServer(ready, d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
+	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, server)
 }
 
 // consumerIdle is quiet when the worker has no message in flight.
@@ -152,10 +140,10 @@ func (d *devRun) script(ctx context.Context) error {
 	}
 	bar := newProgress(d.process, "delivering", -1)
 	since, err := waitQuiet(ctx, after, func(ctx context.Context) (time.Time, bool, error) {
-		bar.set(d.worker.Stats().Delivered)
+		_ = bar.Set64(d.worker.Stats().Delivered)
 		return d.quiet(ctx)
 	})
-	bar.done()
+	_ = bar.Finish()
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func newHealth(p process, g *global) *cobra.Command {
 				return err
 			}
 			if g.json {
-				return printJSON(p.stdout, healthJSON{text})
+				return printJSON(p.stdout, map[string]string{"health": text})
 			}
 			_, err = fmt.Fprintln(p.stdout, text)
 			return err
@@ -39,11 +39,6 @@ func newHealth(p process, g *global) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&addr, addrFlag, defaultAddr, "address of its HTTP server")
 	return cmd
-}
-
-// healthJSON is the answer to health.
-type healthJSON struct {
-	Health string `json:"health"`
 }
 
 // askHealth returns the answer of a healthy process.

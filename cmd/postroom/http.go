@@ -10,8 +10,11 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom/internal/metric"
 )
 
 // Timeouts of the HTTP server: requests are small, and stopping is quick.
@@ -21,33 +24,9 @@ const (
 	httpStopTimeout  = 500 * time.Millisecond
 )
 
-// httpOptions is the flag of commands that serve HTTP on request.
-type httpOptions struct {
-	addr string
-}
-
-func (o *httpOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.addr, addrFlag, "", "address of an HTTP server for health and metrics, such as :8080 (default: none)")
-}
-
-// listen returns nil without an address.
-func (o *httpOptions) listen(ctx context.Context) (net.Listener, error) {
-	if o.addr == "" {
-		return nil, nil
-	}
-	return listen(ctx, o.addr)
-}
-
-// httpServer serves health and metrics on a listener of httpOptions, which may be
-// nil.
-func httpServer(l net.Listener, ready readiness, metrics prometheus.Gatherer, log *slog.Logger) daemon {
-	return func(ctx context.Context) error {
-		if l == nil {
-			return nil
-		}
-		log.Info("serving health", "addr", l.Addr().String())
-		return serveHTTP(ctx, l, ready, metrics, log)
-	}
+// serverFlag adds the flag for the address of an HTTP server that runs on request.
+func serverFlag(cmd *cobra.Command, addr *string) {
+	cmd.Flags().StringVar(addr, addrFlag, "", "address of an HTTP server for health and metrics, such as :8080 (default: none)")
 }
 
 // listen listens on the address before anything else happens.
@@ -60,15 +39,30 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveHTTP serves [httpMux] until ctx is done. It closes the listener.
-func serveHTTP(ctx context.Context, l net.Listener, ready readiness, metrics prometheus.Gatherer, log *slog.Logger) error {
+// httpServer serves health and metrics on the listener, if there is one. It closes
+// the listener.
+func (a *app) httpServer(ready readiness, daemons ...prometheus.Collector) daemon {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics.MustRegister(daemons...)
 	server := &http.Server{
-		Handler:           httpMux(ready, metrics, log),
+		Handler:           httpMux(ready, metrics, a.log),
 		ReadHeaderTimeout: httpReadTimeout,
 		ReadTimeout:       httpReadTimeout,
 		WriteTimeout:      httpWriteTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
+	return func(ctx context.Context) error {
+		if a.listener == nil {
+			return nil
+		}
+		a.log.Info("serving health", "addr", a.listener.Addr().String())
+		return serve(ctx, server, a.listener)
+	}
+}
+
+// serve serves until ctx is done.
+func serve(ctx context.Context, server *http.Server, l net.Listener) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	select {
@@ -119,4 +113,17 @@ func reachable(addr string) string {
 		return net.JoinHostPort("localhost", port)
 	}
 	return addr
+}
+
+// units is what the calls of the tables have cost.
+type units struct {
+	Write float64 `metric:"postroom_table_write_units_total" help:"Write units that this process has consumed, those of its control table included."`
+	Read  float64 `metric:"postroom_table_read_units_total" help:"Read units that this process has consumed, those of its control table included."`
+}
+
+func (a *app) unitsCollector() prometheus.Collector {
+	return metric.Struct(func() units {
+		u := a.meter.Units()
+		return units{Write: u.Write, Read: u.Read}
+	})
 }

@@ -11,13 +11,6 @@ import (
 	"github.com/postroom/postroom/producer"
 )
 
-// summaryJSON counts what happened to the lines of a file.
-type summaryJSON struct {
-	Stored       int `json:"stored"`
-	AlreadyThere int `json:"already_there"`
-	Refused      int `json:"refused"`
-}
-
 func (a *app) postFile(ctx context.Context, name string) error {
 	start := time.Now()
 	s, err := a.importFile(ctx, name, -1)
@@ -25,7 +18,7 @@ func (a *app) postFile(ctx context.Context, name string) error {
 		return err
 	}
 	if a.json {
-		err = printJSON(a.stdout, summaryJSON{s.Stored, s.AlreadyThere, s.Refused})
+		err = printJSON(a.stdout, s)
 	} else {
 		_, err = fmt.Fprintf(a.stdout, "%s messages stored, %s were there already, %s refused, in %v\n",
 			count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
@@ -54,12 +47,12 @@ func (a *app) importFile(ctx context.Context, name string, total int64) (produce
 
 func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
 	bar := newProgress(a.process, "importing", total)
-	defer bar.done()
+	defer func() { _ = bar.Finish() }()
 	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
 		Report: func(o producer.Outcome) {
-			bar.add(1)
+			_ = bar.Add(1)
 			if o.Err != nil {
-				bar.interrupt()
+				_ = bar.Clear() // makes room for a line
 				fmt.Fprintf(a.stderr, "%s: %v\n", name, atLine(o))
 			}
 		},

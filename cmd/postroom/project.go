@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,7 @@ import (
 type projectOptions struct {
 	worker     string
 	onDataLoss string
-	server     httpOptions
+	addr       string
 	idle       idleOptions
 }
 
@@ -34,21 +33,14 @@ share its shards, and go on with those of one that is stopped or dies.`,
 			if err != nil {
 				return err
 			}
-			l, err := o.server.listen(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if l != nil {
-				defer l.Close() // the server has closed it, if it was started
-			}
-			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true}, func(ctx context.Context, a *app) error {
-				return a.project(ctx, opts, o.idle, l)
+			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true, addr: o.addr}, func(ctx context.Context, a *app) error {
+				return a.project(ctx, opts, o.idle)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&o.worker, "worker", "", "name of this projector among those of the table (default HOST:PID:RANDOM)")
 	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost what was not read: backfill it from the log, or halt")
-	o.server.flags(cmd)
+	serverFlag(cmd, &o.addr)
 	o.idle.flags(cmd)
 	return cmd
 }
@@ -90,7 +82,7 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	}, opts), nil
 }
 
-func (a *app) project(ctx context.Context, opts projector.Options, idle idleOptions, l net.Listener) error {
+func (a *app) project(ctx context.Context, opts projector.Options, idle idleOptions) error {
 	opts.Logger = a.log
 	proj, err := a.newProjector(ctx, opts)
 	if err != nil {
@@ -103,7 +95,7 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 			return err
 		}
 	}
-	server := httpServer(l, projectorReady(proj), registry(proj.Collector(), a.unitsCollector()), a.log)
+	server := a.httpServer(projectorReady(proj), proj.Collector(), a.unitsCollector())
 	if err := runUntil(ctx, script, proj.Run, server); err != nil {
 		return err
 	}

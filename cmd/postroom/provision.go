@@ -36,15 +36,6 @@ func newProvision(p process, g *global) *cobra.Command {
 	return cmd
 }
 
-// reportJSON is what provision and destroy did.
-type reportJSON struct {
-	Created  []string `json:"created,omitempty"`
-	Existing []string `json:"existing,omitempty"`
-	Changed  []string `json:"changed,omitempty"`
-	Removed  []string `json:"removed,omitempty"`
-	Missing  []string `json:"missing,omitempty"`
-}
-
 // printReport prints what was done, also if it ended in an error.
 func (a *app) printReport(r deploy.Report, err error) error {
 	for _, w := range r.Warnings {
@@ -54,7 +45,7 @@ func (a *app) printReport(r deploy.Report, err error) error {
 		if err != nil {
 			return err
 		}
-		return printJSON(a.stdout, reportJSON{r.Created, r.Existing, r.Changed, r.Removed, r.Missing})
+		return printJSON(a.stdout, r)
 	}
 	for _, part := range []struct {
 		did  string

@@ -141,13 +141,8 @@ func consumerReady(w *consumer.Worker) readiness {
 			return "starting: the queue has not answered yet"
 		}
 		begun.Store(true)
-		return queueAnswers(w)()
+		return checkQueue(w.AskedSince(), time.Now())
 	}
-}
-
-// queueAnswers is ready while no receive stays unanswered for long.
-func queueAnswers(w *consumer.Worker) readiness {
-	return func() string { return checkQueue(w.AskedSince(), time.Now()) }
 }
 
 // checkQueue returns since when the queue has not answered a receive, if that is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -77,6 +78,8 @@ type global struct {
 	region   string
 	logLevel string
 	json     bool
+
+	level slog.Level // of logLevel
 }
 
 // The defaults that a printed command line leaves out.
@@ -165,7 +168,7 @@ func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 	return errors.Join(errs...)
 }
 
-// check reports settings that make no sense. Flags says which ones were given.
+// check reports settings that make no sense, and sets the level. Flags says which ones were given.
 func (g *global) check(flags *pflag.FlagSet) error {
 	if g.backend != "local" && g.backend != "aws" {
 		return usagef("--backend is %q, must be local or aws", g.backend)
@@ -179,24 +182,10 @@ func (g *global) check(flags *pflag.FlagSet) error {
 			return usagef("--%s does nothing with --backend %s", name, g.backend)
 		}
 	}
-	if _, err := g.level(); err != nil {
-		return err
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, g.logLevel) {
+		return usagef("--log-level is %q, must be debug, info, warn or error", g.logLevel)
 	}
-	return nil
-}
-
-func (g *global) level() (slog.Level, error) {
-	switch g.logLevel {
-	case "debug":
-		return slog.LevelDebug, nil
-	case "info":
-		return slog.LevelInfo, nil
-	case "warn":
-		return slog.LevelWarn, nil
-	case "error":
-		return slog.LevelError, nil
-	}
-	return 0, usagef("--log-level is %q, must be debug, info, warn or error", g.logLevel)
+	return g.level.UnmarshalText([]byte(g.logLevel))
 }
 
 // arguments checks the number of arguments. Names are for its errors.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom/projector/verify"
@@ -40,14 +41,14 @@ func (a *app) verify(ctx context.Context) error {
 	report, err := verify.Run(ctx, a.table(), verify.Options{
 		Index: index,
 		Found: func(d verify.Difference) {
-			bar.interrupt()
+			_ = bar.Clear() // makes room for a line
 			if printErr == nil {
 				printErr = a.printDifference(d)
 			}
 		},
 		Progress: monotonic(bar),
 	})
-	bar.done()
+	_ = bar.Finish()
 	if err == nil {
 		err = printErr
 	}
@@ -64,14 +65,14 @@ func (a *app) verify(ctx context.Context) error {
 }
 
 // monotonic moves a bar to totals that several goroutines report.
-func monotonic(bar progress) func(int64) {
+func monotonic(bar *progressbar.ProgressBar) func(int64) {
 	var mu sync.Mutex
 	var shown int64
 	return func(total int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		if total > shown {
-			bar.add(int(total - shown))
+			_ = bar.Add64(total - shown)
 			shown = total
 		}
 	}
