@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"maps"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,54 +46,18 @@ type Stats struct {
 	Disabled    bool              `metric:"postroom_webhook_disabled" help:"1 once the receiver has answered that it wants no more events."`
 }
 
-// tally keeps the counts.
-type tally struct {
-	mu    sync.Mutex
-	stats Stats
-}
-
-// newTally returns a tally with a zero for every outcome, so that each shows from
-// the start.
-func newTally() *tally {
-	t := &tally{stats: Stats{Messages: make(map[Outcome]int64, len(outcomes))}}
-	for _, o := range outcomes {
-		t.stats.Messages[o] = 0
-	}
-	return t
-}
-
-func (t *tally) add(o Outcome) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stats.Messages[o]++
-}
-
-// began counts a request that begins. Call ended when it ends.
-func (t *tally) began() (ended func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stats.InFlight++
-	begin := time.Now()
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.stats.InFlight--
-		t.stats.Requests++
-		t.stats.RequestTime += time.Since(begin)
-	}
-}
-
-func (t *tally) snapshot() Stats {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	stats := t.stats
-	stats.Messages = maps.Clone(stats.Messages)
-	return stats
+func (s *Sink) count(add func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add(&s.stats)
 }
 
 // Stats returns the counts so far.
 func (s *Sink) Stats() Stats {
-	stats := s.tally.snapshot()
+	s.mu.Lock()
+	stats := s.stats
+	stats.Messages = maps.Clone(stats.Messages)
+	s.mu.Unlock()
 	stats.PauseLeft = s.gate.pauseLeft()
 	stats.Disabled = s.Disabled() != nil
 	return stats

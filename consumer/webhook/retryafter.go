@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -15,11 +16,11 @@ const minRetryAfter = time.Second
 // Source: RFC 9110, 10.2.3 and 5.6.7.
 func retryAfter(value string, now time.Time, longest time.Duration) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
-	if isDigits(value) {
-		seconds, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || seconds > int64(longest/time.Second) { // also a number that overflows
-			return longest, true
-		}
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange), err == nil && seconds > uint64(longest/time.Second):
+		return longest, true
+	case err == nil:
 		return max(minRetryAfter, time.Duration(seconds)*time.Second), true
 	}
 	at, err := http.ParseTime(value)
@@ -27,8 +28,4 @@ func retryAfter(value string, now time.Time, longest time.Duration) (time.Durati
 		return 0, false
 	}
 	return min(max(minRetryAfter, at.Sub(now)), longest), true
-}
-
-func isDigits(s string) bool {
-	return s != "" && strings.Trim(s, "0123456789") == ""
 }

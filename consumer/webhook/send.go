@@ -80,7 +80,13 @@ func (s *Sink) send(ctx context.Context, target *url.URL, header http.Header, bo
 		return answer{}, errURL // impossible, and err would quote the URL
 	}
 	request.Header = header
-	defer s.tally.began()()
+	begin := time.Now()
+	s.count(func(s *Stats) { s.InFlight++ })
+	defer s.count(func(s *Stats) {
+		s.InFlight--
+		s.Requests++
+		s.RequestTime += time.Since(begin)
+	})
 	response, err := s.transport.RoundTrip(request)
 	if err != nil {
 		return answer{}, err

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -33,7 +34,9 @@ type Sink struct {
 	censor    censor
 	gate      *gate
 	transport *http.Transport
-	tally     *tally
+
+	mu    sync.Mutex
+	stats Stats
 }
 
 var _ consumer.Handler = (*Sink)(nil)
@@ -60,13 +63,17 @@ func New(receiver string, keys []Key, o Options) (*Sink, error) {
 		}
 	}
 	permitted := func(a netip.Addr) error { return permit(a, o.AllowPrivate, u.Scheme == "http") }
-	return &Sink{
+	s := &Sink{
 		url: u, keys: keys, opts: o, log: o.Logger.With("receiver", origin(u)),
 		censor:    newCensor(u),
 		gate:      newGate(o.Concurrency),
-		tally:     newTally(),
 		transport: newTransport(o, permitted, net.Dialer{Timeout: connectTimeout}),
-	}, nil
+		stats:     Stats{Messages: make(map[Outcome]int64, len(outcomes))},
+	}
+	for _, o := range outcomes { // each shows from the start
+		s.stats.Messages[o] = 0
+	}
+	return s, nil
 }
 
 // Close closes idle connections, and the others after their requests.
@@ -80,7 +87,7 @@ func (s *Sink) Disabled() error { return s.gate.isGone() }
 // the package.
 func (s *Sink) Handle(ctx context.Context, d backend.Delivery) error {
 	outcome, err := s.deliver(ctx, d.Body)
-	s.tally.add(outcome)
+	s.count(func(s *Stats) { s.Messages[outcome]++ })
 	return err
 }
 
