@@ -1,33 +1,23 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/postroom/postroom/backend"
 )
 
-// difference is one setting that is not as it should be.
-type difference struct {
-	what, have, want string
-	remedy           string
-}
-
 // MisfitError says that an existing table or queue does not fit.
 type MisfitError struct {
 	Kind string // "table" or "queue"
 	Name string
 
-	differences []difference
+	differences []string
 }
 
 func (m *MisfitError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s does not fit", m.Kind, m.Name)
-	for _, d := range m.differences {
-		fmt.Fprintf(&b, "; %s is %s and should be %s: %s", d.what, d.have, d.want, d.remedy)
-	}
-	return b.String()
+	return fmt.Sprintf("%s %s does not fit; %s", m.Kind, m.Name, strings.Join(m.differences, "; "))
 }
 
 const anotherTable = "name another table, or remove this one if nothing else uses it"
@@ -56,7 +46,7 @@ func compareQueue(have, want backend.QueueSpec) error {
 
 func (m *MisfitError) compare(what, have, want, remedy string) {
 	if have != want {
-		m.differences = append(m.differences, difference{what, have, want, remedy})
+		m.differences = append(m.differences, fmt.Sprintf("%s is %s and should be %s: %s", what, have, want, remedy))
 	}
 }
 
@@ -93,12 +83,7 @@ func index(x *backend.IndexSpec) string {
 	return x.Name + " " + keys(x.PartitionKey, x.SortKey)
 }
 
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
+func orNone(s string) string { return cmp.Or(s, "none") }
 
 func seconds(n int) string { return fmt.Sprintf("%ds", n) }
 

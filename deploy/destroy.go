@@ -22,7 +22,7 @@ func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) 
 	if err := unprotect(ctx, b, o, protected); err != nil {
 		return r, err
 	}
-	for _, q := range slices.Backward(queues(o)) {
+	for _, q := range slices.Backward(Queues(o.Queue)) {
 		if err := r.removed("queue "+q.Name, b.DeleteQueue(ctx, q.Name)); err != nil {
 			return r, err
 		}

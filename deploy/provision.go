@@ -116,7 +116,7 @@ func plan(ctx context.Context, b backend.Backend, o Options, r *Report) ([]step,
 		}
 		steps = append(steps, tableStep(b, have, want, exists))
 	}
-	for _, want := range queues(o) {
+	for _, want := range Queues(o.Queue) {
 		have, exists, err := found(b.DescribeQueue(ctx, want.Name))
 		if err != nil {
 			return nil, err
@@ -139,13 +139,6 @@ func tableStep(b backend.Backend, have, want backend.TableSpec, exists bool) ste
 		s.change = func(ctx context.Context) error { return b.SetTimeToLive(ctx, want.Name, want.TimeToLive) }
 	}
 	return s
-}
-
-func queues(o Options) []backend.QueueSpec {
-	if o.Queue == "" {
-		return nil
-	}
-	return Queues(o.Queue)
 }
 
 // found distinguishes a missing thing from a failure to describe it.
@@ -174,7 +167,7 @@ func Check(ctx context.Context, b backend.Backend, o Options) error {
 			return err
 		}
 	}
-	for _, want := range queues(o) {
+	for _, want := range Queues(o.Queue) {
 		have, exists, err := found(b.DescribeQueue(ctx, want.Name))
 		if err != nil {
 			return err

@@ -52,8 +52,11 @@ func keyed(name string) backend.TableSpec {
 }
 
 // Queues returns the specs of the queue and of its dead-letter queue, which comes
-// first because the queue refers to it.
+// first because the queue refers to it. Without a name there are none.
 func Queues(queue string) []backend.QueueSpec {
+	if queue == "" {
+		return nil
+	}
 	dead := postroom.DeadLetterQueue(queue)
 	return []backend.QueueSpec{
 		{
