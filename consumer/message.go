@@ -93,12 +93,3 @@ type call struct {
 	receipt string        // the newest one when the call was made
 	hide    time.Duration // for how long, where the call hides the message
 }
-
-// changes returns the calls as changes of visibility.
-func changes(calls []call) []backend.VisibilityChange {
-	changes := make([]backend.VisibilityChange, len(calls))
-	for i, c := range calls {
-		changes[i] = backend.VisibilityChange{Receipt: c.receipt, Timeout: c.hide}
-	}
-	return changes
-}

@@ -30,7 +30,11 @@ func (w *Worker) delete(ctx context.Context, calls []call) ([]backend.EntryError
 }
 
 func (w *Worker) hide(ctx context.Context, calls []call) ([]backend.EntryError, error) {
-	return w.queue.ChangeVisibility(ctx, changes(calls))
+	changes := make([]backend.VisibilityChange, len(calls))
+	for i, c := range calls {
+		changes[i] = backend.VisibilityChange{Receipt: c.receipt, Timeout: c.hide}
+	}
+	return w.queue.ChangeVisibility(ctx, changes)
 }
 
 // settle settles the messages that come from a channel until it is closed, in
