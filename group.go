@@ -14,8 +14,11 @@ const (
 	PreviewBytes = 256
 	// othersBytes bounds the names, and the handles, of the other members.
 	othersBytes = 160
+	// maxOthers names do not fit into othersBytes: each takes a byte and a separator.
+	maxOthers = othersBytes/(1+len(nameSeparator)) + 2
 
-	ellipsis = "…"
+	nameSeparator = ", "
+	ellipsis      = "…"
 )
 
 // Group is an inbox entry: one member's view of a conversation. It belongs to the
@@ -62,7 +65,7 @@ func Groups(last Message, members []Member) []Group {
 
 // showOthers fills in the members other than the one whose entry it is.
 func (g *Group) showOthers(sorted []Member) {
-	var names, handles joined
+	var names, handles []string
 	for _, p := range sorted {
 		if p.UserUUID == g.UserUUID {
 			continue
@@ -70,31 +73,14 @@ func (g *Group) showOthers(sorted []Member) {
 		if len(sorted) == MinMembers {
 			g.OtherUserUUID = p.UserUUID
 		}
-		names.add(p.DisplayName)
-		handles.add(p.Handle)
-		if names.full() && handles.full() {
+		names, handles = append(names, p.DisplayName), append(handles, p.Handle)
+		if len(names) == maxOthers {
 			break
 		}
 	}
-	g.OtherUserDisplayName, g.OtherUserHandle = names.cut(), handles.cut()
+	g.OtherUserDisplayName = cutText(strings.Join(names, nameSeparator), othersBytes)
+	g.OtherUserHandle = cutText(strings.Join(handles, nameSeparator), othersBytes)
 }
-
-// joined is a list of names. It stops growing when it will be shortened anyway.
-type joined struct{ text string }
-
-func (j *joined) full() bool { return len(j.text) > othersBytes }
-
-func (j *joined) add(name string) {
-	switch {
-	case j.full():
-	case j.text == "":
-		j.text = name
-	default:
-		j.text += ", " + name
-	}
-}
-
-func (j *joined) cut() string { return cutText(j.text, othersBytes) }
 
 // Preview returns the beginning of a message: at most [PreviewBytes], cut on a rune
 // boundary, with an ellipsis if it was cut.

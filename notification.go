@@ -101,8 +101,9 @@ func DecodeNotification(body string) (Notification, error) {
 	return n, nil
 }
 
-// clean replaces characters that SQS refuses in a body, and control characters. Allowed are tab, line feed, carriage return and
-// U+0020–U+D7FF, U+E000–U+FFFD, U+10000–U+10FFFF.
+// clean replaces characters that SQS refuses in a body, and control characters. SQS
+// allows tab, line feed, carriage return and U+0020–U+D7FF, U+E000–U+FFFD,
+// U+10000–U+10FFFF.
 // Source: SQS API reference, SendMessage, MessageBody.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {

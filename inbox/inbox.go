@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -76,14 +77,11 @@ func (in *Inbox) Conversations(ctx context.Context, userUUID string, opts PageOp
 // newest keeps the first entry of each conversation, which is the newest.
 func newest(entries []postroom.Group) []postroom.Group {
 	seen := make(map[string]bool, len(entries))
-	kept := entries[:0]
-	for _, g := range entries {
-		if !seen[g.GroupUUID] {
-			kept = append(kept, g)
-		}
+	return slices.DeleteFunc(entries, func(g postroom.Group) bool {
+		again := seen[g.GroupUUID]
 		seen[g.GroupUUID] = true
-	}
-	return kept
+		return again
+	})
 }
 
 // Messages reads a page of a conversation, the newest message first. With since it

@@ -1,6 +1,7 @@
 package producer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,10 +73,7 @@ func (p *Producer) PostAll(
 	for _, lane := range lanes {
 		close(lane)
 	}
-	err := group.Wait()
-	if err == nil {
-		err = readErr
-	}
+	err := cmp.Or(group.Wait(), readErr)
 	if err != nil {
 		err = fmt.Errorf("stopped with %d messages stored, %d already there, %d refused: %w",
 			b.Stored, b.AlreadyThere, b.Refused, err)
