@@ -40,6 +40,7 @@ type intercepted struct {
 
 // tableAnswer is what a call of a table returns beside an error.
 type tableAnswer struct {
+	item   Item
 	items  []Item
 	keys   []Key   // unprocessed
 	writes []Write // unprocessed
@@ -69,14 +70,10 @@ func (t intercepted) pass(
 func (t intercepted) Get(ctx context.Context, key Key) (Item, Units, error) {
 	call := &TableCall{Op: "Get", Key: key, Request: key, Entries: 1}
 	got, err := t.pass(ctx, call, func(ctx context.Context, a *tableAnswer) (err error) {
-		a.items = make([]Item, 1)
-		a.items[0], a.units, err = t.table.Get(ctx, key)
+		a.item, a.units, err = t.table.Get(ctx, key)
 		return err
 	})
-	if err != nil || len(got.items) == 0 {
-		return nil, got.units, err
-	}
-	return got.items[0], got.units, nil
+	return got.item, got.units, err
 }
 
 // BatchGet implements [Table].

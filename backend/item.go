@@ -3,9 +3,9 @@ package backend
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
@@ -76,10 +76,7 @@ func valueBytes(v types.AttributeValue) int {
 			n += valueBytes(e)
 		}
 	case *types.AttributeValueMemberM:
-		n = collection + len(v.Value)
-		for name, e := range v.Value {
-			n += len(name) + valueBytes(e)
-		}
+		return collection + len(v.Value) + ItemBytes(v.Value)
 	default: // BOOL, NULL
 		return 1
 	}
@@ -103,7 +100,7 @@ type valueJSON struct {
 }
 
 // EncodeItem encodes an item as DynamoDB's JSON ({"PK":{"S":"…"}}), with sorted
-// names and without HTML escaping.
+// names and without HTML escaping: equal items in normal form have equal JSON.
 func EncodeItem(item Item) ([]byte, error) {
 	m, err := encodeMap(item)
 	if err != nil {
@@ -120,13 +117,15 @@ func EncodeItem(item Item) ([]byte, error) {
 
 // DecodeItem decodes the JSON of [EncodeItem].
 func DecodeItem(data []byte) (Item, error) {
-	var m map[string]valueJSON
-	if err := json.Unmarshal(data, &m); err != nil {
+	item, err := attributevalue.UnmarshalMapJSON(data)
+	if err != nil {
 		return nil, fmt.Errorf("item is not in DynamoDB's JSON: %w", err)
 	}
-	return decodeMap(m)
+	return item, nil
 }
 
+// encodeMap returns an item as encoding/json takes it. The SDK's own encoder does not
+// sort names.
 func encodeMap(item Item) (map[string]valueJSON, error) {
 	m := make(map[string]valueJSON, len(item))
 	for name, v := range item {
@@ -137,18 +136,6 @@ func encodeMap(item Item) (map[string]valueJSON, error) {
 		m[name] = j
 	}
 	return m, nil
-}
-
-func decodeMap(m map[string]valueJSON) (Item, error) {
-	item := make(Item, len(m))
-	for name, j := range m {
-		v, err := decodeValue(j)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		item[name] = v
-	}
-	return item, nil
 }
 
 func encodeValue(v types.AttributeValue) (valueJSON, error) {
@@ -184,39 +171,4 @@ func encodeValue(v types.AttributeValue) (valueJSON, error) {
 		return valueJSON{M: m}, err
 	}
 	return valueJSON{}, fmt.Errorf("attribute value of unknown type %T", v)
-}
-
-func decodeValue(j valueJSON) (types.AttributeValue, error) {
-	switch {
-	case j.S != nil:
-		return &types.AttributeValueMemberS{Value: *j.S}, nil
-	case j.N != nil:
-		return &types.AttributeValueMemberN{Value: *j.N}, nil
-	case j.B != nil:
-		return &types.AttributeValueMemberB{Value: *j.B}, nil
-	case j.BOOL != nil:
-		return &types.AttributeValueMemberBOOL{Value: *j.BOOL}, nil
-	case j.NULL != nil:
-		return &types.AttributeValueMemberNULL{Value: *j.NULL}, nil
-	case j.SS != nil:
-		return &types.AttributeValueMemberSS{Value: j.SS}, nil
-	case j.NS != nil:
-		return &types.AttributeValueMemberNS{Value: j.NS}, nil
-	case j.BS != nil:
-		return &types.AttributeValueMemberBS{Value: j.BS}, nil
-	case j.L != nil:
-		list := make([]types.AttributeValue, len(*j.L))
-		for i, e := range *j.L {
-			v, err := decodeValue(e)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = v
-		}
-		return &types.AttributeValueMemberL{Value: list}, nil
-	case j.M != nil:
-		m, err := decodeMap(j.M)
-		return &types.AttributeValueMemberM{Value: m}, err
-	}
-	return nil, errors.New("attribute value without a type")
 }

@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -110,17 +111,5 @@ type Record struct {
 // CompareSequence compares two sequence numbers of one shard as numbers: they have
 // 21 to 40 digits, and comparing them as text is wrong for different lengths.
 func CompareSequence(a, b string) int {
-	if len(a) != len(b) {
-		if len(a) < len(b) {
-			return -1
-		}
-		return 1
-	}
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -69,6 +70,22 @@ func putError(err error, item backend.Item, uncertain bool) error {
 		return nil
 	}
 	return err
+}
+
+// equalItems reports whether two items are equal to DynamoDB, which compares numbers
+// by their value and ignores the order of sets.
+func equalItems(a, b backend.Item) bool {
+	x, errX := canonical(a)
+	y, errY := canonical(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+func canonical(item backend.Item) ([]byte, error) {
+	normal, err := backend.NormalItem(item)
+	if err != nil {
+		return nil, err
+	}
+	return backend.EncodeItem(normal)
 }
 
 func readUnits(c *types.ConsumedCapacity) backend.Units {

@@ -15,7 +15,7 @@ type draft struct {
 
 // newDraft checks and encodes an item.
 func newDraft(item backend.Item) (draft, error) {
-	normal, err := normalItem(item, 1)
+	normal, err := backend.NormalItem(item)
 	if err != nil {
 		return draft{}, err
 	}

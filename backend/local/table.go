@@ -125,8 +125,7 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 	if err != nil {
 		return units, err
 	}
-	condition, err = normalCondition(condition)
-	if err != nil {
+	if condition.Equals, err = backend.NormalItem(condition.Equals); err != nil {
 		return units, err
 	}
 	err = tb.edit(ctx, func(e *edit) error {
@@ -159,15 +158,6 @@ func (s step) allows(c backend.Condition) (old backend.Item, ok bool, err error)
 	}
 	ok, err = holds(c, old)
 	return old, ok, err
-}
-
-func normalCondition(c backend.Condition) (backend.Condition, error) {
-	if len(c.Equals) == 0 {
-		return backend.Condition{Absent: c.Absent}, nil
-	}
-	var err error
-	c.Equals, err = normalItem(c.Equals, 1)
-	return c, err
 }
 
 // BatchWrite puts and deletes distinct keys.

@@ -82,25 +82,6 @@ func TestP15RefusesWhatDynamoDBRefuses(t *testing.T) {
 	}
 }
 
-func TestNumbersAreNormal(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"0": "0", "-0": "0", "0.00": "0", "007": "7", "+7": "7", "1.50": "1.5", "100": "100", "1e2": "100",
-		"1E+2": "100", "12.5e-1": "1.25", ".5": "0.5", "5.": "5", "-0.00120": "-0.0012", "0e5": "0",
-		"1e-3": "0.001", "123456789012345678901234567890123456780000": "123456789012345678901234567890123456780000",
-	} {
-		got, err := normalNumber("n", in)
-		if err != nil || got != want {
-			t.Errorf("%s: %s, %v; want %s", in, got, err, want)
-		}
-	}
-	for _, in := range []string{"", "+", ".", "e5", "1e", "1e+", "0x1", "1_0", " 1", "1 ", "Inf", "NaN", "1e9999999", "--1", "1/2"} {
-		if got, err := normalNumber("n", in); err == nil {
-			t.Errorf("%q is taken as %s", in, got)
-		}
-	}
-}
-
 // A put that changes nothing leaves no record, in whatever form it comes.
 func TestNoOpPutLeavesNoRecord(t *testing.T) {
 	t.Parallel()

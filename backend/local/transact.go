@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -19,11 +19,10 @@ const (
 	maxTransactBytes = 4 << 20
 )
 
-// plan is one action of a transaction, validated and encoded.
+// plan is one action of a transaction, validated and encoded. A check has no item.
 type plan struct {
 	draft
 
-	check     bool // the action writes nothing
 	condition backend.Condition
 	reason    *backend.Reason // what is wrong with the action itself
 }
@@ -79,12 +78,12 @@ func planAll(token string, actions []backend.Action) ([]plan, error) {
 }
 
 func newPlan(a backend.Action) (plan, error) {
-	p := plan{check: a.Put == nil}
+	p := plan{condition: a.Condition}
 	var err error
-	if p.condition, err = normalCondition(a.Condition); err != nil {
+	if p.condition.Equals, err = backend.NormalItem(a.Condition.Equals); err != nil {
 		return p, err
 	}
-	if p.check {
+	if a.Put == nil {
 		p.key = a.Check
 		if !p.condition.Absent && len(p.condition.Equals) == 0 {
 			return p, invalid("a check needs a condition")
@@ -120,7 +119,7 @@ func (e *edit) transact(plans []plan) (backend.Units, error) {
 		}
 		keys[s.key] = true
 		units.Write += transactionFactor * s.units()
-		if !p.check {
+		if p.item != nil {
 			steps = append(steps, s)
 		}
 	}
@@ -172,24 +171,13 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 // same token.
 func digestOf(table int64, plans []plan) ([]byte, error) {
 	h := sha256.New()
-	number := func(n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
-	number(int(table))
+	fmt.Fprintln(h, table)
 	for _, p := range plans {
 		equals, err := backend.EncodeItem(p.condition.Equals)
 		if err != nil {
 			return nil, err
 		}
-		flags := []byte{0, 0}
-		if p.check {
-			flags[0] = 1
-		}
-		if p.condition.Absent {
-			flags[1] = 1
-		}
-		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), equals} {
-			number(len(data))
-			h.Write(data)
-		}
+		fmt.Fprintf(h, "%q %q %t %s %s\n", p.key.PK, p.key.SK, p.condition.Absent, p.json, equals)
 	}
 	return h.Sum(nil), nil
 }
