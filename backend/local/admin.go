@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"fmt"
+	"regexp"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -48,19 +49,18 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 	}
 	return b.write(ctx, op, func(t *tx) error {
 		var id int64
-		found, err := t.row("SELECT id FROM tables WHERE name = ?", []any{spec.Name}, &id)
+		added, err := t.row(`INSERT INTO tables (name, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery, ttl)
+VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id`,
+			[]any{spec.Name, spec.PartitionKey, spec.SortKey, index.Name, index.PartitionKey, index.SortKey,
+				spec.StreamView, spec.DeletionProtection, spec.PointInTimeRecovery, spec.TimeToLive}, &id)
 		if err != nil {
 			return err
 		}
-		if found {
+		if !added {
 			return fail(backend.KindExists, "there is a table %q", spec.Name)
 		}
-		_, err = t.row(`INSERT INTO tables (name, stream_arn, pk_name, sk_name, index_name, index_pk, index_sk, stream_view, protected, recovery, ttl)
-VALUES (?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-			[]any{spec.Name, spec.PartitionKey, spec.SortKey, index.Name, index.PartitionKey, index.SortKey,
-				spec.StreamView, spec.DeletionProtection, spec.PointInTimeRecovery, spec.TimeToLive}, &id)
-		if err != nil || spec.StreamView == "" {
-			return err
+		if spec.StreamView == "" {
+			return nil
 		}
 		return t.createStream(id, spec.Name)
 	})
@@ -125,12 +125,11 @@ func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 	})
 }
 
-// Bounds of names. Source: DynamoDB API reference, CreateTable.
-const (
-	minNameBytes      = 3
-	maxNameBytes      = 255
-	maxAttributeBytes = 255
-)
+// Names of tables and indexes, and of attributes that are keys.
+// Source: DynamoDB API reference, CreateTable.
+var namePattern = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+
+const maxAttributeBytes = 255
 
 func checkSpec(spec backend.TableSpec) error {
 	if err := checkName("table", spec.Name); err != nil {
@@ -159,28 +158,18 @@ func checkSpec(spec backend.TableSpec) error {
 			return err
 		}
 	}
-	switch spec.StreamView {
-	case "", streamView:
-		return nil
-	case "KEYS_ONLY", "OLD_IMAGE", "NEW_AND_OLD_IMAGES":
-		return invalid("the local backend's streams carry %s, not %s", streamView, spec.StreamView)
+	if spec.StreamView != "" && spec.StreamView != streamView {
+		return invalid("the local backend's streams carry %s, not %q", streamView, spec.StreamView)
 	}
-	return invalid("there is no stream view type %q", spec.StreamView)
+	return nil
 }
 
 // streamView is the only view of this backend's streams.
 const streamView = "NEW_IMAGE"
 
 func checkName(role, name string) error {
-	if len(name) < minNameBytes || len(name) > maxNameBytes {
-		return invalid("%s name %q has %d characters, want %d to %d", role, name, len(name), minNameBytes, maxNameBytes)
-	}
-	for _, c := range name {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-', c == '.':
-		default:
-			return invalid("%s name %q has the character %q; allowed are a-z, A-Z, 0-9, _, - and .", role, name, c)
-		}
+	if !namePattern.MatchString(name) {
+		return invalid("%s name %q must have 3 to 255 characters: a-z, A-Z, 0-9, _, - and .", role, name)
 	}
 	return nil
 }

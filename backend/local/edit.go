@@ -1,15 +1,13 @@
 package local
 
-import (
-	"github.com/postroom/postroom/backend"
-)
+import "github.com/postroom/postroom/backend"
 
 // draft is an item to be written. It is normalised, encoded and measured before the
 // transaction begins.
 type draft struct {
 	item backend.Item // nil: delete the item under key
 	key  backend.Key
-	json string
+	json string // "": delete the item
 	size int
 }
 
@@ -29,13 +27,14 @@ func newDraft(item backend.Item) (draft, error) {
 
 // stored is the item under a key, if there is one.
 type stored struct {
-	found bool
-	json  string
-	size  int
+	json string // "": there is none
+	size int
 }
 
+func (s stored) found() bool { return s.json != "" }
+
 func (s stored) item() (backend.Item, error) {
-	if !s.found {
+	if !s.found() {
 		return nil, nil
 	}
 	return backend.DecodeItem([]byte(s.json))
@@ -55,15 +54,13 @@ type step struct {
 
 	indexKey backend.Key
 	old      stored
-	same     bool // the write changes nothing
 }
 
 const selectItem = "SELECT item, size FROM items WHERE tbl = ? AND hash = ? AND pk = ? AND sk = ?"
 
 func (t *tx) stored(def *tableDef, key backend.Key) (stored, error) {
 	var s stored
-	found, err := t.row(selectItem, []any{def.id, hashOf(key.PK), key.PK, key.SK}, &s.json, &s.size)
-	s.found = found
+	_, err := t.row(selectItem, []any{def.id, hashOf(key.PK), key.PK, key.SK}, &s.json, &s.size)
 	return s, err
 }
 
@@ -80,11 +77,6 @@ func (e *edit) prepare(d draft) (step, error) {
 		return s, err
 	}
 	s.old, err = e.stored(e.def, s.key)
-	if d.item == nil {
-		s.same = !s.old.found
-	} else {
-		s.same = s.old.found && s.old.json == d.json
-	}
 	return s, err
 }
 
@@ -95,7 +87,7 @@ func (s step) units() float64 { return writeUnits(max(s.size, s.old.size)) }
 // apply makes a step's write and appends its stream record. It returns the write units
 // of the index.
 func (e *edit) apply(s step) (indexUnits float64, err error) {
-	if s.same {
+	if s.json == s.old.json { // the write changes nothing
 		return 0, nil
 	}
 	hash := hashOf(s.key.PK)
@@ -131,14 +123,5 @@ func (e *edit) applyAll(steps []step) (indexUnits float64, err error) {
 	if err := e.expire(steps); err != nil {
 		return 0, err
 	}
-	return indexUnits, e.finish()
-}
-
-// finish stores how far the edit's shards have come.
-func (e *edit) finish() error {
-	if len(e.shards) == 0 {
-		return nil
-	}
-	e.wake(tableTopic(e.def.spec.Name))
-	return e.finishShards()
+	return indexUnits, e.finishShards()
 }

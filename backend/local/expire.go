@@ -69,7 +69,9 @@ func (e *edit) expire(written []step) error {
 	if e.def.spec.TimeToLive == "" {
 		return nil
 	}
-	keys, err := e.expired(upkeepStep + len(written))
+	scan := func(rows *sql.Rows, key *backend.Key) error { return rows.Scan(&key.PK, &key.SK) }
+	keys, err := collect(e.tx, scan, selectExpired,
+		e.def.id, e.now.Add(-maxOverdue).Unix(), e.now.Unix(), upkeepStep+len(written))
 	if err != nil {
 		return err
 	}
@@ -86,9 +88,4 @@ func (e *edit) expire(written []step) error {
 		}
 	}
 	return nil
-}
-
-func (e *edit) expired(limit int) ([]backend.Key, error) {
-	scan := func(rows *sql.Rows, key *backend.Key) error { return rows.Scan(&key.PK, &key.SK) }
-	return collect(e.tx, scan, selectExpired, e.def.id, e.now.Add(-maxOverdue).Unix(), e.now.Unix(), limit)
 }

@@ -5,7 +5,11 @@ import "github.com/postroom/postroom/backend"
 // moveEntry replaces the index entry of a step's old item by that of the new one. It
 // returns the write units: one for each KB of each entry removed and written.
 func (e *edit) moveEntry(s step) (units float64, err error) {
-	was, err := e.oldIndexKey(s.old)
+	old, err := s.old.item()
+	if err != nil {
+		return 0, err
+	}
+	was, err := e.def.indexKeyOf(old)
 	if err != nil || was == s.indexKey {
 		return 0, err
 	}
@@ -22,14 +26,6 @@ func (e *edit) moveEntry(s step) (units float64, err error) {
 		units += e.def.entryUnits(s.key, s.indexKey)
 	}
 	return units, nil
-}
-
-func (e *edit) oldIndexKey(old stored) (backend.Key, error) {
-	item, err := old.item()
-	if err != nil {
-		return backend.Key{}, err
-	}
-	return e.def.indexKeyOf(item)
 }
 
 func (d *tableDef) entryUnits(key, indexKey backend.Key) float64 {

@@ -37,7 +37,7 @@ func parseIterator(text string) (iterator, bool) {
 		&it.table, &it.shard, &it.after, &it.horizon, &issued); err != nil {
 		return iterator{}, false
 	}
-	it.issued = time.UnixMicro(issued).UTC()
+	it.issued = fromMicros(issued)
 	return it, it.String() == text
 }
 

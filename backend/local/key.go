@@ -115,11 +115,6 @@ func (d *tableDef) keyItem(key backend.Key) backend.Item {
 	}
 }
 
-// keyBytes returns the size of an item that has the key only.
-func (d *tableDef) keyBytes(key backend.Key) int {
-	return len(d.spec.PartitionKey) + len(key.PK) + len(d.spec.SortKey) + len(key.SK)
-}
-
 // entryItem returns an item as the index has it: with its keys only.
 func (d *tableDef) entryItem(key, indexKey backend.Key) backend.Item {
 	item := d.keyItem(key)

@@ -94,7 +94,5 @@ const (
      WHERE queue = ?1 AND visible_at > ?2 AND expires_at > ?2), ` + inFlight
 )
 
-// micros returns a time as the file stores it.
-func micros(t time.Time) int64 { return t.UnixMicro() }
-
+// fromMicros is the inverse of UnixMicro.
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }

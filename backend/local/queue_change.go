@@ -18,7 +18,7 @@ func (s *receiptBatch) delete(i int, r receipt) error {
 	args := []any{r.id, s.id, r.receives}
 	if s.fifo {
 		query = "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? AND visible_at > ? RETURNING grp"
-		args = append(args, micros(s.t.now))
+		args = append(args, s.t.now.UnixMicro())
 	}
 	var group *int64
 	deleted, err := s.t.row(query, args, &group)
@@ -123,7 +123,7 @@ func (s *receiptBatch) find(r receipt) (*receivedMessage, error) {
 		return nil, err
 	}
 	m.current = queue == s.id && receives == r.receives
-	m.inFlight = visibleAt != nil && *visibleAt > micros(s.t.now)
+	m.inFlight = visibleAt != nil && *visibleAt > s.t.now.UnixMicro()
 	if receivedAt != nil {
 		m.receivedAt = fromMicros(*receivedAt)
 	}
@@ -142,6 +142,6 @@ func (s *receiptBatch) hide(i int, m *receivedMessage, timeout time.Duration) er
 		s.fail(i, "InvalidParameterValue", "the visibility timeout would end later than %v after the first receive", backend.MaxVisibility)
 		return nil
 	}
-	_, err := s.t.exec("UPDATE queue_messages SET visible_at = ?, process = ? WHERE id = ?", micros(visibleAt), processToken, m.id)
+	_, err := s.t.exec("UPDATE queue_messages SET visible_at = ?, process = ? WHERE id = ?", visibleAt.UnixMicro(), processToken, m.id)
 	return err
 }

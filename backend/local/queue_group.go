@@ -71,7 +71,7 @@ func members(t *tx, query string, args ...any) ([]member, error) {
 // which it ended. It reports whether there may be more of them.
 func (q queueRow) releaseDue(t *tx) (more bool, err error) {
 	due, err := members(t, `SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at <= ?
-		ORDER BY visible_at LIMIT ?`, q.id, micros(t.now), upkeepStep)
+		ORDER BY visible_at LIMIT ?`, q.id, t.now.UnixMicro(), upkeepStep)
 	if err != nil {
 		return false, err
 	}
@@ -97,7 +97,7 @@ func (q queueRow) dropExpired(t *tx) error {
 		var m member
 		var expiresAt int64
 		found, err := t.row(q.oldestReady(), []any{q.id}, &m.id, &m.group, &expiresAt)
-		if err != nil || !found || expiresAt > micros(t.now) {
+		if err != nil || !found || expiresAt > t.now.UnixMicro() {
 			return err
 		}
 		if err := q.drop(t, m); err != nil {

@@ -119,7 +119,7 @@ func (q queueRow) send(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	now := t.now
 	id := uuid.New()
 	if _, err := t.exec(`INSERT INTO queue_messages (queue, grp, sent_at, expires_at, uuid, group_id, dedup_id, body, attributes)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, q.id, group, micros(now), micros(now.Add(q.retention())),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, q.id, group, now.UnixMicro(), now.Add(q.retention()).UnixMicro(),
 		id[:], e.GroupID, e.DeduplicationID, e.Body, attributes); err != nil {
 		return false, err
 	}
@@ -138,7 +138,7 @@ func (q queueRow) retention() time.Duration {
 func (q queueRow) remember(t *tx, e backend.SendEntry) (fresh bool, err error) {
 	changed, err := t.exec(`INSERT INTO queue_dedup (hash, sent_at) VALUES (?1, ?2)
 		ON CONFLICT (hash) DO UPDATE SET sent_at = ?2 WHERE sent_at <= ?3`,
-		q.dedupHash(e), micros(t.now), micros(t.now.Add(-deduplicationWindow)))
+		q.dedupHash(e), t.now.UnixMicro(), t.now.Add(-deduplicationWindow).UnixMicro())
 	return changed > 0, err
 }
 
@@ -158,7 +158,7 @@ func (q queueRow) dedupHash(e backend.SendEntry) []byte {
 func (q queueRow) upkeep(t *tx) error {
 	if _, err := t.exec(`DELETE FROM queue_dedup WHERE hash IN
 		(SELECT hash FROM queue_dedup WHERE sent_at <= ? ORDER BY sent_at LIMIT ?)`,
-		micros(t.now.Add(-deduplicationWindow)), upkeepStep); err != nil {
+		t.now.Add(-deduplicationWindow).UnixMicro(), upkeepStep); err != nil {
 		return err
 	}
 	return q.dropExpired(t)

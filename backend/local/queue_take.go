@@ -2,7 +2,7 @@ package local
 
 import (
 	"database/sql"
-	"strconv"
+	"encoding/json"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,8 +100,8 @@ func (r *receiving) takeGroups() (found bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		taken = append(taken, ids...)
 		if r.gone == gone {
+			taken = append(taken, ids...)
 			blocked = append(blocked, *g.group)
 			continue
 		}
@@ -112,7 +112,6 @@ func (r *receiving) takeGroups() (found bool, err error) {
 		if err := r.refresh(r.t, g.group); err != nil {
 			return false, err
 		}
-		taken = taken[:len(taken)-len(ids)]
 	}
 	if err := r.hide(taken); err != nil {
 		return false, err
@@ -174,7 +173,7 @@ func scanCandidate(rows *sql.Rows, m *candidate) error {
 func (r *receiving) deliverAll(ms []candidate) (taken []int64, err error) {
 	for _, m := range ms {
 		switch {
-		case m.expiresAt <= micros(r.t.now):
+		case m.expiresAt <= r.t.now.UnixMicro():
 			r.gone++
 			_, err = r.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
 		case r.dead != nil && m.receives >= r.spec.MaxReceiveCount:
@@ -210,7 +209,7 @@ func (r *receiving) hide(ids []int64) error {
 	_, err := r.t.exec(`UPDATE queue_messages
 		SET visible_at = ?, process = ?, receives = receives + 1, received_at = coalesce(received_at, ?)
 		WHERE id IN (SELECT value FROM json_each(?))`,
-		micros(r.visibleAt), processToken, micros(r.t.now), jsonList(ids))
+		r.visibleAt.UnixMicro(), processToken, r.t.now.UnixMicro(), jsonList(ids))
 	return err
 }
 
@@ -228,7 +227,7 @@ func (q queueRow) deadLetter(t *tx, m candidate) error {
 	}
 	if _, err := t.exec(`UPDATE queue_messages
 		SET queue = ?, grp = ?, visible_at = NULL, process = NULL, received_at = NULL, expires_at = ? WHERE id = ?`,
-		q.id, group, micros(expires), m.id); err != nil {
+		q.id, group, expires.UnixMicro(), m.id); err != nil {
 		return err
 	}
 	t.wake(queueTopic(q.spec.Name))
@@ -240,12 +239,6 @@ func (q queueRow) deadLetter(t *tx, m candidate) error {
 
 // jsonList returns ids in the form that SQLite's json_each takes.
 func jsonList(ids []int64) string {
-	b := []byte{'['}
-	for i, id := range ids {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, id, 10)
-	}
-	return string(append(b, ']'))
+	data, _ := json.Marshal(ids) // of numbers, cannot fail
+	return string(data)
 }

@@ -16,9 +16,6 @@ type openShard struct {
 	from        int64 // last at the beginning of the edit
 }
 
-// full reports whether the shard takes no more records.
-func (s *openShard) full(rollSize int) bool { return s.last-s.first+1 >= int64(rollSize) }
-
 // openShard creates a shard whose first record will have the number first.
 func (t *tx) openShard(tbl int64, parent string, low, high, first int64) error {
 	var num int64
@@ -35,33 +32,24 @@ func (t *tx) openShard(tbl int64, parent string, low, high, first int64) error {
 // shardFor returns the open shard of a hash; an edit reads each shard once. A full
 // shard is closed and replaced by its children first.
 func (e *edit) shardFor(hash int64) (*openShard, error) {
-	for i, s := range e.shards {
-		if s.low > hash || s.high < hash {
-			continue
-		}
-		if !s.full(e.b.settings.RollSize) {
-			return s, nil
-		}
-		e.shards = slices.Delete(e.shards, i, i+1)
-		if err := e.roll(s); err != nil {
+	i := slices.IndexFunc(e.shards, func(s *openShard) bool { return s.low <= hash && hash <= s.high })
+	if i < 0 {
+		s, err := e.loadShard(hash)
+		if err != nil {
 			return nil, err
 		}
-		break
+		i = len(e.shards)
+		e.shards = append(e.shards, s)
 	}
-	s, err := e.loadShard(hash)
-	if err != nil {
+	s := e.shards[i]
+	if s.last-s.first+1 < int64(e.b.settings.RollSize) {
+		return s, nil
+	}
+	e.shards = slices.Delete(e.shards, i, i+1)
+	if err := e.roll(s); err != nil {
 		return nil, err
 	}
-	if s.full(e.b.settings.RollSize) {
-		if err := e.roll(s); err != nil {
-			return nil, err
-		}
-		if s, err = e.loadShard(hash); err != nil {
-			return nil, err
-		}
-	}
-	e.shards = append(e.shards, s)
-	return s, nil
+	return e.shardFor(hash)
 }
 
 func (e *edit) loadShard(hash int64) (*openShard, error) {
@@ -103,12 +91,12 @@ func (e *edit) record(s step, hash int64) error {
 		return err
 	}
 	shard.last++
-	event, size := "MODIFY", e.def.keyBytes(s.key)+s.size
+	event, size := "MODIFY", backend.ItemBytes(e.def.keyItem(s.key))+s.size
 	var image any = s.json
 	switch {
 	case s.item == nil:
 		event, image = "REMOVE", nil
-	case !s.old.found:
+	case !s.old.found():
 		event = "INSERT"
 	}
 	_, err = e.exec("INSERT INTO records (shard, num, created_at, event, pk, sk, size, image) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -126,6 +114,9 @@ const (
 
 // finishShards stores how far the shards of the edit have come, and trims.
 func (e *edit) finishShards() error {
+	if len(e.shards) > 0 {
+		e.wake(tableTopic(e.def.spec.Name))
+	}
 	for _, s := range e.shards {
 		if _, err := e.exec("UPDATE shards SET last = ? WHERE num = ?", s.last, s.num); err != nil {
 			return err

@@ -162,7 +162,7 @@ func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
 		it.after, it.horizon = num, false
 		r.EventID = eventID(it.shard, num)
 		r.Sequence = sequence(num)
-		r.CreatedAt = time.UnixMicro(createdAt).UTC().Truncate(time.Second)
+		r.CreatedAt = fromMicros(createdAt).Truncate(time.Second)
 		r.NewImage = imageOf(image)
 		records = append(records, r)
 	}

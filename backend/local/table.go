@@ -82,14 +82,13 @@ func (tb *table) BatchGet(ctx context.Context, keys []backend.Key) (items []back
 				return nil
 			}
 			units.Read += readUnits(s.size)
-			if !s.found {
-				continue
-			}
 			item, err := s.item()
 			if err != nil {
 				return err
 			}
-			items = append(items, item)
+			if item != nil {
+				items = append(items, item)
+			}
 		}
 		return nil
 	})
@@ -149,7 +148,7 @@ func (tb *table) Put(ctx context.Context, item backend.Item, condition backend.C
 // allows reports whether a condition holds for the item under the step's key. If
 // not, it returns that item.
 func (s step) allows(c backend.Condition) (old backend.Item, ok bool, err error) {
-	if len(c.Equals) == 0 && (!c.Absent || !s.old.found) {
+	if len(c.Equals) == 0 && (!c.Absent || !s.old.found()) {
 		return nil, true, nil // without decoding the item
 	}
 	old, err = s.old.item()
