@@ -44,7 +44,16 @@ func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error
 // setRecovery switches point-in-time recovery on, for a new table.
 func (b *Backend) setRecovery(ctx context.Context, table string) error {
 	return poll(ctx, "CreateTable "+table, func() (bool, error) {
-		err := b.enableRecovery(ctx, table)
+		op := "UpdateContinuousBackups " + table
+		_, err := call(ctx, b.onDB, op, b.db.UpdateContinuousBackups, &dynamodb.UpdateContinuousBackupsInput{
+			TableName: &table,
+			PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{
+				PointInTimeRecoveryEnabled: awssdk.Bool(true),
+			},
+		})
+		if unsupported(err) {
+			return false, b.unknown(op)
+		}
 		if codeOf(err) == "ContinuousBackupsUnavailableException" { // for a moment after the table was made
 			return false, nil
 		}
@@ -132,20 +141,6 @@ func (b *Backend) tableActive(ctx context.Context, spec backend.TableSpec) (bool
 		return false, err
 	}
 	return out.StreamDescription.StreamStatus == streamtypes.StreamStatusEnabled, nil
-}
-
-func (b *Backend) enableRecovery(ctx context.Context, table string) error {
-	op := "UpdateContinuousBackups " + table
-	_, err := call(ctx, b.onDB, op, b.db.UpdateContinuousBackups, &dynamodb.UpdateContinuousBackupsInput{
-		TableName: &table,
-		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{
-			PointInTimeRecoveryEnabled: awssdk.Bool(true),
-		},
-	})
-	if unsupported(err) {
-		return b.unknown(op)
-	}
-	return err
 }
 
 // changeTable calls change, and repeats it while the table is "in use": while it is

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,8 +55,6 @@ type Backend struct {
 	onDB, onStreams, onSQS *service
 
 	mu     sync.Mutex
-	tables map[string]*table
-	feeds  map[string]*stream
 	queues map[string]*queue
 }
 
@@ -100,35 +99,26 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 	}
 	b := &Backend{
 		db: dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
-			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+			c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
 			// The SDK checks after it has decoded the answer, and only logs the result.
 			c.DisableValidateResponseChecksum = true
 		}),
 		streams: dynamodbstreams.NewFromConfig(cfg, func(c *dynamodbstreams.Options) {
-			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+			c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
 		}),
 		sqs: sqs.NewFromConfig(cfg, func(c *sqs.Options) {
-			c.BaseEndpoint = or(endpoint, c.BaseEndpoint)
+			c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
 			// A wrong checksum would fail a whole batch that the server has carried
 			// out; TLS protects the transfer.
 			c.DisableMessageChecksumValidation = true
 		}),
 		pool:   pool,
 		closed: new(atomic.Bool),
-		tables: map[string]*table{},
-		feeds:  map[string]*stream{},
 		queues: map[string]*queue{},
 	}
 	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region)
 	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region)
 	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region)
-	return b
-}
-
-func or(a, b *string) *string {
-	if a != nil {
-		return a
-	}
 	return b
 }
 
@@ -148,32 +138,24 @@ func newHTTPClient() *awshttp.BuildableClient {
 // Table opens a table.
 func (b *Backend) Table(name string) backend.Table { return b.table(name) }
 
-func (b *Backend) table(name string) *table {
-	return cached(b, b.tables, name, func() *table { return &table{name: name, b: b} })
-}
+func (b *Backend) table(name string) *table { return &table{name: name, b: b} }
 
 // Stream opens the stream of a table.
-func (b *Backend) Stream(name string) backend.Stream {
-	return cached(b, b.feeds, name, func() *stream { return &stream{table: name, b: b} })
-}
+func (b *Backend) Stream(name string) backend.Stream { return &stream{table: name, b: b} }
 
 // Queue opens a queue.
 func (b *Backend) Queue(name string) backend.Queue { return b.queue(name) }
 
+// queue returns the one queue of a name, which remembers its URL.
 func (b *Backend) queue(name string) *queue {
-	return cached(b, b.queues, name, func() *queue { return &queue{name: name, b: b} })
-}
-
-// cached returns the one port of a name, which remembers what it has looked up.
-func cached[P any](b *Backend, ports map[string]P, name string, open func() P) P {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p, ok := ports[name]
-	if !ok {
-		p = open()
-		ports[name] = p
+	q := b.queues[name]
+	if q == nil {
+		q = &queue{name: name, b: b}
+		b.queues[name] = q
 	}
-	return p
+	return q
 }
 
 // Close closes the idle connections. Calls after it fail; calls that are running

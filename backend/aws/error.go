@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -16,8 +17,9 @@ import (
 )
 
 // kinds has the kinds of the three services' error codes, including those that the
-// services' models leave out. Sources: the SDK's models; DynamoDB, Streams and SQS
-// API references, common errors.
+// services' models leave out. The SDK lists most codes of throttling, and the status
+// of the answer tells the kind of all other errors. Sources: the SDK's models;
+// DynamoDB, Streams and SQS API references, common errors.
 var kinds = map[string]backend.Kind{
 	"ConditionalCheckFailedException": backend.KindConditionFailed,
 
@@ -25,24 +27,10 @@ var kinds = map[string]backend.Kind{
 	"TransactionInProgressException":   backend.KindConflict,
 	"ReplicatedWriteConflictException": backend.KindConflict,
 
-	"ProvisionedThroughputExceededException": backend.KindThrottled,
-	"RequestLimitExceeded":                   backend.KindThrottled,
-	"LimitExceededException":                 backend.KindThrottled,
-	"Throttling":                             backend.KindThrottled,
-	"ThrottlingException":                    backend.KindThrottled,
-	"ThrottledException":                     backend.KindThrottled,
-	"RequestThrottled":                       backend.KindThrottled,
-	"RequestThrottledException":              backend.KindThrottled,
-	"TooManyRequestsException":               backend.KindThrottled,
-	"SlowDown":                               backend.KindThrottled,
-	"OverLimit":                              backend.KindThrottled,
-	"KmsThrottled":                           backend.KindThrottled,
-	"QueueDeletedRecently":                   backend.KindThrottled, // 60 s after DeleteQueue
+	"OverLimit":            backend.KindThrottled,
+	"KmsThrottled":         backend.KindThrottled,
+	"QueueDeletedRecently": backend.KindThrottled, // 60 s after DeleteQueue
 
-	"InternalServerError":     backend.KindUnavailable,
-	"InternalFailure":         backend.KindUnavailable,
-	"InternalError":           backend.KindUnavailable,
-	"ServiceUnavailable":      backend.KindUnavailable,
 	"RequestTimeout":          backend.KindUnavailable,
 	"RequestTimeoutException": backend.KindUnavailable,
 
@@ -76,8 +64,6 @@ var kinds = map[string]backend.Kind{
 	"OptInRequired":                       backend.KindDenied,
 	"InvalidSecurity":                     backend.KindDenied,
 	"KmsAccessDenied":                     backend.KindDenied,
-	// ValidationException, IdempotentParameterMismatchException and all other errors
-	// with a status of 4xx are KindInvalid by their status.
 }
 
 // codeOf returns the code of an error with which a server answered, without the
@@ -105,8 +91,12 @@ func statusOf(err error) int {
 
 // kindOf classifies an error of the SDK.
 func kindOf(err error) backend.Kind {
-	if kind, ok := kinds[codeOf(err)]; ok {
+	code := codeOf(err)
+	if kind, ok := kinds[code]; ok {
 		return kind
+	}
+	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
+		return backend.KindThrottled
 	}
 	var (
 		denied   *credentialsError

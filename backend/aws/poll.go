@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // Bounds of the pauses of poll.
@@ -20,11 +21,7 @@ func poll(ctx context.Context, op string, f func() (done bool, err error)) error
 		if done || err != nil {
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if retry.Sleep(ctx, pause, nil) != nil {
 			return &backend.Error{Op: op, Kind: backend.KindUnavailable, Err: context.Cause(ctx)}
 		}
 	}

@@ -43,10 +43,6 @@ type recorder struct {
 	uncertain bool
 }
 
-func newRecorder() *recorder {
-	return &recorder{RetryerV2: newRetryer().(awssdk.RetryerV2)}
-}
-
 // IsErrorRetryable implements aws.Retryer.
 func (r *recorder) IsErrorRetryable(err error) bool {
 	again := r.RetryerV2.IsErrorRetryable(err)

@@ -67,11 +67,12 @@ func record(r *types.Record) backend.Record {
 	if d == nil {
 		d = &types.StreamRecord{}
 	}
+	keys, _ := attributevalue.FromDynamoDBStreamsMap(d.Keys) // an unknown type is no key
 	image := d.NewImage
 	return backend.Record{
 		EventID:   awssdk.ToString(r.EventID),
 		Event:     backend.EventName(r.EventName),
-		Key:       backend.Key{PK: keyPart(d.Keys, backend.AttrPK), SK: keyPart(d.Keys, backend.AttrSK)},
+		Key:       backend.KeyOf(keys),
 		Sequence:  awssdk.ToString(d.SequenceNumber),
 		CreatedAt: awssdk.ToTime(d.ApproximateCreationDateTime),
 		SizeBytes: awssdk.ToInt64(d.SizeBytes),
@@ -82,11 +83,4 @@ func record(r *types.Record) backend.Record {
 			return attributevalue.FromDynamoDBStreamsMap(image)
 		},
 	}
-}
-
-func keyPart(keys map[string]types.AttributeValue, name string) string {
-	if s, ok := keys[name].(*types.AttributeValueMemberS); ok {
-		return s.Value
-	}
-	return ""
 }

@@ -46,7 +46,7 @@ func (t *table) Put(ctx context.Context, item backend.Item, condition backend.Co
 		ReturnConsumedCapacity:              types.ReturnConsumedCapacityTotal,
 	}
 	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
-	attempts := newRecorder()
+	attempts := &recorder{RetryerV2: newRetryer().(awssdk.RetryerV2)}
 	out, err := call(ctx, t.b.onDB, "Put "+t.name, t.b.db.PutItem, in, func(o *dynamodb.Options) { o.Retryer = attempts })
 	if err != nil {
 		return backend.Units{}, putError(err, item, attempts.uncertain)
