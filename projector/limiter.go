@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -46,18 +47,22 @@ const (
 type limiter struct {
 	throttled, conflicts atomic.Int64 // calls
 
-	mu      sync.Mutex
-	limit   float64
-	most    float64
-	busy    int
-	waiting []chan struct{}
-	cut     time.Time            // when the limit was halved last
-	grown   time.Time            // when it was raised last
-	cutBy   map[string]time.Time // who halved it within cutEvery
+	most   int
+	places *semaphore.Weighted // as many: calls under way, and what is withheld
+
+	mu       sync.Mutex
+	limit    float64
+	busy     int                  // calls under way
+	withheld int                  // places that the limit does not allow
+	cut      time.Time            // when the limit was halved last
+	grown    time.Time            // when it was raised last
+	cutBy    map[string]time.Time // who halved it within cutEvery
 }
 
 func newLimiter(most int) *limiter {
-	return &limiter{limit: float64(most), most: float64(most), cutBy: map[string]time.Time{}}
+	return &limiter{
+		most: most, places: semaphore.NewWeighted(int64(most)), limit: float64(most), cutBy: map[string]time.Time{},
+	}
 }
 
 // Table returns a table whose calls are limited. It counts the calls that were
@@ -91,10 +96,10 @@ func is(err error, kind backend.Kind) bool {
 // do makes a call for a conversation, or whatever else says which partition it
 // is about, when there is room for it.
 func (l *limiter) do(ctx context.Context, who string, call func() (throttled bool, err error)) error {
-	if err := l.enter(ctx); err != nil {
+	if err := l.places.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	begun := time.Now()
+	begun := l.begin()
 	throttled, err := call()
 	rest := l.learn(who, begun, throttled, err)
 	if rest > 0 {
@@ -104,49 +109,33 @@ func (l *limiter) do(ctx context.Context, who string, call func() (throttled boo
 	return err
 }
 
-// enter waits until one more call may be under way.
-func (l *limiter) enter(ctx context.Context) error {
+func (l *limiter) begin() time.Time {
 	l.mu.Lock()
-	if l.room() && len(l.waiting) == 0 {
-		l.busy++
-		l.mu.Unlock()
-		return nil
-	}
-	admitted := make(chan struct{})
-	l.waiting = append(l.waiting, admitted)
-	l.mu.Unlock()
-	select {
-	case <-admitted:
-		return nil
-	case <-ctx.Done():
-		l.giveUp(admitted)
-		return ctx.Err()
-	}
-}
-
-func (l *limiter) giveUp(admitted chan struct{}) {
-	l.mu.Lock()
-	i := slices.Index(l.waiting, admitted)
-	if i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
-	}
-	l.mu.Unlock()
-	if i < 0 { // it was admitted meanwhile
-		l.leave()
-	}
+	defer l.mu.Unlock()
+	l.busy++
+	return time.Now()
 }
 
 func (l *limiter) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.busy--; l.room() && len(l.waiting) > 0; l.busy++ {
-		close(l.waiting[0])
-		l.waiting = l.waiting[1:]
-	}
+	l.busy--
+	l.withheld++
+	l.withhold()
 }
 
-// room reports whether one more call may be under way; there is always one.
-func (l *limiter) room() bool { return float64(l.busy) < max(1, math.Floor(l.limit)) }
+// withhold withholds the free places that the limit does not allow, and gives back
+// those that it does. It always allows one.
+func (l *limiter) withhold() {
+	want := l.most - max(1, int(l.limit))
+	for l.withheld < want && l.places.TryAcquire(1) {
+		l.withheld++
+	}
+	if spare := l.withheld - want; spare > 0 {
+		l.withheld = want
+		l.places.Release(int64(spare))
+	}
+}
 
 // learn takes in how a call went, and returns how long it is to rest before
 // another one takes its place.
@@ -158,9 +147,10 @@ func (l *limiter) learn(who string, begun time.Time, throttled bool, err error) 
 	case throttled:
 		l.halve(who, begun, now)
 	case err == nil && now.Sub(l.grown) >= growEvery:
-		l.limit = min(l.most, l.limit+min(1, l.limit/4))
+		l.limit = min(float64(l.most), l.limit+min(1, l.limit/4))
 		l.grown = now
 	}
+	l.withhold()
 	if l.limit >= 1 {
 		return 0
 	}
