@@ -17,10 +17,9 @@ const chunkRows = backend.MaxTransact - 1
 
 // plan is one move, made of values alone.
 type plan struct {
-	to    Head
-	first []backend.Action   // the head and the first rows
-	rest  [][]backend.Action // the other rows, each chunk fenced by the head
-	left  []backend.Key      // the rows that are left, to be deleted afterwards
+	to     Head
+	chunks [][]backend.Action // the head and the first rows; the other rows, fenced by the head
+	left   []backend.Key      // the rows that are left, to be deleted afterwards
 }
 
 // planMove plans the move of c to its newest message, which must be past the
@@ -42,11 +41,8 @@ func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
 			to.Old = old
 		}
 	}
-	p := plan{to: to}
-	rows := puts(newest, c.Members)
-	n := min(len(rows), chunkRows)
-	p.first = append([]backend.Action{{Put: to.encode(c.Group), Condition: fence}}, rows[:n]...)
-	p.rest = fenced(c.Group, to, rows[n:])
+	p := plan{to: to, chunks: fenced(c.Group, to, puts(newest, c.Members))}
+	p.chunks[0][0] = backend.Action{Put: to.encode(c.Group), Condition: fence}
 	if to.Old != "" {
 		p.left = RowKeys(c.Members, to.Old)
 	}
@@ -92,11 +88,8 @@ func RowKeys(members []postroom.Member, sk string) []backend.Key {
 func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.Message, now time.Time) error {
 	plan := planMove(c, newest, now)
 	token := tokens(c, plan.to)
-	if err := p.table.Transact(ctx, token(0), plan.first); err != nil {
-		return err
-	}
-	for i, chunk := range plan.rest {
-		if err := p.table.Transact(ctx, token(i+1), chunk); err != nil {
+	for i, chunk := range plan.chunks {
+		if err := p.table.Transact(ctx, token(i), chunk); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,7 @@ func TestP12PlanOfAMove(t *testing.T) {
 		p := planMove(c, ms[1], start)
 		var rest []int
 		rows := map[backend.Key]bool{}
-		for i, chunk := range append([][]backend.Action{p.first}, p.rest...) {
+		for i, chunk := range p.chunks {
 			if len(chunk) > backend.MaxTransact {
 				t.Errorf("%d members: a transaction of %d actions", test.members, len(chunk))
 			}
@@ -80,7 +80,7 @@ func TestP4RowsOfOneTimeStay(t *testing.T) {
 	if got := p.to.Row(c.Group); got != c.head.Row(c.Group) {
 		t.Errorf("the rows went to %s", got)
 	}
-	if _, ok := p.first[0].Put[attrOld]; ok {
+	if _, ok := p.chunks[0][0].Put[attrOld]; ok {
 		t.Error("the head as it is stored has an old key")
 	}
 }
@@ -90,7 +90,7 @@ func TestP2PlanOfAFirstMove(t *testing.T) {
 	t.Parallel()
 	m := conversationOf(1, 2, 1)[0]
 	p := planMove(&Conversation{Group: m.GroupUUID, Members: m.Members, opener: m.Key()}, m, start)
-	if !p.first[0].Condition.Absent || p.to.Old != "" || p.left != nil || p.to.OpenedBy != m.Key() {
+	if !p.chunks[0][0].Condition.Absent || p.to.Old != "" || p.left != nil || p.to.OpenedBy != m.Key() {
 		t.Errorf("%+v", p)
 	}
 }
@@ -116,7 +116,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	}
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head = &later
-	for _, put := range []backend.Item{planMove(c, ms[1], start).first[0].Put, later.encode(id(1))} {
+	for _, put := range []backend.Item{planMove(c, ms[1], start).chunks[0][0].Put, later.encode(id(1))} {
 		if got := backend.Text(put, "colour"); got != "blue" {
 			t.Errorf("colour is %q after the move", got)
 		}
