@@ -40,7 +40,6 @@ type notifier struct {
 	room    sync.Cond
 	byUser  map[string]*recipient
 	pending int
-	closed  bool
 }
 
 // recipient is a user with pending notifications.
@@ -60,19 +59,17 @@ func newNotifier(c Config, incidents *incident.Operation, quarantine func(contex
 
 // admit waits while too many notifications are pending.
 func (n *notifier) admit(ctx context.Context) error {
-	defer context.AfterFunc(ctx, n.wakeAll)()
+	defer context.AfterFunc(ctx, func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.room.Broadcast()
+	})()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for n.pending >= maxPending && !n.closed && ctx.Err() == nil {
+	for n.pending >= maxPending && ctx.Err() == nil {
 		n.room.Wait()
 	}
 	return ctx.Err()
-}
-
-func (n *notifier) wakeAll() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.room.Broadcast()
 }
 
 // enqueue enqueues the notifications of messages, for the members of their
@@ -188,12 +185,4 @@ func (n *notifier) finish(batch []*recipient, again map[int]bool) {
 	for _, m := range done {
 		m.notify()
 	}
-}
-
-func (n *notifier) close() {
-	n.ready.close()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.closed = true
-	n.room.Broadcast()
 }

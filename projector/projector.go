@@ -112,7 +112,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	err := p.reader.Run(ctx)
 	stop()
 	p.lanes.close()
-	p.notifier.close()
+	p.notifier.ready.close()
 	workers.Wait()
 	p.incidents.Close()
 	if _, tripped := p.quarantine.Breaker(); tripped != nil {
