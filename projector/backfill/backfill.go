@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -93,11 +94,11 @@ type Backfill struct {
 	window *semaphore.Weighted // of what is in flight, also of a scan that was given up
 	pace   pace
 	wake   chan struct{} // a gap was recorded here
+	added  atomic.Int64
 
 	mu       sync.Mutex
 	leads    bool
-	recorded int // gaps here, each twice
-	added    int64
+	recorded int       // gaps here, each twice
 	open     int       // gaps, when last looked
 	since    time.Time // when none was open any more; zero: not so, or not known
 	counts   Counts
@@ -142,9 +143,7 @@ func (b *Backfill) Record(ctx context.Context, g Gap) error {
 	}
 	b.noteRecord()
 	if added {
-		b.mu.Lock()
-		b.added++
-		b.mu.Unlock()
+		b.added.Add(1)
 	}
 	select {
 	case b.wake <- struct{}{}:
@@ -209,7 +208,7 @@ func (b *Backfill) resume(ctx context.Context, all snapshot, open []Gap) (*scan,
 		return s, nil
 	}
 	p := newProgress(open, b.opts.Segments, b.writer, b.opts.Now())
-	if err := b.store.begin(ctx, p); err != nil {
+	if err := b.store.write(ctx, p, backend.Condition{Absent: true}); err != nil {
 		return nil, err
 	}
 	b.Logger.Info("backfill started: projecting from the log what the stream does not hold", "gaps", len(open), "segments", len(p.segments))

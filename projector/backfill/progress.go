@@ -102,11 +102,6 @@ func decodeProgress(it backend.Item) (progress, error) {
 	return p, d.Err()
 }
 
-// begin writes a scan that is not there yet.
-func (s store) begin(ctx context.Context, p progress) error {
-	return s.write(ctx, p, backend.Condition{Absent: true})
-}
-
 // write writes the progress of a scan. The error is errOvertaken if the condition
 // fails, unless it was our own write whose answer was lost.
 func (s store) write(ctx context.Context, p progress, c backend.Condition) error {

@@ -45,8 +45,8 @@ func (s *scan) unlock() { <-s.mu }
 // readAll reads all segments to their ends, until everything in them is done.
 func (s *scan) readAll(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	for i := range s.segments {
-		g.Go(func() error { return s.runSegment(ctx, i) })
+	for i, at := range s.progress.segments {
+		g.Go(func() error { return s.runSegment(ctx, i, at) })
 	}
 	return g.Wait()
 }
@@ -54,13 +54,6 @@ func (s *scan) readAll(ctx context.Context) error {
 // covers reports whether a message of that time is among those that were lost.
 func (s *scan) covers(at time.Time) bool {
 	return slices.ContainsFunc(s.gaps, func(g Gap) bool { return g.covers(at) })
-}
-
-// at is how far a segment is done.
-func (s *scan) at(i int) segmentProgress {
-	s.lock()
-	defer s.unlock()
-	return s.progress.segments[i]
 }
 
 // advance notes how far a segment is done, with what counts came to that, and

@@ -42,36 +42,40 @@ type page struct {
 	counts Counts
 }
 
-func (s *scan) runSegment(ctx context.Context, i int) error {
+// runSegment reads a segment on from where it is done, until all of it is.
+func (s *scan) runSegment(ctx context.Context, i int, at segmentProgress) (err error) {
 	seg := &segment{scan: s, index: i, moved: make(chan struct{}, 1)}
-	at := s.at(i)
-	for after := at.after; !at.done; {
-		read, err := seg.read(ctx, after)
-		if err != nil {
-			return err
-		}
-		p := &page{ends: read.Last == nil}
+	for p := (&page{last: at.after}); !at.done; {
 		if !p.ends {
-			p.last, after = *read.Last, *read.Last
+			p, err = seg.next(ctx, p.last)
+		} else {
+			select {
+			case <-seg.moved:
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
 		}
-		if err := seg.submit(ctx, p, read.Items); err != nil {
+		if err != nil {
 			return err
 		}
 		if at, err = seg.advance(ctx, at); err != nil {
 			return err
 		}
-		for p.ends && !at.done {
-			select {
-			case <-seg.moved:
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			if at, err = seg.advance(ctx, at); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
+}
+
+// next reads the next page and has its messages processed.
+func (seg *segment) next(ctx context.Context, after backend.Key) (*page, error) {
+	read, err := seg.read(ctx, after)
+	if err != nil {
+		return nil, err
+	}
+	p := &page{ends: read.Last == nil}
+	if !p.ends {
+		p.last = *read.Last
+	}
+	return p, seg.submit(ctx, p, read.Items)
 }
 
 // read reads the next page once the last one is paid.

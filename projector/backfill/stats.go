@@ -13,7 +13,7 @@ type Stats struct {
 func (b *Backfill) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Stats{Gaps: b.added, OpenGaps: b.open, Counts: b.counts}
+	return Stats{Gaps: b.added.Load(), OpenGaps: b.open, Counts: b.counts}
 }
 
 // IdleSince says since when there is nothing for this worker to backfill; false
