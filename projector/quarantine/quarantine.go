@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/postroom/postroom/backend"
@@ -95,8 +96,8 @@ func (q *Quarantine) putOnce(ctx context.Context, r Record, parts []backend.Item
 
 // write puts the first part last.
 func (q *Quarantine) write(ctx context.Context, parts []backend.Item) error {
-	for i := len(parts) - 1; i >= 0; i-- {
-		if err := q.table.Put(ctx, parts[i], backend.Condition{}); err != nil {
+	for _, part := range slices.Backward(parts) {
+		if err := q.table.Put(ctx, part, backend.Condition{}); err != nil {
 			return err
 		}
 	}
@@ -125,11 +126,9 @@ func (q *Quarantine) drop(ctx context.Context, r Record) (there bool, err error)
 		return false, err
 	}
 	d := item.Decode(first, format)
-	keys := []backend.Key{r.partKey(0)}
-	for i := range int(d.Int(attrParts)) {
-		if i > 0 {
-			keys = append(keys, r.partKey(i))
-		}
+	var keys []backend.Key
+	for i := range max(1, int(d.Int(attrParts))) {
+		keys = append(keys, r.partKey(i))
 	}
 	if d.Err() != nil {
 		return true, d.Err()

@@ -8,15 +8,8 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/projector/projection"
 )
-
-// inspector holds single conversations against their log.
-type inspector struct {
-	table batch.Table
-	index bool
-}
 
 // conversation is one conversation as the table shows it.
 type conversation struct {
@@ -55,9 +48,10 @@ func (f *finding) add(kind Kind, user, format string, args ...any) {
 	})
 }
 
-func (i inspector) inspect(ctx context.Context, group string) (*finding, error) {
+// inspect holds one conversation against its log.
+func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) {
 	f := &finding{conversation: &conversation{group: group}}
-	log, err := i.readLog(ctx, f)
+	log, err := v.readLog(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +63,7 @@ func (i inspector) inspect(ctx context.Context, group string) (*finding, error) 
 		}
 		return f, nil
 	}
-	last := i.fold(f, log)
+	last := f.fold(log)
 	if last == nil {
 		return f, nil
 	}
@@ -83,16 +77,16 @@ func (i inspector) inspect(ctx context.Context, group string) (*finding, error) 
 			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), last.Key())
 		return f, nil
 	}
-	if err := i.compareRows(ctx, f, *last); err != nil || !i.index {
+	if err := v.compareRows(ctx, f, *last); err != nil || !v.opts.Index {
 		return f, err
 	}
-	return f, i.compareIndex(ctx, f)
+	return f, v.compareIndex(ctx, f)
 }
 
 // readLog reads the head and every message of a conversation.
-func (i inspector) readLog(ctx context.Context, f *finding) ([]postroom.Message, error) {
+func (v *verifier) readLog(ctx context.Context, f *finding) ([]postroom.Message, error) {
 	var log []postroom.Message
-	for it, err := range i.table.Query(ctx, backend.Query{PK: f.conversation.group, Consistent: true}) {
+	for it, err := range v.table.Query(ctx, backend.Query{PK: f.conversation.group, Consistent: true}) {
 		if err != nil {
 			return nil, err
 		}
@@ -128,7 +122,7 @@ func membersOf(c *conversation, log []postroom.Message) []postroom.Member {
 }
 
 // fold returns the newest message of a member; nil: there is none.
-func (i inspector) fold(f *finding, log []postroom.Message) *postroom.Message {
+func (f *finding) fold(log []postroom.Message) *postroom.Message {
 	var last *postroom.Message
 	keys := map[string]string{}
 	for _, m := range log {
@@ -146,10 +140,10 @@ func (i inspector) fold(f *finding, log []postroom.Message) *postroom.Message {
 	return last
 }
 
-func (i inspector) compareRows(ctx context.Context, f *finding, last postroom.Message) error {
+func (v *verifier) compareRows(ctx context.Context, f *finding, last postroom.Message) error {
 	want := postroom.Groups(last, f.conversation.members)
 	keys := projection.RowKeys(f.conversation.members, f.conversation.head.Row(f.conversation.group))
-	items, err := i.table.GetAll(ctx, keys)
+	items, err := v.table.GetAll(ctx, keys)
 	if err != nil {
 		return err
 	}
@@ -170,10 +164,10 @@ func (i inspector) compareRows(ctx context.Context, f *finding, last postroom.Me
 
 // compareIndex holds the index against the members: it lists each of them once,
 // at the head's row.
-func (i inspector) compareIndex(ctx context.Context, f *finding) error {
+func (v *verifier) compareIndex(ctx context.Context, f *finding) error {
 	c := f.conversation
 	var users []string
-	for it, err := range i.table.Query(ctx, backend.Query{PK: c.group, Index: postroom.IndexName}) {
+	for it, err := range v.table.Query(ctx, backend.Query{PK: c.group, Index: postroom.IndexName}) {
 		if err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@ type Report struct {
 // Run compares the whole projection with the log. See the package comment.
 func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 	v := &verifier{
-		inspector:     inspector{batch.NewTable(t), o.Index},
+		table:         batch.NewTable(t),
 		opts:          o,
 		cache:         projection.NewCache[*conversation](),
 		conversations: map[string]*finding{},
@@ -86,8 +86,7 @@ func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 
 // verifier goes through a table and collects what to check twice.
 type verifier struct {
-	inspector
-
+	table batch.Table
 	opts  Options
 	cache *projection.Cache[*conversation] // conversations that were inspected
 
