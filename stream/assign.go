@@ -134,18 +134,18 @@ func (s *session) read(h *lease.Handle) {
 	}
 	one := shard.New(s.env, h)
 	s.shards[id] = one
-	s.Active()
+	s.noteActive()
 	s.queue.Add(one)
 }
 
-// ChildAcquired starts to read the child of a shard that is finished.
-func (s *session) ChildAcquired(h *lease.Handle) {
+// readChild starts to read the child of a shard that is finished.
+func (s *session) readChild(h *lease.Handle) {
 	s.count.acquired.Add(1)
 	s.read(h)
 }
 
-// HasChildren reports whether a shard is known to have children.
-func (s *session) HasChildren(shard string) bool {
+// hasChildren reports whether a shard is known to have children.
+func (s *session) hasChildren(shard string) bool {
 	parents := s.group.parents.Load()
 	return parents != nil && (*parents)[shard]
 }
@@ -178,6 +178,6 @@ func (s *session) stopReading(one *shard.Shard) bool {
 	one.Stop()
 	s.group.look.Store(true) // it may be ours again already, or its new owner may be gone
 	s.env.Read.Succeeded(one.ID)
-	s.Active()
+	s.noteActive()
 	return held
 }

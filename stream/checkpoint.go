@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
 // saveCheckpoints writes checkpoints by time and by count until ctx is done.
@@ -82,11 +83,8 @@ func (s *session) leave(ctx context.Context) {
 	s.opt.Logger.Info("left the worker group", "worker", s.self.Worker)
 }
 
-// Active notes that the stream is not idle just now.
-func (s *session) Active() { s.active.Store(int64(time.Since(s.start))) }
-
-// CheckpointDue asks for checkpoints to be written at once.
-func (s *session) CheckpointDue() { signal(s.checkpointDue) }
+// noteActive notes that the stream is not idle just now.
+func (s *session) noteActive() { s.active.Store(int64(time.Since(s.start))) }
 
 // idleSince returns since when there is nothing to read and nothing in flight, as
 // far as this worker knows.
@@ -100,22 +98,7 @@ func (s *session) idleSince() (since time.Time, ok bool) {
 		if at.IsZero() {
 			return time.Time{}, false
 		}
-		since = latest(since, at)
+		since = lineage.Latest(since, at)
 	}
-	return latest(since, s.start.Add(time.Duration(s.active.Load()))), true
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// signal wakes who waits on a channel of one place. It does not block.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	return lineage.Latest(since, s.start.Add(time.Duration(s.active.Load()))), true
 }

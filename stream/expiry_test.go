@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/shard"
 )
 
@@ -83,7 +84,7 @@ func TestExpiryThatFailsDuringALookAcquiresNothing(t *testing.T) {
 		r := one.current.Load()
 		r.group.look.Store(true)
 		one.gate.shutAt("Query " + shardPrefix)
-		signal(r.lookNow)
+		retry.Wake(r.lookNow)
 		c.until("the look", one.gate.isShut)
 		pass(2500 * time.Millisecond)
 		one.gate.thaw()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lineage"
 	"github.com/postroom/postroom/stream/internal/membership"
 )
@@ -59,10 +60,10 @@ func (s *session) sync() *lineage.Sync {
 		Record: s.recordLoss, Listings: &s.count.Listings,
 		Notify: s.heartbeat.Notify, Listed: func(ok bool) { s.group.syncing.Store(!ok) },
 		Free: func() {
-			s.Active()
+			s.noteActive()
 			s.group.setSettled(false)
 			s.group.look.Store(true)
-			signal(s.lookNow)
+			retry.Wake(s.lookNow)
 		},
 	}
 }

@@ -107,7 +107,8 @@ func (s *session) join(ctx context.Context) error {
 	s.env = &shard.Env{
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, InFlight: s.inFlight, Queue: s.queue,
 		Tuning: s.tuning.Tuning, Counters: &s.count.Counters, Now: s.opt.Now, Logger: s.opt.Logger,
-		Deliver: s.deliver, Record: s.recordLoss, Events: s,
+		Deliver: s.deliver, Record: s.recordLoss, Active: s.noteActive,
+		CheckpointDue: func() { retry.Wake(s.checkpointDue) }, ChildAcquired: s.readChild, HasChildren: s.hasChildren,
 		Call: once(), Read: s.loop(opReading), List: s.loop(opListing), Save: s.checkpoint,
 	}
 	s.heartbeat = membership.NewHeartbeat(s.member(), s.loop(opBeating))

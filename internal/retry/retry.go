@@ -168,6 +168,15 @@ func Sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) error {
 	return ctx.Err()
 }
 
+// Wake ends a [Sleep] that waits for wake, a channel of one place, or the next one
+// that does. It does not block.
+func Wake(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
 // Jitter spreads d by a fifth to both sides, so that loops do not march in step.
 func Jitter(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))

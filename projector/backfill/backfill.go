@@ -145,10 +145,7 @@ func (b *Backfill) Record(ctx context.Context, g Gap) error {
 	if added {
 		b.added.Add(1)
 	}
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
+	retry.Wake(b.wake)
 	return nil
 }
 

@@ -151,10 +151,7 @@ func (seg *segment) done(p *page, o Outcome) {
 	p.counts = p.counts.add(o.counts())
 	p.left--
 	seg.mu.Unlock()
-	select {
-	case seg.moved <- struct{}{}:
-	default:
-	}
+	retry.Wake(seg.moved)
 }
 
 // advance takes the pages that are done from the front and notes the progress.

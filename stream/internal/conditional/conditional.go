@@ -10,6 +10,7 @@ package conditional
 import (
 	"context"
 	"errors"
+	"reflect"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
@@ -31,6 +32,9 @@ func Put[T any](ctx context.Context, table batch.Table, it backend.Item, c backe
 	one, err := decode(failed.Item)
 	return &one, err
 }
+
+// Same reports whether two conditions hold of the same items.
+func Same(a, b backend.Condition) bool { return reflect.DeepEqual(a, b) }
 
 // Lock is held over the writes of one item, calls of the backend included. It is
 // a channel since waiting for a mutex does not count as waiting for

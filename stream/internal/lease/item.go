@@ -5,6 +5,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/stream/internal/conditional"
 )
 
 // format is the newest format of a lease's item that this program knows.
@@ -113,10 +114,7 @@ func (l Lease) unchanged() backend.Condition {
 }
 
 // same reports whether the condition of one lease holds of the other.
-func (l Lease) same(m Lease) bool {
-	return l.Owner == m.Owner && l.Epoch == m.Epoch &&
-		l.Checkpoint.Sequence == m.Checkpoint.Sequence && l.Finished == m.Finished
-}
+func (l Lease) same(m Lease) bool { return conditional.Same(l.unchanged(), m.unchanged()) }
 
 // beyond reports whether a lease says more than next is to say. Then it is not an
 // earlier write of the handle that writes next: somebody deleted the item, and the

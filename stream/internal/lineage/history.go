@@ -171,7 +171,7 @@ func (s *Sync) readUpTo(ctx context.Context, arn string) (t time.Time, err error
 	case len(open) > 0:
 		return slices.MinFunc(open, time.Time.Compare), nil
 	case len(ended) > 0:
-		return latest(ended...), nil
+		return Latest(ended...), nil
 	}
 	return t, nil
 }

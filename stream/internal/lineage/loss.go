@@ -64,4 +64,5 @@ const TrimMargin = time.Hour
 // Untrimmed is a time from which on no record is trimmed yet.
 func Untrimmed(now time.Time) time.Time { return now.Add(TrimMargin - backend.StreamRetention) }
 
-func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
+// Latest is the latest of some times.
+func Latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

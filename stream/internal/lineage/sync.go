@@ -187,7 +187,7 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 	}
 	parent, known := leases[shard.Parent]
 	if known {
-		next.Checkpoint.At = latest(since, parent.Checkpoint.At)
+		next.Checkpoint.At = Latest(since, parent.Checkpoint.At)
 	}
 	if known || shard.Parent == "" || next.AtFirstStart {
 		return s.Leases.Create(ctx, next)
@@ -195,7 +195,7 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 	loss := &LossError{
 		StreamARN: s.ARN, Shard: shard.Parent, AfterTime: since, Until: s.Now(), Reason: "it came and went unread",
 	}
-	next.Checkpoint.At = latest(since, Untrimmed(s.Now())) // what is older is part of the loss
+	next.Checkpoint.At = Latest(since, Untrimmed(s.Now())) // what is older is part of the loss
 	recorded, err := s.Record(ctx, loss)
 	if err != nil {
 		return next, err

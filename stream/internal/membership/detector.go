@@ -1,6 +1,10 @@
 package membership
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // detector is a failure detector: it observes the counters of others on this
 // worker's own monotonic clock, by session.
@@ -28,18 +32,9 @@ func (d detector) observe(w Worker, most time.Duration) (silent time.Duration) {
 	return was.silent
 }
 
-// expired reports whether a session that was silent for so long is to be expired.
-func expired(silent, leaseDuration time.Duration) bool { return silent >= leaseDuration }
-
 // keepOnly forgets the sessions that are not among those that were read.
 func (d detector) keepOnly(all []Worker) {
-	there := make(map[string]bool, len(all))
-	for _, w := range all {
-		there[w.Session] = true
-	}
-	for session := range d {
-		if !there[session] {
-			delete(d, session)
-		}
-	}
+	maps.DeleteFunc(d, func(session string, _ observation) bool {
+		return !slices.ContainsFunc(all, func(w Worker) bool { return w.Session == session })
+	})
 }

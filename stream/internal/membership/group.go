@@ -54,7 +54,7 @@ func (g *Group) Live(ctx context.Context) ([]Worker, error) {
 			continue
 		}
 		silent, most := g.detector.observe(w, g.LeaseDuration/3), max(g.LeaseDuration, w.LeaseDuration)
-		if expired(silent, most) && g.heartbeat.Valid() {
+		if silent >= most && g.heartbeat.Valid() {
 			gone, err := g.expire(ctx, w)
 			if err != nil {
 				return nil, err

@@ -20,7 +20,7 @@ type Heartbeat struct {
 
 // NewHeartbeat returns the heartbeat of a session that has not joined yet.
 func NewHeartbeat(m Member, loop retry.Loop) *Heartbeat {
-	h := &Heartbeat{renewable: newRenewable[Worker](m, loop, "heartbeat", ErrExpired)}
+	h := &Heartbeat{renewable: newRenewable(m, loop, "heartbeat", ErrExpired, DecodeWorker)}
 	h.shape = func(w *Worker) { w.Leads = h.leads.Load() }
 	return h
 }

@@ -68,13 +68,9 @@ func DecodeWorker(it backend.Item) (Worker, error) {
 	return w, d.Err()
 }
 
-func (w Worker) decode(it backend.Item) (Worker, error) { return DecodeWorker(it) }
-
 func (w Worker) unchanged() backend.Condition {
 	return backend.Condition{Equals: backend.Item{attrSession: item.String(w.Session), attrCounter: item.Int(w.Counter)}}
 }
-
-func (w Worker) same(v Worker) bool { return w.Session == v.Session && w.Counter == v.Counter }
 
 func (w Worker) of(session string) bool { return w.Session == session && !w.Expired }
 
@@ -113,8 +109,6 @@ func DecodeLeader(it backend.Item) (Leader, error) {
 	return l, d.Err()
 }
 
-func (l Leader) decode(it backend.Item) (Leader, error) { return DecodeLeader(it) }
-
 func (l Leader) unchanged() backend.Condition {
 	if l.Epoch == 0 {
 		return backend.Condition{Absent: true}
@@ -123,10 +117,6 @@ func (l Leader) unchanged() backend.Condition {
 		attrWorker: item.String(l.Worker), attrSession: item.String(l.Session),
 		attrEpoch: item.Int(l.Epoch), attrCounter: item.Int(l.Counter),
 	}}
-}
-
-func (l Leader) same(m Leader) bool {
-	return l.Owner == m.Owner && l.Epoch == m.Epoch && l.Counter == m.Counter
 }
 
 func (l Leader) of(session string) bool { return l.Session == session }

@@ -31,7 +31,7 @@ func (m Member) Elect(ctx context.Context, live []Worker, acquire, renew retry.L
 		return nil, nil // its next heartbeat says that it leads
 	}
 	next := Leader{Owner: m.Self, Epoch: cur.Epoch + 1, Counter: cur.Counter, LeaseDuration: m.LeaseDuration}.renewed(m.Now())
-	lock := &LeaderLock{newRenewable[Leader](m, renew, "leader", ErrNotLeader)}
+	lock := &LeaderLock{newRenewable(m, renew, "leader", ErrNotLeader, DecodeLeader)}
 	ours, err := lock.acquire(ctx, acquire, next, cur.unchanged())
 	if err != nil || !ours {
 		return nil, err

@@ -25,9 +25,7 @@ type Member struct {
 // record is an item that its owner keeps by raising a counter in it.
 type record[T any] interface {
 	Encode(arn string) backend.Item
-	decode(backend.Item) (T, error)
 	unchanged() backend.Condition // holds while the item is still this one
-	same(T) bool                  // the condition of one holds of the other
 	of(session string) bool       // the session wrote it
 	renewed(now time.Time) T
 }
@@ -36,10 +34,11 @@ type record[T any] interface {
 // [LeaderLock] are renewables. It is safe for concurrent use.
 type renewable[T record[T]] struct {
 	Member
-	loop  retry.Loop // of renewals
-	who   string     // its caller
-	gone  error      // what a renewal returns once the item is another's
-	shape func(*T)   // is applied to each renewal; may be nil
+	loop   retry.Loop // of renewals
+	who    string     // its caller
+	gone   error      // what a renewal returns once the item is another's
+	decode func(backend.Item) (T, error)
+	shape  func(*T) // is applied to each renewal; may be nil
 
 	writing conditional.Lock // held over each write of the item
 	item    T                // as it was last written, or found; guarded by writing
@@ -50,11 +49,14 @@ type renewable[T record[T]] struct {
 	changed chan struct{} // closed at the next renewal, or at the loss
 }
 
-func newRenewable[T record[T]](m Member, loop retry.Loop, who string, gone error) renewable[T] {
+func newRenewable[T record[T]](
+	m Member, loop retry.Loop, who string, gone error, decode func(backend.Item) (T, error),
+) renewable[T] {
 	loop.Max, loop.Timeout = min(loop.Max, m.LeaseDuration/10), m.LeaseDuration/3
 	loop.Final = func(err error) bool { return errors.Is(err, gone) }
 	return renewable[T]{
-		Member: m, loop: loop, who: who, gone: gone, writing: conditional.NewLock(), changed: make(chan struct{}),
+		Member: m, loop: loop, who: who, gone: gone, decode: decode,
+		writing: conditional.NewLock(), changed: make(chan struct{}),
 	}
 }
 
@@ -67,14 +69,14 @@ func (r *renewable[T]) acquire(ctx context.Context, loop retry.Loop, next T, c b
 		if sent = time.Now(); first.IsZero() {
 			first = sent
 		}
-		found, err = conditional.Put(ctx, r.Table, next.Encode(r.ARN), c, next.decode)
+		found, err = conditional.Put(ctx, r.Table, next.Encode(r.ARN), c, r.decode)
 		return err
 	})
 	switch {
 	case err != nil:
 		return false, err
 	case found == nil:
-	case (*found).same(next): // the answer to an earlier attempt was lost
+	case conditional.Same((*found).unchanged(), next.unchanged()): // the answer to an earlier attempt was lost
 		sent = first
 	default:
 		return false, nil
@@ -123,7 +125,7 @@ func (r *renewable[T]) renew(ctx context.Context, change func(*T)) error {
 			}
 		}
 		sent := time.Now()
-		found, err := conditional.Put(ctx, r.Table, next.Encode(r.ARN), r.item.unchanged(), next.decode)
+		found, err := conditional.Put(ctx, r.Table, next.Encode(r.ARN), r.item.unchanged(), r.decode)
 		switch {
 		case err != nil:
 			return err
@@ -131,7 +133,7 @@ func (r *renewable[T]) renew(ctx context.Context, change func(*T)) error {
 			r.item = next
 			r.confirm(sent)
 			return nil
-		case !(*found).of(r.Self.Session) || (*found).same(r.item):
+		case !(*found).of(r.Self.Session) || conditional.Same((*found).unchanged(), r.item.unchanged()):
 			r.lose()
 			return r.gone
 		}

@@ -70,7 +70,7 @@ func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
 		Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.unreadSince()},
 	})
 	if err == nil && h != nil {
-		s.env.Events.ChildAcquired(h)
+		s.env.ChildAcquired(h)
 	}
 	return err
 }
@@ -135,5 +135,5 @@ func (s *Shard) doneSince(checkpoint time.Time) time.Time {
 	if !s.tracker.isDrained() {
 		return checkpoint
 	}
-	return latest(checkpoint, s.unreadSince())
+	return lineage.Latest(checkpoint, s.unreadSince())
 }

@@ -30,7 +30,12 @@ type Env struct {
 	Deliver func(ctx context.Context, page *Page, records []backend.Record) error
 	// Record records a loss of data.
 	Record lineage.Recorder
-	Events Events
+
+	// These must not block.
+	Active        func()                  // something happens in a shard: it is not idle now
+	CheckpointDue func()                  // enough acknowledgements wait to be saved
+	ChildAcquired func(*lease.Handle)     // a child of a finished shard is to be read
+	HasChildren   func(shard string) bool // as far as is known
 
 	Call retry.Policy // of one call of the stream
 	Read retry.Loop   // of reads that fail
@@ -38,18 +43,6 @@ type Env struct {
 	Save retry.Loop   // of writes of the lease
 
 	EverRead atomic.Bool // a page of any shard was read
-}
-
-// Events is what a session hears of its shards. The calls must not block.
-type Events interface {
-	// Active is called when something happens in a shard: it is not idle now.
-	Active()
-	// CheckpointDue is called when enough acknowledgements wait to be saved.
-	CheckpointDue()
-	// ChildAcquired is called when a child of a finished shard is to be read.
-	ChildAcquired(*lease.Handle)
-	// HasChildren reports whether a shard is known to have children.
-	HasChildren(shard string) bool
 }
 
 // Tuning is how shards are read.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // Queue is the schedule of the shards: it holds them until they are due, and works
@@ -38,7 +40,7 @@ func (q *Queue) Add(s *Shard) {
 func (q *Queue) push(s *Shard, at time.Time) {
 	s.schedule.at = at
 	heap.Push(&q.due, s)
-	q.signal()
+	retry.Wake(q.poke)
 }
 
 // Wake makes a shard due at once, or again if it is being worked on.
@@ -46,7 +48,7 @@ func (q *Queue) Wake(s *Shard) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.hurry(s)
-	q.signal()
+	retry.Wake(q.poke)
 }
 
 // WakeAll wakes every shard.
@@ -56,7 +58,7 @@ func (q *Queue) WakeAll(shards []*Shard) {
 	for _, s := range shards {
 		q.hurry(s)
 	}
-	q.signal()
+	retry.Wake(q.poke)
 }
 
 func (q *Queue) hurry(s *Shard) {
@@ -91,14 +93,6 @@ func (q *Queue) Run(ctx context.Context, atOnce int, step func(*Shard) (rest tim
 			rest, more := step(s)
 			q.back(s, rest, more)
 		})
-	}
-}
-
-// signal does not block.
-func (q *Queue) signal() {
-	select {
-	case q.poke <- struct{}{}:
-	default:
 	}
 }
 

@@ -172,7 +172,7 @@ func (s *Shard) idle() time.Duration {
 	switch {
 	case s.emptySince.IsZero():
 		s.emptySince = time.Now()
-	case time.Since(s.emptySince) > stuckAfter && !s.warned && s.env.Events.HasChildren(s.ID):
+	case time.Since(s.emptySince) > stuckAfter && !s.warned && s.env.HasChildren(s.ID):
 		s.warned = true
 		s.env.Logger.Warn("a shard has children and brings nothing, but does not end: its children wait for it",
 			"shard", s.ID, "since", s.emptySince)

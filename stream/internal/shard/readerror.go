@@ -9,13 +9,9 @@ import (
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
-const (
-	// goneAfter is how many times in a row a shard must not be found before it
-	// counts as gone: a listing and an iterator need not agree for a moment.
-	goneAfter = 5
-
-	trimMargin = lineage.TrimMargin
-)
+// goneAfter is how many times in a row a shard must not be found before it counts
+// as gone: a listing and an iterator need not agree for a moment.
+const goneAfter = 5
 
 // handleReadError decides what follows a failed read: another attempt, after a
 // pause where it would be a tight loop, or going on past a loss.
@@ -101,7 +97,7 @@ func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
 		return err
 	}
 	s.iterator = ""
-	s.setRead(lease.Position{At: latest(loss.AfterTime, loss.Until)})
+	s.setRead(lease.Position{At: lineage.Latest(loss.AfterTime, loss.Until)})
 	s.tracker.restart(s.read)
 	return s.save(ctx)
 }

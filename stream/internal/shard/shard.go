@@ -2,11 +2,11 @@ package shard
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
 // Shard is one shard that a session reads. One step at a time works on it, which
@@ -72,10 +72,10 @@ func New(env *Env, h *lease.Handle) *Shard {
 	}
 	release := func(n int, sizeBytes int64) {
 		if env.InFlight.leave(n, sizeBytes) == 0 {
-			env.Events.Active()
+			env.Active()
 		}
 	}
-	s.tracker = newTracker(l.Checkpoint, env.Tuning.CheckpointCount, release, env.Events.CheckpointDue,
+	s.tracker = newTracker(l.Checkpoint, env.Tuning.CheckpointCount, release, env.CheckpointDue,
 		func() { env.Queue.Wake(s) })
 	return s
 }
@@ -179,7 +179,7 @@ func (s *Shard) unreadSince() time.Time {
 	if s.caughtUp.IsZero() {
 		return s.readAt.At
 	}
-	return latest(s.readAt.At, s.caughtUp.Add(-trimMargin))
+	return lineage.Latest(s.readAt.At, s.caughtUp.Add(-lineage.TrimMargin))
 }
 
 // Progress is how far a shard has come. Its fields are described at
@@ -205,5 +205,3 @@ func (s *Shard) Progress() Progress {
 		InFlight: waiting, InFlightSince: since, CheckpointAt: done.At,
 	}
 }
-
-func latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }
