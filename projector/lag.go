@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -49,10 +50,8 @@ func shardLag(sh stream.ShardProgress, now time.Time) time.Duration {
 	if sh.AtTip {
 		return inFlight
 	}
-	if sh.Read.IsZero() { // since the lease was acquired
-		return max(inFlight, since(sh.CheckpointAt, now))
-	}
-	return max(inFlight, since(sh.Read, now))
+	// Where nothing was read since the lease was acquired, its checkpoint counts.
+	return max(inFlight, since(cmp.Or(sh.Read, sh.CheckpointAt), now))
 }
 
 // untilLoss is when the oldest record that is not processed is trimmed, in
@@ -62,10 +61,7 @@ func untilLoss(sh stream.ShardProgress, now time.Time) float64 {
 	if sh.AtTip && sh.InFlight == 0 {
 		return math.Inf(1)
 	}
-	oldest := sh.CheckpointAt
-	if oldest.IsZero() {
-		oldest = sh.Read
-	}
+	oldest := cmp.Or(sh.CheckpointAt, sh.Read)
 	if oldest.IsZero() {
 		return math.Inf(1)
 	}

@@ -6,9 +6,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/internal/item"
 )
 
@@ -30,8 +33,8 @@ var errOvertaken = errors.New("another leader scans the log")
 // progress is how far a scan of the log is, in one item: all that has to change
 // together.
 type progress struct {
-	sk        string // follows from the gaps, so that two leaders begin one scan
-	gaps      []Gap  // by id and revision
+	sk        string           // follows from the gaps, so that two leaders begin one scan
+	gaps      map[string]int64 // revisions, by id
 	segments  []segmentProgress
 	startedAt time.Time
 	updatedAt time.Time
@@ -48,11 +51,13 @@ type segmentProgress struct {
 
 func newProgress(gaps []Gap, segments int, writer string, now time.Time) progress {
 	h := sha256.New()
+	revisions := map[string]int64{}
 	for _, g := range gaps { // in the order of their keys
 		h.Write(fmt.Appendf(nil, "%s %d|", g.ID, g.revision))
+		revisions[g.ID] = g.revision
 	}
 	return progress{
-		sk: scanPrefix + hex.EncodeToString(h.Sum(nil)[:8]), gaps: gaps,
+		sk: scanPrefix + hex.EncodeToString(h.Sum(nil)[:8]), gaps: revisions,
 		segments: make([]segmentProgress, segments), startedAt: now, updatedAt: now, writer: writer,
 	}
 }
@@ -71,9 +76,9 @@ func (p progress) encode() backend.Item {
 			backend.AttrPK: item.String(s.after.PK), backend.AttrSK: item.String(s.after.SK), attrDone: item.Bool(s.done),
 		}
 	}
-	gaps := make([]backend.Item, len(p.gaps))
-	for i, g := range p.gaps {
-		gaps[i] = backend.Item{attrGapID: item.String(g.ID), attrRevision: item.Int(g.revision)}
+	var gaps []backend.Item
+	for _, id := range slices.Sorted(maps.Keys(p.gaps)) {
+		gaps = append(gaps, backend.Item{attrGapID: item.String(id), attrRevision: item.Int(p.gaps[id])})
 	}
 	it := item.New(p.key(), format)
 	it[attrSegments], it[attrGaps] = item.Maps(segments), item.Maps(gaps)
@@ -88,13 +93,14 @@ func decodeProgress(it backend.Item) (progress, error) {
 	p := progress{
 		sk: d.String(backend.AttrSK), startedAt: d.Time(attrStartedAt), updatedAt: d.Time(attrUpdatedAt),
 		counts: decodeCounts(d), version: d.Int(attrVersion), writer: d.String(attrWriter),
+		gaps: map[string]int64{},
 	}
 	d.Maps(attrSegments, func(d *item.Decoder) {
 		after := backend.Key{PK: d.String(backend.AttrPK), SK: d.String(backend.AttrSK)}
 		p.segments = append(p.segments, segmentProgress{after, d.Bool(attrDone)})
 	})
 	d.Maps(attrGaps, func(d *item.Decoder) {
-		p.gaps = append(p.gaps, Gap{ID: d.String(attrGapID), revision: d.Int(attrRevision)})
+		p.gaps[d.String(attrGapID)] = d.Int(attrRevision)
 	})
 	if len(p.segments) == 0 {
 		d.Fail(attrSegments, errors.New("there are none"))
@@ -105,15 +111,12 @@ func decodeProgress(it backend.Item) (progress, error) {
 // write writes the progress of a scan. The error is errOvertaken if the condition
 // fails, unless it was our own write whose answer was lost.
 func (s store) write(ctx context.Context, p progress, c backend.Condition) error {
-	err := s.table.Put(ctx, p.encode(), c)
-	var failed *backend.Error
-	if !errors.As(err, &failed) || failed.Kind != backend.KindConditionFailed {
+	found, err := conditional.Put(ctx, s.table, p.encode(), c, decodeProgress)
+	switch {
+	case found == nil:
 		return err
-	}
-	if failed.Item != nil {
-		if found, err := decodeProgress(failed.Item); err == nil && found.writer == p.writer && found.version == p.version {
-			return nil
-		}
+	case err == nil && found.writer == p.writer && found.version == p.version:
+		return nil
 	}
 	return errOvertaken
 }

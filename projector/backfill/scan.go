@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/conditional"
 )
 
 // saveInterval is how often the progress of a scan is written: what was done
@@ -20,27 +21,22 @@ type scan struct {
 	segments int
 	gaps     []Gap // that it closes, as they are recorded
 
-	// mu is held while the progress is written. It is a channel, since waiting for
-	// a mutex is not waiting in the eyes of testing/synctest.
-	mu       chan struct{}
-	progress progress // as it was written last, or is about to be
+	mu       conditional.Lock // held while the progress is written
+	progress progress         // as it was written last, or is about to be
 	saved    time.Time
 }
 
 // newScan makes this worker the one that runs a scan: from its first write on,
 // the write of whoever ran it before fails.
 func (b *Backfill) newScan(p progress, recorded []Gap) *scan {
-	s := &scan{b: b, mu: make(chan struct{}, 1), segments: len(p.segments), progress: p, saved: time.Now()}
+	s := &scan{b: b, mu: conditional.NewLock(), segments: len(p.segments), progress: p, saved: time.Now()}
 	for _, g := range recorded {
-		if slices.ContainsFunc(p.gaps, func(mine Gap) bool { return mine.ID == g.ID }) {
+		if _, closes := p.gaps[g.ID]; closes {
 			s.gaps = append(s.gaps, g)
 		}
 	}
 	return s
 }
-
-func (s *scan) lock()   { s.mu <- struct{}{} }
-func (s *scan) unlock() { <-s.mu }
 
 // readAll reads all segments to their ends, until everything in them is done.
 func (s *scan) readAll(ctx context.Context) error {
@@ -59,8 +55,8 @@ func (s *scan) covers(at time.Time) bool {
 // advance notes how far a segment is done, with what counts came to that, and
 // writes it if it is time, or if the segment is done.
 func (s *scan) advance(ctx context.Context, i int, to segmentProgress, counts Counts) error {
-	s.lock()
-	defer s.unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.progress.segments[i] = to
 	s.progress.counts = s.progress.counts.add(counts)
 	if !to.done && time.Since(s.saved) < saveInterval {
@@ -87,8 +83,7 @@ func (s *scan) save(ctx context.Context) error {
 func (s *scan) finish(ctx context.Context) error {
 	now := s.b.opts.Now()
 	for _, g := range s.gaps {
-		closes := func(mine Gap) bool { return mine.ID == g.ID && mine.revision == g.revision }
-		if g.state() != stateOpen || !slices.ContainsFunc(s.progress.gaps, closes) {
+		if g.state() != stateOpen || g.revision != s.progress.gaps[g.ID] {
 			continue
 		}
 		done := g

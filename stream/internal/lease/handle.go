@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/postroom/postroom/stream/internal/conditional"
+	"github.com/postroom/postroom/internal/conditional"
 )
 
 // ErrLost says that a lease belongs to another session now, or is gone.

@@ -5,7 +5,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/item"
-	"github.com/postroom/postroom/stream/internal/conditional"
+	"github.com/postroom/postroom/internal/conditional"
 )
 
 // format is the newest format of a lease's item that this program knows.

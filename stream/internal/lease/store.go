@@ -7,7 +7,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/stream/internal/conditional"
+	"github.com/postroom/postroom/internal/conditional"
 )
 
 // Store reads and writes the leases of one stream on behalf of one session.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/stream/internal/conditional"
+	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
