@@ -217,14 +217,14 @@ func (b *Backend) acquire(ctx context.Context, pool chan *conn) (*conn, error) {
 	}
 	select {
 	case <-b.done:
-		return nil, errClosed
+		return nil, errClosed()
 	default:
 	}
 	select {
 	case c := <-pool:
 		return c, nil
 	case <-b.done:
-		return nil, errClosed
+		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

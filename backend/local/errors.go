@@ -14,13 +14,6 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-var (
-	errClosed    = errors.New("the file is closed")
-	errForeign   = errors.New("the file is a SQLite database of another program: choose another file")
-	errDirectory = errors.New("the path is a folder: name a file in it")
-	errFormat    = errors.New("the file was written by another version of Postroom")
-)
-
 // wrap turns an error of SQLite, of the context or of this package into a
 // [backend.Error] of the op.
 func (b *Backend) wrap(op string, err error) error {
@@ -50,6 +43,8 @@ func invalid(format string, args ...any) *backend.Error {
 	return fail(backend.KindInvalid, format, args...)
 }
 
+func errClosed() error { return invalid("the file is closed") }
+
 // messageOf returns the text of an error without its op and kind.
 func messageOf(err error) string {
 	var e *backend.Error
@@ -62,10 +57,7 @@ func messageOf(err error) string {
 // classify returns an error's kind and, if the error is about the file, its text
 // for an operator.
 func (b *Backend) classify(err error) (backend.Kind, string) {
-	switch {
-	case errors.Is(err, errClosed), errors.Is(err, errForeign), errors.Is(err, errFormat):
-		return backend.KindInvalid, ""
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return backend.KindUnavailable, ""
 	}
 	var s *sqlite.Error
@@ -104,7 +96,7 @@ func checkPath(path string) error {
 	case path == "":
 		return errors.New("the path is empty")
 	case err == nil && info.IsDir():
-		return errDirectory
+		return errors.New("the path is a folder: name a file in it")
 	case err == nil && !info.Mode().IsRegular():
 		return errors.New("it is not a regular file")
 	case err == nil:

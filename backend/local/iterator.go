@@ -1,10 +1,8 @@
 package local
 
 import (
-	"encoding/base64"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 )
 
@@ -21,20 +19,14 @@ type iterator struct {
 }
 
 func (it iterator) String() string {
-	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%d.%d.%d.%t.%d",
-		it.table, it.shard, it.after, it.horizon, it.issued.UnixMicro()))
+	return opaque(it.table, it.shard, it.after, it.horizon, it.issued.UnixMicro())
 }
 
 // parseIterator is the inverse of String.
 func parseIterator(text string) (iterator, bool) {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil {
-		return iterator{}, false
-	}
 	var it iterator
 	var issued int64
-	if _, err := fmt.Sscanf(strings.ReplaceAll(string(data), ".", " "), "%d %d %d %t %d",
-		&it.table, &it.shard, &it.after, &it.horizon, &issued); err != nil {
+	if !parseOpaque(text, &it.table, &it.shard, &it.after, &it.horizon, &issued) {
 		return iterator{}, false
 	}
 	it.issued = fromMicros(issued)

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -136,14 +137,12 @@ func (b *Backend) watch() {
 // dataVersion returns a number that changes when another connection changes the
 // file. The writing connection reads it, so the process's own commits do not count.
 func (b *Backend) dataVersion() (int64, error) {
-	select {
-	case <-b.done:
-		return 0, errClosed
-	case c := <-b.writer:
-		defer func() { b.writer <- c }()
-		t := &tx{c: c}
-		var version int64
-		_, err := t.row("PRAGMA data_version", nil, &version)
-		return version, err
+	c, err := b.acquire(context.Background(), b.writer)
+	if err != nil {
+		return 0, err
 	}
+	defer func() { b.writer <- c }()
+	var version int64
+	_, err = (&tx{c: c}).row("PRAGMA data_version", nil, &version)
+	return version, err
 }

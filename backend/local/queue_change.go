@@ -12,25 +12,21 @@ func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryE
 	return q.eachReceipt(ctx, "Delete", receipts, (*receiptBatch).delete)
 }
 
-// delete deletes a message, or reports why it cannot.
+// delete deletes a message, or reports why it cannot. A message that was deleted
+// before is not a failure, nor is an old receipt on a standard queue.
 func (s *receiptBatch) delete(i int, r receipt) error {
-	query := "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? RETURNING grp"
-	args := []any{r.id, s.id, r.receives}
-	if s.fifo {
-		query = "DELETE FROM queue_messages WHERE id = ? AND queue = ? AND receives = ? AND visible_at > ? RETURNING grp"
-		args = append(args, s.t.now.UnixMicro())
-	}
-	var group *int64
-	deleted, err := s.t.row(query, args, &group)
-	if err != nil || deleted || !s.fifo {
-		s.touched.add(group)
-		return err
-	}
 	m, err := s.find(r)
-	if m != nil { // a message that was deleted before is not a failure
+	switch {
+	case err != nil || m == nil:
+		return err
+	case m.current && (m.inFlight || !s.fifo):
+		s.touched.add(m.group)
+		_, err = s.t.exec("DELETE FROM queue_messages WHERE id = ?", m.id)
+		return err
+	case s.fifo:
 		s.fail(i, "InvalidParameterValue", expiredMessage)
 	}
-	return err
+	return nil
 }
 
 // ChangeVisibility implements [backend.Queue].

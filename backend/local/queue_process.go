@@ -47,7 +47,7 @@ func (b *Backend) ReleaseDead(ctx context.Context) (released int, err error) {
 		if err != nil || len(dead) == 0 {
 			return err
 		}
-		queues, err := allQueues(t)
+		queues, err := collect(t, scanQueue, selectQueues)
 		if err != nil {
 			return err
 		}
@@ -92,5 +92,3 @@ func deadProcesses(t *tx) (dead []int64, err error) {
 	}
 	return dead, err
 }
-
-func allQueues(t *tx) ([]queueRow, error) { return collect(t, scanQueue, selectQueues) }

@@ -71,10 +71,10 @@ FROM pragma_application_id, pragma_user_version`, nil, &application, &format, &o
 	case application == 0 && objects == 0:
 		return true, nil
 	case application != applicationID:
-		return false, errForeign
+		return false, invalid("the file is a SQLite database of another program: choose another file")
 	case format != fileFormat:
-		return false, fmt.Errorf("%w: the file has format %d, this program knows format %d; use the version of Postroom that wrote it, or another file",
-			errFormat, format, fileFormat)
+		return false, invalid("the file was written by another version of Postroom: the file has format %d, this program knows format %d; use the version of Postroom that wrote it, or another file",
+			format, fileFormat)
 	}
 	return false, nil
 }
