@@ -24,17 +24,14 @@ func (m *Meter) Units() Units {
 func (m *Meter) Table(t Table) Table {
 	return Intercept(t, func(ctx context.Context, call *TableCall, next func(context.Context) error) error {
 		err := next(ctx)
-		m.add(call.Units, err)
+		units := call.Units
+		var failed *Error
+		if errors.As(err, &failed) {
+			units = units.Add(failed.Units)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.units = m.units.Add(units)
 		return err
 	})
-}
-
-func (m *Meter) add(units Units, err error) {
-	var failed *Error
-	if errors.As(err, &failed) {
-		units = units.Add(failed.Units)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.units = m.units.Add(units)
 }

@@ -175,6 +175,22 @@ func parseNumber(s string) (digits string, power int, negative, ok bool) {
 	return strings.TrimRight(trimmed, "0"), power, negative, true
 }
 
+// EqualItems reports whether two items are equal to DynamoDB, which compares numbers
+// by their value and ignores the order of sets.
+func EqualItems(a, b Item) bool {
+	x, errX := normalJSON(a)
+	y, errY := normalJSON(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+func normalJSON(item Item) ([]byte, error) {
+	normal, err := NormalItem(item)
+	if err != nil {
+		return nil, err
+	}
+	return EncodeItem(normal)
+}
+
 func invalid(format string, args ...any) error {
 	return &Error{Kind: KindInvalid, Err: fmt.Errorf(format, args...)}
 }

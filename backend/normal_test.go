@@ -30,3 +30,28 @@ func TestNumbersAreNormal(t *testing.T) {
 		}
 	}
 }
+
+func TestEqualItems(t *testing.T) {
+	t.Parallel()
+	str := func(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+	number := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
+	set := func(s ...string) types.AttributeValue { return &types.AttributeValueMemberSS{Value: s} }
+	list := func(v ...types.AttributeValue) types.AttributeValue { return &types.AttributeValueMemberL{Value: v} }
+	for _, c := range []struct {
+		a, b types.AttributeValue
+		want bool
+	}{
+		{str("x"), str("x"), true},
+		{str("1"), number("1"), false},
+		{number("1.50"), number("1.5"), true},
+		{number("1"), number("2"), false},
+		{set("a", "b"), set("b", "a"), true},
+		{set("a", "b"), set("a", "c"), false},
+		{list(str("a"), number("1.0")), list(str("a"), number("1")), true},
+		{list(str("a"), str("b")), list(str("b"), str("a")), false},
+	} {
+		if got := backend.EqualItems(backend.Item{"v": c.a}, backend.Item{"v": c.b}); got != c.want {
+			t.Errorf("%v and %v: %t", c.a, c.b, got)
+		}
+	}
+}

@@ -62,10 +62,7 @@ func (b *Backend) redrive(ctx context.Context, op string, spec backend.QueueSpec
 	if err != nil {
 		return "", fmt.Errorf("dead-letter queue %s: %w", spec.DeadLetterQueue, err)
 	}
-	policy, err := json.Marshal(map[string]any{
-		"deadLetterTargetArn": attributes["QueueArn"],
-		"maxReceiveCount":     spec.MaxReceiveCount,
-	})
+	policy, err := json.Marshal(redrivePolicy{attributes["QueueArn"], json.Number(strconv.Itoa(spec.MaxReceiveCount))})
 	return string(policy), err
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom/backend"
@@ -57,7 +56,7 @@ func TestPutTellsWhatIsThere(t *testing.T) {
 		if !errors.As(err, &e) {
 			t.Fatal(err)
 		}
-		if !equalItems(e.Item, want) || (e.Item == nil) != (want == nil) {
+		if !backend.EqualItems(e.Item, want) || (e.Item == nil) != (want == nil) {
 			t.Errorf("there is %v, want %v", e.Item, want)
 		}
 	}
@@ -116,30 +115,6 @@ func TestConditionIsTheSameEachTime(t *testing.T) {
 		}
 		if diff := cmp.Diff(wantNames, e.names); diff != "" {
 			t.Fatal(diff)
-		}
-	}
-}
-
-func TestEqualItems(t *testing.T) {
-	t.Parallel()
-	number := func(s string) types.AttributeValue { return &types.AttributeValueMemberN{Value: s} }
-	set := func(s ...string) types.AttributeValue { return &types.AttributeValueMemberSS{Value: s} }
-	list := func(v ...types.AttributeValue) types.AttributeValue { return &types.AttributeValueMemberL{Value: v} }
-	for _, c := range []struct {
-		a, b types.AttributeValue
-		want bool
-	}{
-		{str("x"), str("x"), true},
-		{str("1"), number("1"), false},
-		{number("1.50"), number("1.5"), true},
-		{number("1"), number("2"), false},
-		{set("a", "b"), set("b", "a"), true},
-		{set("a", "b"), set("a", "c"), false},
-		{list(str("a"), number("1.0")), list(str("a"), number("1")), true},
-		{list(str("a"), str("b")), list(str("b"), str("a")), false},
-	} {
-		if got := equalItems(backend.Item{"v": c.a}, backend.Item{"v": c.b}); got != c.want {
-			t.Errorf("%v and %v: %t", c.a, c.b, got)
 		}
 	}
 }

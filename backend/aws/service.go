@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // service is one of the three services, as errors describe it.
@@ -152,3 +153,22 @@ func (e *credentialsError) Error() string {
 }
 
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// Bounds of the pauses of poll.
+const (
+	minPollPause = 20 * time.Millisecond
+	maxPollPause = time.Second
+)
+
+// poll calls f, with growing pauses, until f reports that it is done or fails.
+func poll(ctx context.Context, op string, f func() (done bool, err error)) error {
+	for pause := minPollPause; ; pause = min(2*pause, maxPollPause) {
+		done, err := f()
+		if done || err != nil {
+			return err
+		}
+		if retry.Sleep(ctx, pause, nil) != nil {
+			return &backend.Error{Op: op, Kind: backend.KindUnavailable, Err: context.Cause(ctx)}
+		}
+	}
+}

@@ -72,7 +72,7 @@ func TestS1LastRecordsComeWithoutIterator(t *testing.T) {
 	r := page.Records[0]
 	image, err := r.NewImage()
 	must(t, err)
-	if !equalItems(image, testItem) {
+	if !backend.EqualItems(image, testItem) {
 		t.Errorf("image %v", image)
 	}
 	r.NewImage = nil

@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"sync"
@@ -66,38 +65,80 @@ func putError(err error, item backend.Item, uncertain bool) error {
 	if len(failed.Item) > 0 {
 		e.Item = failed.Item
 	}
-	if uncertain && equalItems(item, e.Item) {
+	if uncertain && backend.EqualItems(item, e.Item) {
 		return nil
 	}
 	return err
 }
 
-// equalItems reports whether two items are equal to DynamoDB, which compares numbers
-// by their value and ignores the order of sets.
-func equalItems(a, b backend.Item) bool {
-	x, errX := canonical(a)
-	y, errY := canonical(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+func readUnits(c *types.ConsumedCapacity) backend.Units { return backend.Units{Read: capacity(c)} }
+
+func writeUnits(c *types.ConsumedCapacity) backend.Units { return backend.Units{Write: capacity(c)} }
+
+// capacity returns the units that a call consumed; 0 if the server does not say.
+func capacity(c *types.ConsumedCapacity) float64 {
+	if c == nil {
+		return 0
+	}
+	return awssdk.ToFloat64(c.CapacityUnits)
 }
 
-func canonical(item backend.Item) ([]byte, error) {
-	normal, err := backend.NormalItem(item)
+// BatchGet implements [backend.Table].
+func (t *table) BatchGet(ctx context.Context, keys []backend.Key) (
+	items []backend.Item, unprocessed []backend.Key, units backend.Units, err error,
+) {
+	asked := make([]map[string]types.AttributeValue, len(keys))
+	for i, k := range keys {
+		asked[i] = keyItem(k)
+	}
+	in := &dynamodb.BatchGetItemInput{
+		RequestItems: map[string]types.KeysAndAttributes{
+			t.name: {Keys: asked, ConsistentRead: awssdk.Bool(true)},
+		},
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
+	}
+	out, err := call(ctx, t.b.onDB, "BatchGet "+t.name, t.b.db.BatchGetItem, in)
 	if err != nil {
-		return nil, err
+		return nil, nil, backend.Units{}, err
 	}
-	return backend.EncodeItem(normal)
+	for _, k := range out.UnprocessedKeys[t.name].Keys {
+		unprocessed = append(unprocessed, backend.KeyOf(k))
+	}
+	for _, c := range out.ConsumedCapacity {
+		units = units.Add(readUnits(&c))
+	}
+	return out.Responses[t.name], unprocessed, units, nil
 }
 
-func readUnits(c *types.ConsumedCapacity) backend.Units {
-	if c == nil {
-		return backend.Units{}
+// BatchWrite implements [backend.Table].
+func (t *table) BatchWrite(ctx context.Context, writes []backend.Write) (
+	unprocessed []backend.Write, units backend.Units, err error,
+) {
+	requests := make([]types.WriteRequest, len(writes))
+	for i, w := range writes {
+		if w.Put != nil {
+			requests[i].PutRequest = &types.PutRequest{Item: w.Put}
+		} else {
+			requests[i].DeleteRequest = &types.DeleteRequest{Key: keyItem(w.Delete)}
+		}
 	}
-	return backend.Units{Read: awssdk.ToFloat64(c.CapacityUnits)}
-}
-
-func writeUnits(c *types.ConsumedCapacity) backend.Units {
-	if c == nil {
-		return backend.Units{}
+	in := &dynamodb.BatchWriteItemInput{
+		RequestItems:           map[string][]types.WriteRequest{t.name: requests},
+		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
-	return backend.Units{Write: awssdk.ToFloat64(c.CapacityUnits)}
+	out, err := call(ctx, t.b.onDB, "BatchWrite "+t.name, t.b.db.BatchWriteItem, in)
+	if err != nil {
+		return nil, backend.Units{}, err
+	}
+	for _, r := range out.UnprocessedItems[t.name] {
+		if r.PutRequest != nil {
+			unprocessed = append(unprocessed, backend.Write{Put: r.PutRequest.Item})
+		} else if r.DeleteRequest != nil {
+			unprocessed = append(unprocessed, backend.Write{Delete: backend.KeyOf(r.DeleteRequest.Key)})
+		}
+	}
+	for _, c := range out.ConsumedCapacity {
+		units = units.Add(writeUnits(&c))
+	}
+	return unprocessed, units, nil
 }

@@ -155,8 +155,13 @@ func (s step) allows(c backend.Condition) (old backend.Item, ok bool, err error)
 	if err != nil {
 		return nil, false, err
 	}
-	ok, err = holds(c, old)
-	return old, ok, err
+	has := backend.Item{}
+	for name := range c.Equals {
+		if v, ok := old[name]; ok {
+			has[name] = v
+		}
+	}
+	return old, (!c.Absent || old == nil) && backend.EqualItems(has, c.Equals), nil
 }
 
 // BatchWrite puts and deletes distinct keys.
