@@ -36,8 +36,8 @@ var stream = []Rule{
 	{
 		Name: "sequence numbers are compared as numbers",
 		File: "backend/stream.go",
-		Old:  "	if len(a) != len(b) {",
-		New:  "	if len(a) != len(b) && (a == \"\" || b == \"\") {",
+		Old:  "cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))",
+		New:  "cmp.Compare(a, b)",
 	},
 	{
 		Name: "a finished shard is remembered",
