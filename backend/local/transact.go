@@ -171,13 +171,13 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 // same token.
 func digestOf(table int64, plans []plan) ([]byte, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, table)
+	_, _ = fmt.Fprintln(h, table) // a hash takes everything
 	for _, p := range plans {
 		equals, err := backend.EncodeItem(p.condition.Equals)
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(h, "%q %q %t %s %s\n", p.key.PK, p.key.SK, p.condition.Absent, p.json, equals)
+		_, _ = fmt.Fprintf(h, "%q %q %t %s %s\n", p.key.PK, p.key.SK, p.condition.Absent, p.json, equals)
 	}
 	return h.Sum(nil), nil
 }

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
-	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/conditional"
+	"github.com/postroom/postroom/internal/item"
 )
 
 // format is the newest format of a lease's item that this program knows.

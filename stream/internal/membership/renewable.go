@@ -8,8 +8,8 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/internal/conditional"
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
