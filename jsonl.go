@@ -111,25 +111,21 @@ func ReadMessages(r io.Reader) iter.Seq2[NumberedMessage, error] {
 	return func(yield func(NumberedMessage, error) bool) {
 		lines := bufio.NewReaderSize(r, 64<<10)
 		for number := 1; ; number++ {
+			m := NumberedMessage{Line: number}
 			line, err := readLine(lines)
-			var broken *LineError
 			switch {
 			case errors.Is(err, io.EOF):
 				return
-			case errors.As(err, &broken):
-				broken.Line = number
-			case err != nil:
+			case err != nil && !errors.Is(err, errLongLine):
 				yield(NumberedMessage{}, fmt.Errorf("line %d: %w", number, err))
 				return
-			}
-			if err == nil && len(line) == 0 {
+			case err == nil && len(line) == 0:
 				continue
+			case err == nil:
+				err = m.UnmarshalJSON(line)
 			}
-			m := NumberedMessage{Line: number}
-			if err == nil {
-				if e := m.UnmarshalJSON(line); e != nil {
-					err = &LineError{Line: number, Err: e}
-				}
+			if err != nil {
+				err = &LineError{Line: number, Err: err}
 			}
 			if !yield(m, err) {
 				return
@@ -145,7 +141,9 @@ type NumberedMessage struct {
 	Line int // counted from 1
 }
 
-// readLine returns the next line without surrounding white space, a *LineError if it is
+var errLongLine = fmt.Errorf("longer than %d bytes", MaxLineBytes)
+
+// readLine returns the next line without surrounding white space, errLongLine if it is
 // too long, and io.EOF after the last.
 func readLine(r *bufio.Reader) ([]byte, error) {
 	var line []byte
@@ -162,7 +160,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 		case err != nil && (!errors.Is(err, io.EOF) || size == 0):
 			return nil, err
 		case size > MaxLineBytes:
-			return nil, &LineError{Err: fmt.Errorf("longer than %d bytes", MaxLineBytes)}
+			return nil, errLongLine
 		}
 		return bytes.TrimSpace(line), nil
 	}

@@ -55,8 +55,8 @@ func New(table backend.Table, opts Options) *Producer {
 var puts = retry.Policy{
 	Min: 25 * time.Millisecond, Max: 2 * time.Second, Attempts: 10,
 	Final: func(err error) bool {
-		var refused *RefusedError
-		return errors.As(err, &refused) || !backend.Retryable(err) && backend.KindOf(err) != backend.KindUnknown
+		_, refused := errors.AsType[*RefusedError](err)
+		return refused || !backend.Retryable(err) && backend.KindOf(err) != backend.KindUnknown
 	},
 }
 
@@ -114,8 +114,8 @@ func (p *Producer) check(m postroom.Message, item backend.Item) error {
 
 // compare returns nil if the message that is stored under the key of m is m.
 func compare(m postroom.Message, conditionFailed error) error {
-	var e *backend.Error
-	if !errors.As(conditionFailed, &e) || e.Item == nil {
+	e, ok := errors.AsType[*backend.Error](conditionFailed)
+	if !ok || e.Item == nil {
 		return conditionFailed // the port promises the item; without it, success is not certain
 	}
 	there, err := postroom.MessageFromItem(e.Item)
@@ -149,8 +149,7 @@ func mayHaveWritten(err error) bool {
 }
 
 func unitsOf(err error) backend.Units {
-	var e *backend.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*backend.Error](err); ok {
 		return e.Units
 	}
 	return backend.Units{}

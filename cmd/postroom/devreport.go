@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -99,18 +98,17 @@ func (d *devRun) suggest(ctx context.Context, held holdings) error {
 
 // commandLine returns how to run another command on the same data.
 func (a *app) commandLine() string {
-	var b strings.Builder
-	b.WriteString(a.command)
+	line := a.command
 	for _, f := range []struct{ name, value, byDefault string }{
 		{"data", a.data, defaultData},
 		{"table", a.global.table, defaultTable},
 		{"queue", a.queue, defaultQueue},
 	} {
 		if f.value != f.byDefault {
-			_, _ = io.WriteString(&b, " --"+f.name+" "+quote(f.value))
+			line += " --" + f.name + " " + quote(f.value)
 		}
 	}
-	return b.String()
+	return line
 }
 
 // quoteName returns a flag with a name, or nothing if a shell or a terminal could

@@ -51,23 +51,19 @@ func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total i
 	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
 		Report: func(o producer.Outcome) {
 			_ = bar.Add(1)
-			if o.Err != nil {
-				_ = bar.Clear() // makes room for a line
-				fmt.Fprintf(a.stderr, "%s: %v\n", name, atLine(o))
+			if o.Err == nil {
+				return
 			}
+			line := &postroom.LineError{Line: o.Line, Err: o.Err}
+			if broken, ok := errors.AsType[*postroom.LineError](o.Err); ok {
+				line = broken
+			}
+			_ = bar.Clear() // makes room for a line
+			fmt.Fprintf(a.stderr, "%s: %v\n", name, line)
 		},
 	})
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
-}
-
-// atLine returns a line's error with the number of the line.
-func atLine(o producer.Outcome) error {
-	var line *postroom.LineError
-	if errors.As(o.Err, &line) {
-		return o.Err
-	}
-	return &postroom.LineError{Line: o.Line, Err: o.Err}
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -84,19 +82,12 @@ func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
 	return sink{Handler: s, collectors: []prometheus.Collector{s.Collector()}, ready: ready, close: s.Close}, nil
 }
 
-// maxSecretFile is far more than two keys need.
-const maxSecretFile = 64 << 10
-
 func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 	text, where := a.getenv("POSTROOM_WEBHOOK_SECRET"), "POSTROOM_WEBHOOK_SECRET"
 	if o.secretFile != "" {
 		where = "--webhook-secret-file"
-		f, err := os.Open(o.secretFile)
+		data, err := os.ReadFile(o.secretFile)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", where, err)
-		}
-		data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
-		if err = errors.Join(err, f.Close()); err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
 		}
 		text = string(data)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -49,10 +50,7 @@ func (a *app) verify(ctx context.Context) error {
 		Progress: monotonic(bar),
 	})
 	_ = bar.Finish()
-	if err == nil {
-		err = printErr
-	}
-	if err != nil {
+	if err := cmp.Or(err, printErr); err != nil {
 		return err
 	}
 	if err := a.printVerified(report); err != nil {

@@ -76,8 +76,8 @@ func (t *Table) replace(ctx context.Context, id string, next entry, c backend.Co
 		if err == nil {
 			return next, true, nil
 		}
-		var refused *backend.Error
-		if !errors.As(err, &refused) || refused.Kind != backend.KindConditionFailed {
+		refused, ok := errors.AsType[*backend.Error](err)
+		if !ok || refused.Kind != backend.KindConditionFailed {
 			return entry{}, false, err
 		}
 		if found, err = decode(refused.Item); err != nil {
