@@ -15,11 +15,10 @@ import (
 // ignores what is missing already.
 func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
-	protected, err := protectedTables(ctx, b, o)
-	if err != nil {
-		return r, err
+	if o.Table == "" {
+		return r, errNoTable
 	}
-	if err := unprotect(ctx, b, o, protected); err != nil {
+	if err := unprotect(ctx, b, o); err != nil {
 		return r, err
 	}
 	for _, q := range slices.Backward(Queues(o.Queue)) {
@@ -35,33 +34,23 @@ func Destroy(ctx context.Context, b backend.Backend, o Options) (Report, error) 
 	return r, nil
 }
 
-func protectedTables(ctx context.Context, b backend.Backend, o Options) (names []string, err error) {
-	if o.Table == "" {
-		return nil, errNoTable
-	}
-	for _, t := range Tables(o.Table, false) {
-		have, exists, err := found(b.DescribeTable(ctx, t.Name))
-		if err != nil {
-			return nil, err
-		}
-		if exists && have.DeletionProtection {
-			names = append(names, t.Name)
-		}
-	}
-	return names, nil
-}
-
 // unprotect lifts the tables' protection, or refuses to. It runs before anything is
 // removed, so that nothing is lost if the caller is not allowed to lift it.
-func unprotect(ctx context.Context, b backend.Backend, o Options, tables []string) error {
+func unprotect(ctx context.Context, b backend.Backend, o Options) error {
 	var refused []error
-	for _, name := range tables {
-		if !o.LiftProtection {
-			refused = append(refused, &ProtectedError{Table: name})
+	for _, t := range Tables(o.Table, false) {
+		have, exists, err := found(b.DescribeTable(ctx, t.Name))
+		switch {
+		case err != nil:
+			return err
+		case !exists || !have.DeletionProtection:
+			continue
+		case !o.LiftProtection:
+			refused = append(refused, &ProtectedError{Table: t.Name})
 			continue
 		}
-		if err := b.SetDeletionProtection(ctx, name, false); err != nil {
-			return fmt.Errorf("lift the protection of table %s (nothing was removed): %w", name, err)
+		if err := b.SetDeletionProtection(ctx, t.Name, false); err != nil {
+			return fmt.Errorf("lift the protection of table %s (nothing was removed): %w", t.Name, err)
 		}
 	}
 	return errors.Join(refused...)
