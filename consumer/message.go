@@ -26,10 +26,8 @@ const (
 
 // message is one message in flight. All of it is under the mutex of [inFlight].
 //
-// At most one call that names its receipt is under way at a time, so an extension
-// can neither overtake the call that settles the message nor come after it. Until
-// it is settled, a message is extended whenever that is due, also between two
-// attempts to settle it.
+// Until it is settled, a message is extended whenever that is due, also between two
+// attempts to settle it, but never while another call names its receipt.
 type message struct {
 	backend.Delivery // only its Receipt changes, to the newest one
 

@@ -1,6 +1,7 @@
 package redrive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -98,10 +99,7 @@ func (r *run) move(ctx, calling context.Context, letters []*deadLetter) error {
 	if len(sent) == 0 {
 		return err
 	}
-	if deleteErr := r.delete(ctx, calling, sent); err == nil {
-		err = deleteErr
-	}
-	return err
+	return cmp.Or(err, r.delete(ctx, calling, sent))
 }
 
 // delete deletes dead letters that are back in the queue.

@@ -48,21 +48,16 @@ func newCensor(u *url.URL) censor {
 			add(decoded, minQuerySecret)
 		}
 	}
-	return censor{replacer(words)}
-}
-
-func notOfAWord(r rune) bool {
-	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
-}
-
-// replacer removes words, long ones before their parts.
-func replacer(words map[string]bool) *strings.Replacer {
-	longestFirst := func(a, b string) int { return cmp.Compare(len(b), len(a)) }
+	longestFirst := func(a, b string) int { return cmp.Compare(len(b), len(a)) } // a word before its parts
 	var pairs []string
 	for _, word := range slices.SortedFunc(maps.Keys(words), longestFirst) {
 		pairs = append(pairs, word, "…")
 	}
-	return strings.NewReplacer(pairs...)
+	return censor{strings.NewReplacer(pairs...)}
+}
+
+func notOfAWord(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 }
 
 // quote returns the beginning of a text, at most the given number of bytes and an
