@@ -17,12 +17,8 @@ func (a *app) postFile(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if a.json {
-		err = printJSON(a.stdout, s)
-	} else {
-		_, err = fmt.Fprintf(a.stdout, "%s messages stored, %s were there already, %s refused, in %v\n",
-			count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
-	}
+	err = a.print(s, "%s messages stored, %s were there already, %s refused, in %v\n",
+		count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
 	return errors.Join(err, refused(name, s))
 }
 

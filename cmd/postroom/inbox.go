@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -66,40 +66,29 @@ func (a *app) listInbox(ctx context.Context, o inboxOptions) error {
 	if err != nil {
 		return wrongRequest(err)
 	}
-	if a.json {
-		return printPage(a, page)
-	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	if len(page.Items) > 0 {
-		fmt.Fprintln(w, "LAST REPLY\tWITH\tCONVERSATION\tLAST MESSAGE")
-	}
-	for _, g := range page.Items {
+	const header = "LAST REPLY\tWITH\tCONVERSATION\tLAST MESSAGE"
+	return printPage(a, page, header, "No conversations.", func(g postroom.Group) string {
 		with := oneLine(g.OtherUserDisplayName, nameWidth)
 		if g.MemberCount > postroom.MinMembers {
 			with += fmt.Sprintf(" (%d)", g.MemberCount)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", g.LastReplyAt.Format("2006-01-02 15:04:05"), with, g.GroupUUID, oneLine(g.LastMessage, textWidth))
-	}
-	return endTable(a, w, page, "No conversations.")
+		return fmt.Sprintf("%s\t%s\t%s\t%s", g.LastReplyAt.Format(time.DateTime), with, g.GroupUUID, oneLine(g.LastMessage, textWidth))
+	})
 }
 
 func (a *app) exportInboxes(ctx context.Context) error {
 	broken := 0
 	for g, err := range inbox.New(a.table()).All(ctx) {
-		var unreadable *inbox.UnreadableError
-		switch {
-		case errors.As(err, &unreadable):
+		if _, unreadable := errors.AsType[*inbox.UnreadableError](err); unreadable {
 			broken++
 			fmt.Fprintln(a.stderr, err)
 			continue
-		case err != nil:
-			return err
-		case a.json:
-			err = printJSON(a.stdout, g)
-		default:
-			_, err = fmt.Fprintf(a.stdout, "%s  %s  %s  %s: %s\n", g.UserUUID, postroom.FormatTime(g.LastReplyAt),
-				g.GroupUUID, oneLine(g.OtherUserDisplayName, nameWidth), oneLine(g.LastMessage, textWidth))
 		}
+		if err != nil {
+			return err
+		}
+		err = a.print(g, "%s  %s  %s  %s: %s\n", g.UserUUID, postroom.FormatTime(g.LastReplyAt),
+			g.GroupUUID, oneLine(g.OtherUserDisplayName, nameWidth), oneLine(g.LastMessage, textWidth))
 		if err != nil {
 			return err
 		}

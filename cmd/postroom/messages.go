@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -47,16 +47,8 @@ func (a *app) listMessages(ctx context.Context, o messagesOptions) error {
 	if err != nil {
 		return wrongRequest(err)
 	}
-	if a.json {
-		return printPage(a, page)
-	}
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	if len(page.Items) > 0 {
-		fmt.Fprintln(w, "TIME\tFROM\tMESSAGE")
-	}
-	for _, m := range page.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", m.CreatedAt.Format("2006-01-02 15:04:05"),
+	return printPage(a, page, "TIME\tFROM\tMESSAGE", "No messages.", func(m postroom.Message) string {
+		return fmt.Sprintf("%s\t%s\t%s", m.CreatedAt.Format(time.DateTime),
 			oneLine(m.DisplayName, nameWidth), oneLine(m.Text, 2*textWidth))
-	}
-	return endTable(a, w, page, "No messages.")
+	})
 }

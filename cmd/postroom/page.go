@@ -29,40 +29,52 @@ type nextCursor struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// printPage prints a page as JSON, with a cursor at the end if there is more.
-func printPage[T any](a *app, page inbox.Page[T]) error {
+// printPage prints a page, as JSON or as a table of rows whose cells are separated by
+// tabs. It says where to go on, and what was left out.
+func printPage[T any](a *app, page inbox.Page[T], header, empty string, row func(T) string) error {
+	var err error
+	if a.json {
+		err = printItems(a, page)
+	} else {
+		err = printTable(a, page, header, empty, row)
+	}
+	if err != nil {
+		return err
+	}
+	for _, err := range page.Unreadable {
+		fmt.Fprintln(a.stderr, err)
+	}
+	return unreadableItems(len(page.Unreadable))
+}
+
+func printItems[T any](a *app, page inbox.Page[T]) error {
 	for _, item := range page.Items {
 		if err := printJSON(a.stdout, item); err != nil {
 			return err
 		}
 	}
-	if page.Cursor != "" {
-		if err := printJSON(a.stdout, nextCursor{page.Cursor}); err != nil {
-			return err
-		}
+	if page.Cursor == "" {
+		return nil
 	}
-	return reportUnreadable(a, page)
+	return printJSON(a.stdout, nextCursor{page.Cursor})
 }
 
-// endTable ends a page for people: it says where to go on, and what was left out.
-func endTable[T any](a *app, w *tabwriter.Writer, page inbox.Page[T], empty string) error {
-	if err := w.Flush(); err != nil {
-		return err
+func printTable[T any](a *app, page inbox.Page[T], header, empty string, row func(T) string) error {
+	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	if len(page.Items) > 0 {
+		fmt.Fprintln(w, header)
 	}
+	for _, item := range page.Items {
+		fmt.Fprintln(w, row(item))
+	}
+	err := w.Flush()
 	switch {
 	case page.Cursor != "":
 		fmt.Fprintf(a.stderr, "There is more: --cursor %s\n", page.Cursor)
 	case len(page.Items) == 0:
 		fmt.Fprintln(a.stderr, empty)
 	}
-	return reportUnreadable(a, page)
-}
-
-func reportUnreadable[T any](a *app, page inbox.Page[T]) error {
-	for _, err := range page.Unreadable {
-		fmt.Fprintln(a.stderr, err)
-	}
-	return unreadableItems(len(page.Unreadable))
+	return err
 }
 
 func unreadableItems(n int) error {

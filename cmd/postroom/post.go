@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type postOptions struct {
 	group, members       string
 	message              string
 	createdAt            string
+	at                   time.Time // of createdAt
 	messageUUID          string
 	file                 string
 }
@@ -76,8 +78,8 @@ same file, changes nothing.`,
 }
 
 // check reports flags that are missing, contradict one another, or have invalid
-// values.
-func (o postOptions) check(given func(string) bool) error {
+// values. It sets the time.
+func (o *postOptions) check(given func(string) bool) error {
 	one := []string{
 		"from", "name", "handle", "to", "to-name", "to-handle", "group", "members",
 		"message", "created-at", "message-uuid",
@@ -116,7 +118,8 @@ func (o postOptions) check(given func(string) bool) error {
 		}
 	}
 	if o.createdAt != "" {
-		if _, err := postroom.ParseAnyTime(o.createdAt); err != nil {
+		var err error
+		if o.at, err = postroom.ParseAnyTime(o.createdAt); err != nil {
 			return usagef("--created-at: %w", err)
 		}
 	}
@@ -129,14 +132,8 @@ func (o postOptions) draft(ctx context.Context, stdin io.Reader) (producer.Draft
 		From:        postroom.Member{UserUUID: o.from, DisplayName: o.name, Handle: o.handle},
 		GroupUUID:   o.group,
 		Text:        o.message,
+		CreatedAt:   o.at,
 		MessageUUID: o.messageUUID,
-	}
-	if o.createdAt != "" {
-		at, err := postroom.ParseAnyTime(o.createdAt)
-		if err != nil {
-			return d, err
-		}
-		d.CreatedAt = at
 	}
 	if o.to != "" {
 		d.To = []postroom.Member{{UserUUID: o.to, DisplayName: o.toName, Handle: o.toHandle}}
@@ -205,11 +202,7 @@ func (a *app) postOne(ctx context.Context, o postOptions) error {
 	if result.AlreadyThere {
 		fmt.Fprintln(a.stderr, "This message was posted before; nothing changed.")
 	}
-	if a.json {
-		return printJSON(a.stdout, m)
-	}
-	_, err = fmt.Fprintf(a.stdout, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
+	return a.print(m, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
 		m.GroupUUID, m.MessageUUID, postroom.FormatTime(m.CreatedAt),
 		m.UserUUID, oneLine(m.DisplayName, nameWidth), oneLine(m.Handle, nameWidth), oneLine(m.Text, textWidth))
-	return err
 }

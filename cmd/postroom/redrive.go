@@ -130,9 +130,6 @@ func newDeadLetterJSON(one redrive.Outcome, dryRun bool) deadLetterJSON {
 
 func (a *app) printDeadLetter(one redrive.Outcome, dryRun bool) error {
 	l := newDeadLetterJSON(one, dryRun)
-	if a.json {
-		return printJSON(a.stdout, l)
-	}
 	what := "not a notification, " + l.MessageID
 	if l.ID != "" {
 		what = fmt.Sprintf("to %s, conversation %s, %s", l.Recipient, l.Group, l.ID)
@@ -143,24 +140,21 @@ func (a *app) printDeadLetter(one redrive.Outcome, dryRun bool) error {
 	if l.Reason != "" {
 		what += "; dead-lettered because: " + l.Reason
 	}
-	_, err := fmt.Fprintf(a.stdout, "%-10s  %s  %s\n", l.Outcome, l.SentAt, oneLine(what, maxDeadLetterLine))
-	return err
+	return a.print(l, "%-10s  %s  %s\n", l.Outcome, l.SentAt, oneLine(what, maxDeadLetterLine))
 }
 
 // maxDeadLetterLine bounds a line for people, in characters: three ids and an error.
 const maxDeadLetterLine = 400
 
 func (a *app) printRedriven(r redrive.Report, dryRun bool) error {
-	if a.json {
-		return printJSON(a.stdout, redriveJSON{dryRun, r.Moved, r.Left, r.Refused, r.Failed, r.Unseen})
-	}
 	verb := "moved"
 	if dryRun {
 		verb = "would be moved"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %s, %s left, %s refused, %s failed\n",
+	err := a.print(redriveJSON{dryRun, r.Moved, r.Left, r.Refused, r.Failed, r.Unseen},
+		"%s %s, %s left, %s refused, %s failed\n",
 		count(r.Moved), verb, count(r.Left), count(r.Refused), count(r.Failed))
-	if r.Unseen > 0 {
+	if r.Unseen > 0 && !a.json {
 		fmt.Fprintf(a.stderr, "%s more were not seen: beyond --max, behind others of their recipient that stay, received by somebody else, or new\n", count(r.Unseen))
 	}
 	return err

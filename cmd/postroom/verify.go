@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"sync"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom/projector/verify"
@@ -47,7 +45,7 @@ func (a *app) verify(ctx context.Context) error {
 				printErr = a.printDifference(d)
 			}
 		},
-		Progress: monotonic(bar),
+		Progress: func(items int64) { _ = bar.Set64(items) },
 	})
 	_ = bar.Finish()
 	if err := cmp.Or(err, printErr); err != nil {
@@ -62,39 +60,18 @@ func (a *app) verify(ctx context.Context) error {
 	return nil
 }
 
-// monotonic moves a bar to totals that several goroutines report.
-func monotonic(bar *progressbar.ProgressBar) func(int64) {
-	var mu sync.Mutex
-	var shown int64
-	return func(total int64) {
-		mu.Lock()
-		defer mu.Unlock()
-		if total > shown {
-			_ = bar.Add64(total - shown)
-			shown = total
-		}
-	}
-}
-
 func (a *app) printDifference(d verify.Difference) error {
-	if a.json {
-		return printJSON(a.stdout, d)
-	}
 	whose := ""
 	if d.UserUUID != "" {
 		whose = ", user " + d.UserUUID
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s: conversation %s%s: %s\n", d.Kind, d.GroupUUID, whose, d.Detail)
-	return err
+	return a.print(d, "%s: conversation %s%s: %s\n", d.Kind, d.GroupUUID, whose, d.Detail)
 }
 
 func (a *app) printVerified(r verify.Report) error {
-	if a.json {
-		return printJSON(a.stdout, r)
-	}
-	_, err := fmt.Fprintf(a.stdout, "%s messages in %s conversations, %s group items: %s differences\n",
+	err := a.print(r, "%s messages in %s conversations, %s group items: %s differences\n",
 		count(r.Messages), count(r.Conversations), count(r.GroupItems), count(r.Differences))
-	if err == nil && r.Skipped > 0 {
+	if err == nil && r.Skipped > 0 && !a.json {
 		_, err = fmt.Fprintf(a.stdout, "%s messages are left out of the projection by its rules\n", count(r.Skipped))
 	}
 	return err

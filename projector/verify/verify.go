@@ -46,8 +46,8 @@ type Options struct {
 	Index bool // the table has the index, which is compared too
 	// Found is called with every difference, one call after the other. Default: none.
 	Found func(Difference)
-	// Progress is called now and then, from several goroutines, with the number
-	// of items read so far. Default: none.
+	// Progress is called now and then, one call after the other, with the number of
+	// items read so far. It must not block. Default: none.
 	Progress func(items int64)
 }
 
@@ -121,9 +121,8 @@ func (v *verifier) progress() {
 		return
 	}
 	v.mu.Lock()
-	n := v.report.Messages + v.report.Conversations + v.report.GroupItems
-	v.mu.Unlock()
-	v.opts.Progress(n)
+	defer v.mu.Unlock()
+	v.opts.Progress(v.report.Messages + v.report.Conversations + v.report.GroupItems)
 }
 
 // item counts one item and inspects the conversation it belongs to.
