@@ -64,7 +64,7 @@ func (w *Worker) sentDeadLetters(sent []*message, failed []backend.EntryError) (
 			w.inFlight.stats.DeadLettered++
 			w.inFlight.decide(m, disposition{action: handled})
 		case e.SenderFault:
-			w.log.Error("the dead-letter queue refuses a message, which comes again", "message", m.MessageID, "error", e)
+			w.opts.Logger.Error("the dead-letter queue refuses a message, which comes again", "message", m.MessageID, "error", e)
 			w.inFlight.decide(m, disposition{action: hidden, hide: w.backoff(m.ReceiveCount)})
 		default:
 			again, err = append(again, m), e

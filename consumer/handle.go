@@ -61,16 +61,16 @@ func (w *Worker) callHandler(ctx context.Context, d backend.Delivery) (err error
 func (w *Worker) logFailure(d backend.Delivery, err error, after disposition) {
 	attrs := []any{"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount, "error", err}
 	if p, ok := err.(*panicError); ok { //nolint:errorlint // made in callHandler, never wrapped
-		w.log.Error("handler panicked", append(attrs, "retry_in", after.hide, "stack", string(p.stack))...)
+		w.opts.Logger.Error("handler panicked", append(attrs, "retry_in", after.hide, "stack", string(p.stack))...)
 		return
 	}
 	switch after.action {
 	case dropped:
-		w.log.Warn("message dropped unhandled", attrs...)
+		w.opts.Logger.Warn("message dropped unhandled", attrs...)
 	case deadLettered:
-		w.log.Warn("message goes to the dead-letter queue", attrs...)
+		w.opts.Logger.Warn("message goes to the dead-letter queue", attrs...)
 	default:
-		w.log.Warn("message failed", append(attrs, "retry_in", after.hide)...)
+		w.opts.Logger.Warn("message failed", append(attrs, "retry_in", after.hide)...)
 	}
 }
 

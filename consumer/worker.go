@@ -44,7 +44,6 @@ type Worker struct {
 	queue    backend.Queue
 	handler  Handler
 	opts     Options
-	log      *slog.Logger
 	inFlight *inFlight
 	started  atomic.Bool
 
@@ -67,7 +66,7 @@ func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
 		return retry.Loop{Policy: policy, Operation: incidents.Operation(operation)}
 	}
 	return &Worker{
-		queue: q, handler: h, opts: o, log: o.Logger, inFlight: newInFlight(o, 10*o.Concurrency),
+		queue: q, handler: h, opts: o, inFlight: newInFlight(o, 10*o.Concurrency),
 		incidents:     incidents,
 		receiving:     loop("receiving messages", o.Wait+callTimeout),
 		extending:     loop("extending visibility", o.Visibility/4),
@@ -134,7 +133,7 @@ func (w *Worker) logStopped(took time.Duration) {
 	if s.InFlight > 0 {
 		level, text = slog.LevelWarn, "consumer stopped with messages in flight, which come again"
 	}
-	w.log.Log(context.Background(), level, text,
+	w.opts.Logger.Log(context.Background(), level, text,
 		"received", s.Received, "delivered", s.Delivered, "failed", s.Failed,
 		"dropped", s.Dropped, "dead_lettered", s.DeadLettered, "duplicates", s.Duplicates, "deleted", s.Deleted, "delete_failed", s.DeleteFailed,
 		"released", s.Released, "in_flight", s.InFlight, "took", took.Round(time.Millisecond))

@@ -37,7 +37,10 @@ func unzip(name string, r io.ReadCloser) (io.ReadCloser, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), r.Close())
 	}
-	in := input{Reader: buffered, Closer: r}
+	in := struct {
+		io.Reader
+		io.Closer
+	}{buffered, r}
 	if string(magic) == "\x1f\x8b" {
 		unzipped, err := gzip.NewReader(buffered)
 		if err != nil {
@@ -46,11 +49,6 @@ func unzip(name string, r io.ReadCloser) (io.ReadCloser, error) {
 		in.Reader = unzipped
 	}
 	return in, nil
-}
-
-type input struct {
-	io.Reader
-	io.Closer
 }
 
 // interruptible reads r until ctx is done. A read that blocks then is abandoned,

@@ -120,10 +120,10 @@ func (h *Handler) finish(ctx context.Context, c ownClaim, handled, lost bool) {
 	switch {
 	case errors.Is(err, ErrLost):
 		h.count(func(s *Stats) { s.Lost++ })
-		h.log.Warn("another worker claimed the id while it was being handled; it may have been handled twice", "id", c.id)
+		h.opts.Logger.Warn("another worker claimed the id while it was being handled; it may have been handled twice", "id", c.id)
 	case err != nil:
 		h.count(func(s *Stats) { s.RecordFailed++ })
-		h.log.Error("a handled message could not be recorded; a repetition will be handled once more",
+		h.opts.Logger.Error("a handled message could not be recorded; a repetition will be handled once more",
 			"id", c.id, "error", err)
 	}
 }

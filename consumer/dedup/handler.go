@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 )
 
@@ -19,6 +21,24 @@ import (
 // below about 1 KB.
 const MaxID = 1024
 
+// Options of a [Handler]. Zero means the default.
+type Options struct {
+	// TTL is for how long a handled id is remembered, from 1 s to 366 days. Default
+	// 24 h: a projector that starts anew repeats at most what the stream still has,
+	// and DynamoDB keeps that for 24 hours. If you redrive dead letters or replay
+	// conversations later than that, choose a TTL that covers it.
+	TTL time.Duration
+	// Logger receives incidents of the store, claims that were lost, and messages
+	// that could not be recorded. Default: none.
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() (Options, error) {
+	option.Default(&o.TTL, 24*time.Hour)
+	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
+	return o, option.Check("dedup", "TTL", o.TTL, time.Second, 366*24*time.Hour)
+}
+
 // Handler passes on messages that were not handled before. It is safe for
 // concurrent use.
 type Handler struct {
@@ -26,7 +46,6 @@ type Handler struct {
 	store Store
 	id    func(backend.Delivery) (string, error)
 	opts  Options
-	log   *slog.Logger
 
 	claiming, renewing, recording, releasing retry.Loop
 
@@ -46,7 +65,7 @@ func New(next consumer.Handler, s Store, id func(backend.Delivery) (string, erro
 	}
 	incidents := incident.NewLog(o.Logger)
 	return &Handler{
-		next: next, store: s, id: id, opts: o, log: o.Logger,
+		next: next, store: s, id: id, opts: o,
 		claiming:  newLoop(incidents, "claiming ids"),
 		renewing:  newLoop(incidents, "renewing claims"),
 		recording: newLoop(incidents, "recording handled ids"),
