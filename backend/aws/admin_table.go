@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"slices"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -77,14 +78,11 @@ func createInput(spec backend.TableSpec) *dynamodb.CreateTableInput {
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly},
 		}}
 	}
-	defined := map[string]bool{}
-	for _, key := range keys {
-		if !defined[key] {
-			defined[key] = true
-			in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
-				AttributeName: &key, AttributeType: types.ScalarAttributeTypeS,
-			})
-		}
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{
+			AttributeName: &key, AttributeType: types.ScalarAttributeTypeS,
+		})
 	}
 	if spec.StreamView != "" {
 		in.StreamSpecification = &types.StreamSpecification{

@@ -17,7 +17,7 @@ func (t *table) Query(ctx context.Context, q backend.Query) (backend.Page, error
 		TableName:              &t.name,
 		ScanIndexForward:       awssdk.Bool(!q.Descending),
 		ConsistentRead:         &q.Consistent,
-		Limit:                  limit(q.Limit),
+		Limit:                  optional(int32(q.Limit)),
 		ExclusiveStartKey:      startKey(q.After),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
@@ -55,7 +55,7 @@ func (t *table) Scan(ctx context.Context, s backend.Scan) (backend.Page, error) 
 	in := &dynamodb.ScanInput{
 		TableName:              &t.name,
 		ConsistentRead:         &s.Consistent,
-		Limit:                  limit(s.Limit),
+		Limit:                  optional(int32(s.Limit)),
 		ExclusiveStartKey:      startKey(s.After),
 		ReturnConsumedCapacity: types.ReturnConsumedCapacityTotal,
 	}
@@ -76,13 +76,6 @@ func page(items []backend.Item, last backend.Item, consumed *types.ConsumedCapac
 		p.Last = &k
 	}
 	return p
-}
-
-func limit(n int) *int32 {
-	if n == 0 {
-		return nil
-	}
-	return awssdk.Int32(int32(n))
 }
 
 func startKey(k backend.Key) backend.Item {

@@ -78,11 +78,13 @@ func attributeValues(attributes map[string]string) map[string]types.MessageAttri
 
 func entryID(i int) *string { return awssdk.String(strconv.Itoa(i)) }
 
-func optional(s string) *string {
-	if s == "" {
+// optional is a parameter that is left out where it is zero.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
 		return nil
 	}
-	return &s
+	return &v
 }
 
 func entryErrors(failed []types.BatchResultErrorEntry) []backend.EntryError {

@@ -35,9 +35,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 		StreamArn:         &streamARN,
 		ShardId:           &shard,
 		ShardIteratorType: iteratorTypes[at.Type],
-	}
-	if at.Sequence != "" {
-		in.SequenceNumber = &at.Sequence
+		SequenceNumber:    optional(at.Sequence),
 	}
 	op := "Iterator " + s.table + " " + shard
 	out, err := call(ctx, s.b.onStreams, op, s.b.streams.GetShardIterator, in)

@@ -37,6 +37,17 @@ func (t *tx) table(name string) (*tableDef, error) {
 	return d, nil
 }
 
+// withTable gives f the definition of a table.
+func withTable(name string, f func(*tx, *tableDef) error) func(*tx) error {
+	return func(t *tx) error {
+		def, err := t.table(name)
+		if err != nil {
+			return err
+		}
+		return f(t, def)
+	}
+}
+
 // CreateTable creates a table and its stream.
 func (b *Backend) CreateTable(ctx context.Context, spec backend.TableSpec) error {
 	op := "CreateTable " + spec.Name
@@ -82,36 +93,24 @@ func (t *tx) createStream(id int64, name string) error {
 // DescribeTable returns the shape of a table.
 func (b *Backend) DescribeTable(ctx context.Context, name string) (backend.TableSpec, error) {
 	var spec backend.TableSpec
-	err := b.read(ctx, "DescribeTable "+name, func(t *tx) error {
-		d, err := t.table(name)
-		if err != nil {
-			return err
-		}
+	err := b.read(ctx, "DescribeTable "+name, withTable(name, func(_ *tx, d *tableDef) error {
 		spec = d.spec
 		return nil
-	})
+	}))
 	return spec, err
 }
 
 // SetDeletionProtection switches a table's protection on or off.
 func (b *Backend) SetDeletionProtection(ctx context.Context, table string, on bool) error {
-	return b.write(ctx, "SetDeletionProtection "+table, func(t *tx) error {
-		d, err := t.table(table)
-		if err != nil {
-			return err
-		}
-		_, err = t.exec("UPDATE tables SET protected = ? WHERE id = ?", on, d.id)
+	return b.write(ctx, "SetDeletionProtection "+table, withTable(table, func(t *tx, d *tableDef) error {
+		_, err := t.exec("UPDATE tables SET protected = ? WHERE id = ?", on, d.id)
 		return err
-	})
+	}))
 }
 
 // DeleteTable deletes a table, everything in it, and its stream.
 func (b *Backend) DeleteTable(ctx context.Context, name string) error {
-	return b.write(ctx, "DeleteTable "+name, func(t *tx) error {
-		d, err := t.table(name)
-		if err != nil {
-			return err
-		}
+	return b.write(ctx, "DeleteTable "+name, withTable(name, func(t *tx, d *tableDef) error {
 		if d.spec.DeletionProtection {
 			return invalid("table %q is protected against deletion", name)
 		}
@@ -122,7 +121,7 @@ func (b *Backend) DeleteTable(ctx context.Context, name string) error {
 			"DELETE FROM records WHERE shard IN (SELECT num FROM shards WHERE tbl = ?)",
 			"DELETE FROM shards WHERE tbl = ?",
 			"DELETE FROM tables WHERE id = ?")
-	})
+	}))
 }
 
 // Names of tables and indexes, and of attributes that are keys.

@@ -22,10 +22,9 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 	if err := checkTimeToLive(attribute); err != nil {
 		return b.wrap(op, err)
 	}
-	return b.write(ctx, op, func(t *tx) error {
-		d, err := t.table(table)
-		if err != nil || d.spec.TimeToLive == attribute {
-			return err
+	return b.write(ctx, op, withTable(table, func(t *tx, d *tableDef) error {
+		if d.spec.TimeToLive == attribute {
+			return nil
 		}
 		if d.spec.TimeToLive != "" {
 			return invalid("items of table %q expire by the attribute %s already", table, d.spec.TimeToLive)
@@ -34,10 +33,10 @@ func (b *Backend) SetTimeToLive(ctx context.Context, table, attribute string) er
 			return err
 		}
 		// A cast keeps the whole part of a number, as [tableDef.expiry] does.
-		_, err = t.exec(`UPDATE items SET expires_at =
+		_, err := t.exec(`UPDATE items SET expires_at =
 (SELECT CAST(json_extract(value, '$.N') AS INTEGER) FROM json_each(items.item) WHERE key = ?) WHERE tbl = ?`, attribute, d.id)
 		return err
-	})
+	}))
 }
 
 func checkTimeToLive(attribute string) error {

@@ -18,12 +18,8 @@ WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num
 
 // Shards lists a page of shards, in the order of their creation.
 func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPage, err error) {
-	err = s.b.read(ctx, "Shards "+s.table, func(t *tx) error {
+	err = s.read(ctx, "Shards", func(t *tx, def *tableDef) error {
 		start, err := shardNumber(after)
-		if err != nil {
-			return err
-		}
-		def, err := t.stream(s.table)
 		if err != nil {
 			return err
 		}
@@ -45,7 +41,7 @@ WHERE tbl = ? AND num > ? AND parent = ? AND (closed_at IS NULL OR closed_at >= 
 // Children lists the children of a shard, and no other shards. They exist from the
 // moment at which the shard closes.
 func (s *stream) Children(ctx context.Context, streamARN, parent string) (children []backend.Shard, err error) {
-	err = s.b.read(ctx, "Children "+s.table, func(t *tx) error {
+	err = s.read(ctx, "Children", func(t *tx, def *tableDef) error {
 		num, err := shardNumber(parent)
 		if err == nil && parent == "" {
 			err = invalid("the parent has no name")
@@ -53,8 +49,7 @@ func (s *stream) Children(ctx context.Context, streamARN, parent string) (childr
 		if err != nil {
 			return err
 		}
-		def, err := t.streamOf(s.table, streamARN)
-		if err != nil {
+		if err := def.checkStream(streamARN); err != nil {
 			return err
 		}
 		children, err = collect(t, scanShard, selectChildren, def.id, num, parent, t.horizon())

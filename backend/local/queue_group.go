@@ -100,7 +100,10 @@ func (q queueRow) dropExpired(t *tx) error {
 		if err != nil || !found || expiresAt > t.now.UnixMicro() {
 			return err
 		}
-		if err := q.drop(t, m); err != nil {
+		if _, err := t.exec("DELETE FROM queue_messages WHERE id = ?", m.id); err != nil {
+			return err
+		}
+		if err := q.refresh(t, m.group); err != nil {
 			return err
 		}
 	}
@@ -114,12 +117,4 @@ func (q queueRow) oldestReady() string {
 	}
 	return `SELECT id, grp, expires_at FROM queue_messages
 		WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT 1`
-}
-
-// drop removes a message.
-func (q queueRow) drop(t *tx, m member) error {
-	if _, err := t.exec("DELETE FROM queue_messages WHERE id = ?", m.id); err != nil {
-		return err
-	}
-	return q.refresh(t, m.group)
 }

@@ -40,8 +40,10 @@ func (r *receiving) run() (more bool, err error) {
 	if more, err = r.releaseDue(r.t); err != nil {
 		return false, err
 	}
-	if err := r.findDeadLetters(); err != nil {
-		return false, err
+	if name := r.spec.DeadLetterQueue; name != "" {
+		if r.dead, err = findQueue(r.t, name); err != nil {
+			return false, err
+		}
 	}
 	take := r.takeStandard
 	if r.fifo {
@@ -60,15 +62,6 @@ func (r *receiving) run() (more bool, err error) {
 		}
 	}
 	return more, nil
-}
-
-func (r *receiving) findDeadLetters() error {
-	if r.spec.DeadLetterQueue == "" {
-		return nil
-	}
-	var err error
-	r.dead, err = findQueue(r.t, r.spec.DeadLetterQueue)
-	return err
 }
 
 // takeStandard takes the oldest messages that are ready.

@@ -18,35 +18,34 @@ type stream struct {
 // API reference, GetRecords.
 const maxRecordsBytes = 1 << 20
 
-// stream reads the definition of a stream's table.
-func (t *tx) stream(table string) (*tableDef, error) {
-	def, err := t.table(table)
-	if err == nil && def.arn == "" {
-		err = fail(backend.KindNotFound, "table %q has no stream", table)
-	}
-	return def, err
+// read runs f with the stream's table in a transaction that reads.
+func (s *stream) read(ctx context.Context, call string, f func(*tx, *tableDef) error) error {
+	return s.b.read(ctx, call+" "+s.table, withTable(s.table, func(t *tx, def *tableDef) error {
+		if def.arn == "" {
+			return fail(backend.KindNotFound, "table %q has no stream", s.table)
+		}
+		return f(t, def)
+	}))
 }
 
-// streamOf reads the definition of a table, if its stream is still the named one.
-func (t *tx) streamOf(table, arn string) (*tableDef, error) {
-	def, err := t.stream(table)
-	if err == nil && arn != def.arn {
-		err = fail(backend.KindNotFound, "requested resource not found: table %[2]q no longer has the stream %[1]q", arn, table)
+// checkStream reports that the table's stream is no longer the named one.
+func (d *tableDef) checkStream(arn string) error {
+	if arn != d.arn {
+		return fail(backend.KindNotFound, "requested resource not found: table %q no longer has the stream %q", d.spec.Name, arn)
 	}
-	return def, err
+	return nil
 }
 
 // Iterator opens a shard at a position. A position is trimmed once the next record
 // after it is trimmed; the position after the last trimmed record is still valid.
 func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backend.Position) (string, error) {
 	var it iterator
-	err := s.b.read(ctx, "Iterator "+s.table, func(t *tx) error {
+	err := s.read(ctx, "Iterator", func(t *tx, def *tableDef) error {
 		num, err := shardNumber(shard)
 		if err != nil {
 			return err
 		}
-		def, err := t.streamOf(s.table, streamARN)
-		if err != nil {
+		if err := def.checkStream(streamARN); err != nil {
 			return err
 		}
 		listed, err := t.listedShard(def, num)
@@ -97,17 +96,13 @@ const selectRecords = "SELECT num, created_at, event, pk, sk, size, image FROM r
 
 // Records reads a page from an iterator on.
 func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (page backend.RecordPage, err error) {
-	err = s.b.read(ctx, "Records "+s.table, func(t *tx) error {
+	err = s.read(ctx, "Records", func(t *tx, def *tableDef) error {
 		it, ok := parseIterator(iteratorText)
 		switch {
 		case !ok:
 			return invalid("invalid shard iterator")
 		case limit < 1 || limit > backend.MaxRecords:
 			return invalid("limit is %d, want 1 to %d", limit, backend.MaxRecords)
-		}
-		def, err := t.stream(s.table)
-		if err != nil {
-			return err
 		}
 		if t.now.Sub(it.issued) > iteratorLife {
 			return fail(backend.KindExpired, "iterator expired: it was issued at %s, more than %v ago",

@@ -22,24 +22,14 @@ func (b *Backend) Table(name string) backend.Table {
 
 // read runs f with the table's definition in a transaction that reads.
 func (tb *table) read(ctx context.Context, f func(*tx, *tableDef) error) error {
-	return tb.b.read(ctx, "", func(t *tx) error {
-		def, err := t.table(tb.name)
-		if err != nil {
-			return err
-		}
-		return f(t, def)
-	})
+	return tb.b.read(ctx, "", withTable(tb.name, f))
 }
 
 // edit runs f in a transaction that writes to the table.
 func (tb *table) edit(ctx context.Context, f func(*edit) error) error {
-	return tb.b.write(ctx, "", func(t *tx) error {
-		def, err := t.table(tb.name)
-		if err != nil {
-			return err
-		}
+	return tb.b.write(ctx, "", withTable(tb.name, func(t *tx, def *tableDef) error {
 		return f(&edit{tx: t, b: tb.b, def: def})
-	})
+	}))
 }
 
 // Get reads one item.
