@@ -70,7 +70,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	if o.OnDataLoss == Backfill {
 		options.OnDataLoss = p.recordGap
 	}
-	p.reader = stream.NewReader(c.Stream, c.Control, stream.HandlerFunc(p.handle), options)
+	p.reader = stream.NewReader(c.Stream, c.Control, p.handle, options)
 	return p
 }
 

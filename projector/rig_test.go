@@ -56,7 +56,7 @@ func (r *rig) tuned(t tuning) { r.p = newTuned(r.config(), r.options, t) }
 func (r *rig) readBefore() {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	skip := stream.HandlerFunc(func(_ context.Context, records []*stream.Record) error {
+	skip := stream.Handler(func(_ context.Context, records []*stream.Record) error {
 		for _, record := range records {
 			record.Ack()
 		}

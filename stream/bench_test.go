@@ -149,7 +149,7 @@ func readWhole(b *testing.B, url string, total int) {
 	}
 	defer func() { _ = store.Close() }()
 	seen := 0
-	err = newReader(store.Stream("bench"), newTable(), HandlerFunc(func(_ context.Context, records []*Record) error {
+	err = newReader(store.Stream("bench"), newTable(), Handler(func(_ context.Context, records []*Record) error {
 		for _, r := range records {
 			r.Ack()
 		}

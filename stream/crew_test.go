@@ -44,7 +44,7 @@ func (c *crew) hire(name string, o config, keep func(*Record) bool) *hand {
 	c.t.Helper()
 	h := &hand{worker: &worker{keep: keep, before: c.does}, name: name, gate: newGate()}
 	o.Worker = name
-	handler := HandlerFunc(func(ctx context.Context, records []*Record) error {
+	handler := Handler(func(ctx context.Context, records []*Record) error {
 		h.gate.pass("Handle")
 		c.delivered(name, records)
 		return h.handle(ctx, records)

@@ -256,7 +256,7 @@ func (c *crowd) join(t *testing.T, o config) *member {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &member{line: &line{crowd: c}, cancel: cancel, done: make(chan struct{})}
-	m.Reader = newReader(m.line, m.line, HandlerFunc(func(_ context.Context, records []*Record) error {
+	m.Reader = newReader(m.line, m.line, Handler(func(_ context.Context, records []*Record) error {
 		for _, r := range records {
 			r.Ack()
 		}

@@ -44,7 +44,7 @@ func Example() {
 		cancel() // an example has to end
 		return nil
 	}
-	reader := stream.NewReader(b.Stream("orders"), b.Table("orders-control"), stream.HandlerFunc(handle), stream.Options{})
+	reader := stream.NewReader(b.Stream("orders"), b.Table("orders-control"), handle, stream.Options{})
 	if err := reader.Run(ctx); err != nil {
 		log.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestEveryRecordOfARollingStream(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		stopAfter := rand.IntN(300)
-		r := newReader(b.Stream("rolls"), b.Table("rolls-control"), HandlerFunc(func(_ context.Context, records []*Record) error {
+		r := newReader(b.Stream("rolls"), b.Table("rolls-control"), Handler(func(_ context.Context, records []*Record) error {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, rec := range records {

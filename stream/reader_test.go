@@ -52,7 +52,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c, boom := newStream(openShard("a", "", "1", "2", "3"), openShard("b", "", "4")), newTable(), errors.New("boom")
 		other := make(chan struct{})
-		r := newReader(s, c, HandlerFunc(func(_ context.Context, records []*Record) error {
+		r := newReader(s, c, Handler(func(_ context.Context, records []*Record) error {
 			if records[0].Shard == "b" {
 				close(other)
 				return nil
@@ -83,7 +83,7 @@ func TestBlockedHandlerHoldsItsShardOnly(t *testing.T) {
 		s := newStream(openShard("a", "", "1"), openShard("b", "", "2"))
 		var others atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
-		r := newReader(s, newTable(), HandlerFunc(func(ctx context.Context, records []*Record) error {
+		r := newReader(s, newTable(), Handler(func(ctx context.Context, records []*Record) error {
 			if records[0].Shard == "a" {
 				<-ctx.Done()
 				return ctx.Err()

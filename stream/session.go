@@ -183,7 +183,7 @@ func (s *session) deliver(ctx context.Context, page *shard.Page, records []backe
 		all[i] = Record{Record: records[i], Shard: page.Shard, page: page, index: i}
 		refs[i] = &all[i]
 	}
-	return s.handler.Handle(ctx, refs)
+	return s.handler(ctx, refs)
 }
 
 // recordLoss is the session's lineage.Recorder.
@@ -214,7 +214,7 @@ func (s *session) watchForChanges(ctx context.Context) {
 		if retry.Sleep(ctx, gatherTime, nil) != nil {
 			return
 		}
-		s.queue.WakeAll(s.held())
+		s.queue.Wake(s.held()...)
 	}
 }
 

@@ -25,28 +25,18 @@ type Record struct {
 // has none either.
 func (r *Record) Ack() { r.page.Ack(r.index) }
 
-// Handler takes over records.
-type Handler interface {
-	// Handle is given records of one shard in their order. Calls for one shard
-	// follow one another, calls for different shards overlap. It may keep the
-	// records and acknowledge them later, in any order. The slice is the
-	// handler's to keep; the records must not be changed.
-	//
-	// It may block to hold back its shard, until ctx is done; other shards go
-	// on. An error stops the reader: return one only if no retry helps. The
-	// records of a call that fails count as not taken over, and acknowledging
-	// them has no effect.
-	//
-	// A record may come more than once: after a crash, when its shard has changed
-	// its owner, or when the stream repeats it.
-	Handle(ctx context.Context, records []*Record) error
-}
-
-// HandlerFunc is a function as a Handler.
-type HandlerFunc func(ctx context.Context, records []*Record) error
-
-// Handle calls the function.
-func (f HandlerFunc) Handle(ctx context.Context, records []*Record) error { return f(ctx, records) }
+// Handler takes over records. It is given those of one shard in their order. Calls
+// for one shard follow one another, calls for different shards overlap. It may keep
+// the records and acknowledge them later, in any order. The slice is the handler's
+// to keep; the records must not be changed.
+//
+// It may block to hold back its shard, until ctx is done; other shards go on. An
+// error stops the reader: return one only if no retry helps. The records of a call
+// that fails count as not taken over, and acknowledging them has no effect.
+//
+// A record may come more than once: after a crash, when its shard has changed its
+// owner, or when the stream repeats it.
+type Handler func(ctx context.Context, records []*Record) error
 
 // Options of a Reader. The zero value of each field means its default.
 type Options struct {

@@ -75,7 +75,7 @@ func TestS13TransferOfAShardWhoseHandlerBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(manyShards(2)...), newTable()
 		one := &worker{}
-		one.start(t, newReader(s, c, HandlerFunc(func(ctx context.Context, _ []*Record) error {
+		one.start(t, newReader(s, c, Handler(func(ctx context.Context, _ []*Record) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}), config{}))

@@ -69,7 +69,7 @@ func newReader(s backend.Stream, control backend.Table, h Handler, c config) *Re
 func work(t *testing.T, s backend.Stream, c backend.Table, o config, keep func(*Record) bool) *worker {
 	t.Helper()
 	w := &worker{keep: keep}
-	w.start(t, newReader(s, c, HandlerFunc(w.handle), o))
+	w.start(t, newReader(s, c, Handler(w.handle), o))
 	return w
 }
 

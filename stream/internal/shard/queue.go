@@ -43,32 +43,21 @@ func (q *Queue) push(s *Shard, at time.Time) {
 	retry.Wake(q.poke)
 }
 
-// Wake makes a shard due at once, or again if it is being worked on.
-func (q *Queue) Wake(s *Shard) {
+// Wake makes shards due at once, or again where they are being worked on.
+func (q *Queue) Wake(shards ...*Shard) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.hurry(s)
-	retry.Wake(q.poke)
-}
-
-// WakeAll wakes every shard.
-func (q *Queue) WakeAll(shards []*Shard) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	now := time.Now()
 	for _, s := range shards {
-		q.hurry(s)
+		switch {
+		case s.schedule.busy:
+			s.schedule.again = true
+		case s.schedule.index >= 0 && s.schedule.at.After(now):
+			s.schedule.at = now
+			heap.Fix(&q.due, s.schedule.index)
+		}
 	}
 	retry.Wake(q.poke)
-}
-
-func (q *Queue) hurry(s *Shard) {
-	switch now := time.Now(); {
-	case s.schedule.busy:
-		s.schedule.again = true
-	case s.schedule.index >= 0 && s.schedule.at.After(now):
-		s.schedule.at = now
-		heap.Fix(&q.due, s.schedule.index)
-	}
 }
 
 // Run works on the shards that are due until ctx is done, on atOnce of them at a

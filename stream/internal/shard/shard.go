@@ -22,10 +22,10 @@ type Shard struct {
 
 	// Of the reading.
 	phase      phase
-	iterator   string // empty: to be opened
-	opened     bool   // the iterator has brought no page yet
-	read       lease.Position
-	missing    int // times in a row that the shard was not found
+	iterator   string         // empty: to be opened
+	opened     bool           // the iterator has brought no page yet
+	read       lease.Position // set under mu, for those who ask
+	missing    int            // times in a row that the shard was not found
 	pause      time.Duration
 	emptySince time.Time
 	warned     bool
@@ -36,12 +36,11 @@ type Shard struct {
 	cancel   context.CancelFunc // ends the step that runs
 	reads    bool               // that step reads
 	stopped  bool
-	newOwner lease.Owner    // who the shard is to be transferred to; zero: nobody
-	readAt   lease.Position // a copy of read, for those who ask
-	seen     time.Time      // when it brought the last page, by the wall clock
-	caughtUp time.Time      // when a read last brought nothing, by the wall clock; zero: none did
-	tip      time.Time      // since when it is read to its open end; zero: it is not
-	loss     string         // that the lease is to note from now on; empty: none
+	newOwner lease.Owner // who the shard is to be transferred to; zero: nobody
+	seen     time.Time   // when it brought the last page, by the wall clock
+	caughtUp time.Time   // when a read last brought nothing, by the wall clock; zero: none did
+	tip      time.Time   // since when it is read to its open end; zero: it is not
+	loss     string      // that the lease is to note from now on; empty: none
 }
 
 // phase is what the next step does.
@@ -68,7 +67,7 @@ func New(env *Env, h *lease.Handle) *Shard {
 	l := h.Lease()
 	s := &Shard{
 		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, Begun: time.Now(),
-		read: l.Checkpoint, readAt: l.Checkpoint, schedule: schedule{index: -1},
+		read: l.Checkpoint, schedule: schedule{index: -1},
 	}
 	release := func(n int, sizeBytes int64) {
 		if env.InFlight.leave(n, sizeBytes) == 0 {
@@ -165,10 +164,9 @@ func (s *Shard) setTip(tip bool) {
 }
 
 func (s *Shard) setRead(p lease.Position) {
-	s.read = p
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.readAt = p
+	s.read = p
 }
 
 // unreadSince is a time before which nothing unread was made, in this shard and in
@@ -177,9 +175,9 @@ func (s *Shard) unreadSince() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.caughtUp.IsZero() {
-		return s.readAt.At
+		return s.read.At
 	}
-	return lineage.Latest(s.readAt.At, s.caughtUp.Add(-lineage.TrimMargin))
+	return lineage.Latest(s.read.At, s.caughtUp.Add(-lineage.TrimMargin))
 }
 
 // Progress is how far a shard has come. Its fields are described at
@@ -201,7 +199,7 @@ func (s *Shard) Progress() Progress {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Progress{
-		Shard: s.ID, AtTip: !s.tip.IsZero(), Read: s.readAt.At, Begun: s.Begun, ReadAt: s.seen,
+		Shard: s.ID, AtTip: !s.tip.IsZero(), Read: s.read.At, Begun: s.Begun, ReadAt: s.seen,
 		InFlight: waiting, InFlightSince: since, CheckpointAt: done.At,
 	}
 }
