@@ -39,13 +39,13 @@ const (
 type message struct {
 	postroom.Message
 
-	record quarantine.Record // as it was read; zero of one that was requeued from quarantine
+	record quarantine.Record // as it was read; of one that was requeued from quarantine only Silent
 	since  time.Time         // when it arrived
 	ack    func(*message)
 
-	// Written by its lane alone, silent only before its notifications are enqueued.
-	silent bool // nobody is to be notified
-	fresh  bool // it was found not to be projected
+	// Written by its lane alone, as is record.Silent: nobody is to be notified. That
+	// changes only before its notifications are enqueued.
+	fresh bool // it was found not to be projected
 
 	mu          sync.Mutex // of what follows: lanes and senders work side by side
 	state       state
@@ -65,7 +65,7 @@ type copied struct {
 }
 
 func newMessage(m postroom.Message, r quarantine.Record, ack func(*message)) *message {
-	return &message{Message: m, record: r, silent: r.Silent, since: time.Now(), ack: ack}
+	return &message{Message: m, record: r, since: time.Now(), ack: ack}
 }
 
 // live reports whether m is not of the log: then it goes first.
@@ -93,7 +93,7 @@ func (m *message) hold() {
 func (m *message) enqueue(members []postroom.Member) (recipients []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.silent {
+	if !m.record.Silent {
 		recipients = postroom.Recipients(members, m.UserUUID)
 	}
 	m.pending = len(recipients)
@@ -182,10 +182,10 @@ func (m *message) adopt(w copied) bool {
 		return false
 	case slices.ContainsFunc(m.copies, func(c copied) bool { return c.ID() == w.ID() }):
 		return true
-	case begun && m.silent && !w.Silent:
+	case begun && m.record.Silent && !w.Silent:
 		return false
 	case !begun:
-		m.silent = m.silent && w.Silent
+		m.record.Silent = m.record.Silent && w.Silent
 	}
 	m.copies = append(m.copies, w)
 	return true

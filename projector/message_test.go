@@ -16,7 +16,7 @@ func TestMessageStates(t *testing.T) {
 	enqueue := func(m *message) { m.enqueue(members) }
 	notify := (*message).notify
 	leave := (*message).leave
-	silence := func(m *message) { m.silent = true }
+	silence := func(m *message) { m.record.Silent = true }
 	waits := func(m *message) { m.requeued++ }
 	requeued := func(m *message) { m.requeued--; m.acknowledge() }
 	type step struct {
@@ -76,8 +76,8 @@ func TestMessageAdopts(t *testing.T) {
 		if c.enqueued {
 			m.enqueue(ms[0].Members)
 		}
-		if got := m.adopt(c.copy); got != c.adopts || m.silent != c.silently {
-			t.Errorf("%s: adopts %t, silent %t", name, got, m.silent)
+		if got := m.adopt(c.copy); got != c.adopts || m.record.Silent != c.silently {
+			t.Errorf("%s: adopts %t, silent %t", name, got, m.record.Silent)
 		}
 	}
 }

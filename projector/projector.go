@@ -157,7 +157,7 @@ func (p *Projector) submit(ctx context.Context, items []backfill.Item) error {
 	messages := make([]*message, len(items))
 	for i, it := range items {
 		messages[i] = newMessage(it.Message, it.Record, func(m *message) {
-			it.Done(backfill.Outcome{Projected: m.fresh, Silent: m.silent, Quarantined: m.quarantined})
+			it.Done(backfill.Outcome{Projected: m.fresh, Silent: m.record.Silent, Quarantined: m.quarantined})
 		})
 	}
 	p.lanes.add(messages)

@@ -23,9 +23,7 @@ func (p *Projector) quarantineMessage(ctx context.Context, m *message, reason er
 		}
 	}
 	if len(copies) == 0 {
-		r := m.record
-		r.Silent = m.silent
-		if err := p.quarantine.Put(ctx, r, reason, attempts); err != nil {
+		if err := p.quarantine.Put(ctx, m.record, reason, attempts); err != nil {
 			return err
 		}
 	}
@@ -66,9 +64,7 @@ func (p *Projector) quarantineLate(ctx context.Context, l *lane) error {
 	late := func(m *message) bool { return now.Sub(m.since) >= p.tuning.MemberWait }
 	for _, m := range l.held {
 		if late(m) && !m.in(waiting) && len(m.inQuarantine()) == 0 {
-			r := m.record
-			r.Silent = m.silent
-			if err := p.quarantine.PutWaiting(ctx, r, projection.ErrNoMembers); err != nil {
+			if err := p.quarantine.PutWaiting(ctx, m.record, projection.ErrNoMembers); err != nil {
 				return err
 			}
 			m.hold()

@@ -33,8 +33,6 @@ func (c *Conversation) Reached(p postroom.Position) bool {
 // Large reports whether a move takes more than one transaction.
 func (c *Conversation) Large() bool { return len(c.Members) > chunkRows }
 
-func (c *Conversation) join(members []postroom.Member) { c.Members = Sorted(members) }
-
 // Sorted puts members in the order of their uuids, in place.
 func Sorted(members []postroom.Member) []postroom.Member {
 	slices.SortFunc(members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })

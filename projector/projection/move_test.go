@@ -15,7 +15,7 @@ import (
 
 func conversationAt(m postroom.Message, members []postroom.Member) *Conversation {
 	c := &Conversation{Group: m.GroupUUID, opener: "MSG#opener", completed: true}
-	c.join(members)
+	c.Members = Sorted(members)
 	c.head = &Head{Last: m.Position(), OpenedBy: c.opener, movedAt: start}
 	return c
 }
