@@ -35,10 +35,6 @@ func (h *Heartbeat) Join(ctx context.Context, loop retry.Loop) error {
 	return err
 }
 
-// Keep sends heartbeats until ctx is done, when it returns nil. It returns
-// [ErrExpired] once the session is expired.
-func (h *Heartbeat) Keep(ctx context.Context) error { return h.keep(ctx) }
-
 // Beat sends one heartbeat.
 func (h *Heartbeat) Beat(ctx context.Context) error { return h.renew(ctx, nil) }
 

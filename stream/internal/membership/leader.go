@@ -48,10 +48,6 @@ func (m Member) Leader(ctx context.Context) (Leader, error) {
 	return DecodeLeader(it)
 }
 
-// Keep renews the lock until ctx is done, when it returns nil. It returns
-// [ErrNotLeader] once the lock is another's.
-func (l *LeaderLock) Keep(ctx context.Context) error { return l.keep(ctx) }
-
 // Release gives the lock up, so that another session can acquire it at once.
 func (l *LeaderLock) Release(ctx context.Context) error {
 	return l.renew(ctx, func(next *Leader) { next.Worker = "" })

@@ -88,9 +88,9 @@ func (r *renewable[T]) acquire(ctx context.Context, loop retry.Loop, next T, c b
 	return true, nil
 }
 
-// keep renews until ctx is done, when it returns nil. It returns the error gone
-// once the item is another's.
-func (r *renewable[T]) keep(ctx context.Context) error {
+// Keep renews until ctx is done, when it returns nil. It returns [ErrExpired] or
+// [ErrNotLeader] once the item is another's.
+func (r *renewable[T]) Keep(ctx context.Context) error {
 	for {
 		r.mu.Lock()
 		pause := r.LeaseDuration/3 - time.Since(r.renewed)
