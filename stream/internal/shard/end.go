@@ -54,25 +54,21 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 	}
 	for _, child := range children {
 		if err := s.acquireChild(ctx, child); err != nil {
-			pause, giveUp := s.env.Save.Failed(ctx, s.ID, err)
-			if giveUp {
-				return Continue, 0, err
-			}
-			return Continue, pause, ctx.Err()
+			return Continue, 0, err
 		}
 	}
-	s.env.Save.Succeeded(s.ID)
 	return Done, 0, nil
 }
 
 func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
-	h, err := s.env.Leases.Acquire(ctx, lease.Lease{
-		Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.unreadSince()},
+	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.unreadSince()}}
+	return s.env.Save.Do(ctx, s.ID, func(ctx context.Context) error {
+		h, err := s.env.Leases.Acquire(ctx, next)
+		if err == nil && h != nil {
+			s.env.ChildAcquired(h)
+		}
+		return err
 	})
-	if err == nil && h != nil {
-		s.env.ChildAcquired(h)
-	}
-	return err
 }
 
 // transfer reads no more, waits for acknowledgements up to the drain timeout, and
