@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -168,16 +168,27 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 }
 
 // digestOf returns a digest that differs between different transactions with the
-// same token.
+// same token. It is kept in the file, so every build must compute the same one.
 func digestOf(table int64, plans []plan) ([]byte, error) {
 	h := sha256.New()
-	_, _ = fmt.Fprintln(h, table) // a hash takes everything
+	number := func(n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
+	number(int(table))
 	for _, p := range plans {
 		equals, err := backend.EncodeItem(p.condition.Equals)
 		if err != nil {
 			return nil, err
 		}
-		_, _ = fmt.Fprintf(h, "%q %q %t %s %s\n", p.key.PK, p.key.SK, p.condition.Absent, p.json, equals)
+		flags := []byte{0, 0}
+		if p.item == nil {
+			flags[0] = 1
+		}
+		if p.condition.Absent {
+			flags[1] = 1
+		}
+		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), equals} {
+			number(len(data))
+			h.Write(data)
+		}
 	}
 	return h.Sum(nil), nil
 }
