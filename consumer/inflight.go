@@ -71,9 +71,9 @@ func newInFlight(o Options, size int) *inFlight {
 	return f
 }
 
-// reserve waits for room for up to limit messages, and reserves it. It returns
+// reserve waits for room for up to a batch of messages, and reserves it. It returns
 // zero once ctx is done.
-func (f *inFlight) reserve(ctx context.Context, limit int) int {
+func (f *inFlight) reserve(ctx context.Context) int {
 	defer context.AfterFunc(ctx, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -83,7 +83,7 @@ func (f *inFlight) reserve(ctx context.Context, limit int) int {
 	defer f.mu.Unlock()
 	for ctx.Err() == nil {
 		if free := f.max - len(f.messages) - f.reserved; free > 0 && f.bytes < f.maxBytes {
-			n := min(free, limit)
+			n := min(free, backend.MaxQueueBatch)
 			f.reserved += n
 			if f.askedSince.IsZero() {
 				f.askedSince = time.Now()

@@ -12,7 +12,7 @@ import (
 func (w *Worker) receive(ctx context.Context, receiver int) {
 	who := fmt.Sprint("receiver ", receiver)
 	for {
-		room := w.inFlight.reserve(ctx, backend.MaxQueueBatch)
+		room := w.inFlight.reserve(ctx)
 		if room == 0 {
 			return
 		}

@@ -167,7 +167,7 @@ func (d *devRun) script(ctx context.Context) error {
 func (d *devRun) importAll(ctx context.Context) error {
 	for _, name := range d.opts.files {
 		d.say("Importing %s …\n", name)
-		s, err := d.importFile(ctx, name, -1)
+		s, err := d.importFile(ctx, name)
 		d.addImported(s)
 		if err != nil {
 			return err

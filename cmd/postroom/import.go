@@ -13,7 +13,7 @@ import (
 
 func (a *app) postFile(ctx context.Context, name string) error {
 	start := time.Now()
-	s, err := a.importFile(ctx, name, -1)
+	s, err := a.importFile(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -30,17 +30,19 @@ func refused(name string, s producer.Summary) error {
 	return fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
 }
 
-// importFile posts every message of a file. Total is how many messages there are,
-// or -1 if that is not known. Refused lines are reported as they are read.
-func (a *app) importFile(ctx context.Context, name string, total int64) (producer.Summary, error) {
+// importFile posts every message of a file. Refused lines are reported as they are
+// read.
+func (a *app) importFile(ctx context.Context, name string) (producer.Summary, error) {
 	in, err := openInput(ctx, name, a.stdin)
 	if err != nil {
 		return producer.Summary{}, err
 	}
-	s, err := a.importFrom(ctx, name, in, total)
+	s, err := a.importFrom(ctx, name, in, -1)
 	return s, errors.Join(err, in.Close())
 }
 
+// importFrom is importFile for what is open already. Total is how many messages there
+// are, or -1 if that is not known.
 func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
 	bar := newProgress(a.process, "importing", total)
 	defer func() { _ = bar.Finish() }()

@@ -92,7 +92,7 @@ func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, err
 			return Report{}, fmt.Errorf("redrive: the %s cannot be used: %w", name, err)
 		}
 	}
-	calling, stop := outlive(ctx, grace)
+	calling, stop := outlive(ctx)
 	defer stop()
 	r := &run{
 		dead: dead, queue: queue, opts: o, began: time.Now(),
@@ -109,8 +109,8 @@ func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, err
 	return r.report, errors.Join(err, r.release(calling, func(*deadLetter) bool { return true }))
 }
 
-// outlive returns a context that ends a while after ctx.
-func outlive(ctx context.Context, grace time.Duration) (context.Context, func()) {
+// outlive returns a context that ends after ctx, by the grace.
+func outlive(ctx context.Context) (context.Context, func()) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
 	return longer, func() {

@@ -64,8 +64,5 @@ func Clean(s string, maxBytes int) string {
 	if len(s) <= maxBytes {
 		return s
 	}
-	for maxBytes > 0 && !utf8.RuneStart(s[maxBytes]) {
-		maxBytes--
-	}
-	return s[:maxBytes]
+	return strings.ToValidUTF8(s[:maxBytes], "")
 }
