@@ -96,6 +96,10 @@ func TestBadFiles(t *testing.T) {
 	s.failed("is a directory", "dev", "--until-idle", "--addr", "127.0.0.1:0", "--import", s.folder)
 	s.failed("not a JSON list of members", "post", "--from", ada, "--message", "x", "--members", s.file("members", "Ada"))
 	s.failed("not among the members", "post", "--from", ada, "--message", "x", "--members", s.file("members", "[]"))
+	s.failed("longer than 1048576 bytes", "post", "--from", ada, "--message", "x", "--members",
+		s.file("members", strings.Repeat(" ", maxMembersBytes+1)))
+	s.failed("longer than 65536 bytes", "consume", "--sink", "webhook", "--webhook-url", "https://example.com",
+		"--webhook-secret-file", s.file("secrets", strings.Repeat(" ", maxSecretBytes+1)))
 	if _, err := os.Stat(s.path("nothing.db")); err == nil {
 		t.Error("a data file was made")
 	}

@@ -29,6 +29,19 @@ func openInput(ctx context.Context, name string, stdin io.Reader) (io.ReadCloser
 	return unzip(name, f)
 }
 
+// readBounded reads all of a small file. One that is longer than it may be is an
+// error.
+func readBounded(r io.Reader, name string, maxBytes int64) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
+	if err == nil && int64(len(data)) > maxBytes {
+		err = fmt.Errorf("it is longer than %d bytes", maxBytes)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return data, nil
+}
+
 // unzip returns a reader of r, decompressed if r is compressed with gzip. Closing
 // it closes r.
 func unzip(name string, r io.ReadCloser) (io.ReadCloser, error) {

@@ -171,12 +171,9 @@ func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.
 		return nil, err
 	}
 	defer in.Close() // only read
-	text, err := io.ReadAll(io.LimitReader(in, maxMembersBytes+1))
+	text, err := readBounded(in, name, maxMembersBytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(text) > maxMembersBytes {
-		return nil, fmt.Errorf("%s is longer than %d bytes", name, maxMembersBytes)
+		return nil, err
 	}
 	var members []postroom.Member
 	if err := json.Unmarshal(text, &members); err != nil {

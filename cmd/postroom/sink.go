@@ -85,13 +85,21 @@ func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
 	return sink{Handler: s, collectors: []prometheus.Collector{s.Collector()}, ready: ready, close: s.Close}, nil
 }
 
+// maxSecretBytes bounds a file of keys, in bytes: two keys take far less.
+const maxSecretBytes = 64 << 10
+
 func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 	text, where := a.getenv("POSTROOM_WEBHOOK_SECRET"), "POSTROOM_WEBHOOK_SECRET"
 	if o.secretFile != "" {
 		where = "--webhook-secret-file"
-		data, err := os.ReadFile(o.secretFile)
+		f, err := os.Open(o.secretFile)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", where, err)
+		}
+		defer f.Close() // only read
+		data, err := readBounded(f, where, maxSecretBytes)
+		if err != nil {
+			return nil, err
 		}
 		text = string(data)
 	}
