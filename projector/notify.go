@@ -16,7 +16,7 @@ import (
 // top.
 const maxPending = 64 << 10
 
-// wholeQueue is who fails when the queue does not answer at all.
+// wholeQueue is the caller of a Send that fails as a whole.
 const wholeQueue = "the queue"
 
 // notifier sends a notification for every message and recipient. Those of one

@@ -87,8 +87,9 @@ func (ctl *control) wrote(by string, key backend.Key, before, after backend.Item
 	}
 }
 
-// pulse looks at a worker's heartbeat, or at another who says that there is
-// none. Who shows one within the lease duration is not to be buried.
+// pulse looks at a write of a worker's heartbeat: its own, or another worker's that
+// expires the session. A session with a heartbeat within the lease duration must
+// not be expired.
 func (ctl *control) pulse(by string, key backend.Key, after backend.Item) {
 	seen := ctl.lives[key]
 	switch {

@@ -58,20 +58,20 @@ func (ctl *control) succession(by string, id shardID, before, after backend.Item
 		ctl.check.violation("%s: %s writes the lease of %s: %s\nbefore %s\nafter  %s", ctl.name, by, id.shard, what,
 			leaseText(before), leaseText(after))
 	}
-	owner, run := backend.Text(before, "worker"), backend.Text(before, "session")
-	heir := backend.Text(after, "session")
+	owner, session := backend.Text(before, "worker"), backend.Text(before, "session")
+	next := backend.Text(after, "session")
 	switch grown := epochOf(after) - epochOf(before); {
 	case grown < 0:
 		say("the epoch goes back")
-	case grown == 0 && heir != run && heir != "":
-		say("another run has it in the same epoch")
+	case grown == 0 && next != session && next != "":
+		say("another session has it in the same epoch")
 	case grown == 0 && by != owner:
 		say("it is not its own")
 	case grown > 0 && by != owner && backend.Text(after, "worker") != by:
 		say("it gives away what is not its own")
 	case grown > 0 && by != owner && backend.Text(after, "checkpoint") != backend.Text(before, "checkpoint"):
 		say("the checkpoint moves with the owner")
-	case grown > 0 && by != owner && ctl.living(id.arn, run) != nil:
+	case grown > 0 && by != owner && ctl.living(id.arn, session) != nil:
 		say("its owner has a live item")
 	}
 	if isTrue(before, "finished") && !isTrue(after, "finished") {

@@ -87,14 +87,14 @@ func TestQueueCodesWithTheirOldNames(t *testing.T) {
 	}
 }
 
-func TestShortTroubleIsRetried(t *testing.T) {
+func TestShortFailureIsRetried(t *testing.T) {
 	t.Parallel()
-	for name, trouble := range map[string]answer{
+	for name, failed := range map[string]answer{
 		"throttled":       failure(400, "ThrottlingException", "slow down"),
 		"broken":          failure(500, "InternalServerError", "oops"),
 		"connection lost": lost,
 	} {
-		b, f := openFake(t, trouble, trouble, ok("{}"))
+		b, f := openFake(t, failed, failed, ok("{}"))
 		if _, _, err := b.Table("t").Get(t.Context(), backend.Key{PK: "p", SK: "s"}); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

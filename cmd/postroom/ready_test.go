@@ -33,7 +33,7 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 		shards []stream.ShardProgress
 		want   string // of the answer; empty: ready
 	}
-	alone, fleet := stream.Stats{Workers: 1}, stream.Stats{Workers: 2}
+	alone, group := stream.Stats{Workers: 1}, stream.Stats{Workers: 2}
 	for name, looks := range map[string][]look{
 		"a start": {
 			{0, stream.Stats{}, nil, "starting: has not joined the worker group"},
@@ -46,8 +46,8 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 			{time.Hour, alone, []stream.ShardProgress{begun("a", t0)}, "starting: shard a has not been read yet"},
 		},
 		"others hold all shards": {
-			{0, fleet, nil, ""},
-			{time.Hour, fleet, nil, ""},
+			{0, group, nil, ""},
+			{time.Hour, group, nil, ""},
 		},
 		"one shard stands still and moves again": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0)), shard("b", at(0))}, ""},
@@ -66,12 +66,12 @@ func TestS17ReadinessIsProgress(t *testing.T) {
 			{0, alone, []stream.ShardProgress{shard("a", at(0))}, ""},
 			{time.Second, alone, nil, ""}, // children are looked for
 			{32 * time.Second, alone, nil, "holds no shard for 31s, and there is no other worker"},
-			{33 * time.Second, fleet, nil, ""},
+			{33 * time.Second, group, nil, ""},
 		},
 		"session expired": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0))}, ""},
 			{time.Second, stream.Stats{}, nil, "starting: has not joined the worker group"},
-			{2 * time.Second, fleet, []stream.ShardProgress{begun("a", t0)}, ""},
+			{2 * time.Second, group, []stream.ShardProgress{begun("a", t0)}, ""},
 		},
 		"what was read waits, and is done": {
 			{0, alone, []stream.ShardProgress{shard("a", at(0))}, ""},

@@ -30,8 +30,8 @@ func (s *shell) onQueue(name string, do func(backend.Queue) error) {
 	}
 }
 
-// bury lets all that is in the queue fail until it is in the dead-letter queue.
-func (s *shell) bury() {
+// deadLetterAll lets every message of the queue fail until it is a dead letter.
+func (s *shell) deadLetterAll() {
 	s.t.Helper()
 	s.onQueue(defaultQueue, func(q backend.Queue) error {
 		for {
@@ -58,7 +58,7 @@ func (s *shell) deadLetters() {
 		s.ok("post", "--from", ada, "--to", m.to, "--message", m.text)
 	}
 	s.ok("project", "--until-idle", "--idle-after", "50ms")
-	s.bury()
+	s.deadLetterAll()
 	s.onQueue(postroom.DeadLetterQueue(defaultQueue), func(q backend.Queue) error {
 		failed, err := q.Send(s.t.Context(), []backend.SendEntry{{Body: "none", GroupID: "x", DeduplicationID: "x"}})
 		if len(failed) > 0 {

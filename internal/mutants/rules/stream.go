@@ -1,7 +1,7 @@
 package rules
 
 // stream is the rules of the stream's reader, of the sequence numbers that it
-// compares, and of the recovery of what is lost to it.
+// compares, and of the backfill of what it has lost.
 var stream = []Rule{
 	{
 		Name: "a child begins at the trim horizon",
