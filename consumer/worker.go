@@ -136,7 +136,7 @@ func (w *Worker) logStopped(took time.Duration) {
 	w.opts.Logger.Log(context.Background(), level, text,
 		"received", s.Received, "delivered", s.Delivered, "failed", s.Failed,
 		"dropped", s.Dropped, "dead_lettered", s.DeadLettered, "duplicates", s.Duplicates, "deleted", s.Deleted, "delete_failed", s.DeleteFailed,
-		"released", s.Released, "in_flight", s.InFlight, "took", took.Round(time.Millisecond))
+		"released", s.Released, "in_flight", s.InFlight, "took", took.Round(time.Millisecond).String())
 }
 
 // waitFor waits for a group. Once ctx is done it abandons goroutines that do not
