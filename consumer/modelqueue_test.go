@@ -91,12 +91,8 @@ func (v *modelView) roll(ctx context.Context) (effect bool, err error) {
 		}
 	}
 	v.mu.Unlock()
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return roll%2 == 0, ctx.Err()
+	if err := retry.Sleep(ctx, pause, nil); err != nil {
+		return roll%2 == 0, err
 	}
 	switch {
 	case roll < 8:
