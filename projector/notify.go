@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
 )
@@ -22,11 +23,8 @@ const wholeQueue = "the queue"
 // notifier sends a notification for every message and recipient. Those of one
 // recipient follow one another: a batch holds at most one of them, and the next
 // waits until the last was accepted, since one that failed and was sent again
-// would otherwise come after its successor. It keeps a queue for each recipient
-// and not one list, which batch.Next takes, since tens of thousands may be pending.
-//
-// A notification takes under 3 KB (names of 64 characters, a preview of 256
-// bytes), so ten never reach the size limit of a request.
+// would otherwise come after its successor. Tens of thousands may be pending, so
+// there is a queue for each recipient; batch.Next is given the first of some.
 type notifier struct {
 	queue      backend.Queue
 	table      string
@@ -99,11 +97,11 @@ func (n *notifier) enqueue(members []postroom.Member, messages []*message) {
 // run sends until the notifier is closed.
 func (n *notifier) run(ctx context.Context) {
 	for failures := 0; ; {
-		batch := n.ready.pop(backend.MaxQueueBatch)
-		if len(batch) == 0 {
+		recipients := n.ready.pop(backend.MaxQueueBatch)
+		if len(recipients) == 0 {
 			return
 		}
-		if n.send(ctx, batch) {
+		if n.send(ctx, recipients) {
 			failures = 0
 			continue
 		}
@@ -114,22 +112,25 @@ func (n *notifier) run(ctx context.Context) {
 	}
 }
 
-// send sends the first message of each recipient and reports whether the queue
-// accepted all of them.
-func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
-	firsts := n.firsts(batch)
-	entries := make([]backend.SendEntry, len(batch))
-	for i, r := range batch {
+// send sends the first message of each recipient, as far as one call takes them,
+// and reports whether the queue accepted what was sent.
+func (n *notifier) send(ctx context.Context, recipients []*recipient) bool {
+	firsts := n.firsts(recipients)
+	entries := make([]backend.SendEntry, len(recipients))
+	for i, r := range recipients {
 		event := postroom.NewNotification(n.table, firsts[i].Message, r.user)
 		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user}
 		if n.fifo {
 			entries[i].DeduplicationID = event.ID
 		}
 	}
+	now, later := batch.Next(entries)
+	n.ready.push(batch.Pick(recipients, later)...)
+	entries, recipients, firsts = batch.Pick(entries, now), batch.Pick(recipients, now), batch.Pick(firsts, now)
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
 		n.incidents.Failed(ctx, wholeQueue, err)
-		n.ready.push(batch...)
+		n.ready.push(recipients...)
 		return false
 	}
 	n.incidents.Succeeded(wholeQueue)
@@ -141,21 +142,21 @@ func (n *notifier) send(ctx context.Context, batch []*recipient) bool {
 		}
 		if err != nil {
 			again[f.Index] = true
-			n.incidents.Failed(ctx, batch[f.Index].user, err)
+			n.incidents.Failed(ctx, recipients[f.Index].user, err)
 		}
 	}
-	n.sent.Add(int64(len(batch) - len(failed)))
-	n.finish(batch, again)
+	n.sent.Add(int64(len(recipients) - len(failed)))
+	n.finish(recipients, again)
 	return len(failed) == 0
 }
 
 // firsts are the messages to send, read under the lock: enqueuing another message
 // may move the others in memory.
-func (n *notifier) firsts(batch []*recipient) []*message {
+func (n *notifier) firsts(recipients []*recipient) []*message {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	firsts := make([]*message, len(batch))
-	for i, r := range batch {
+	firsts := make([]*message, len(recipients))
+	for i, r := range recipients {
 		firsts[i] = r.messages[0]
 	}
 	return firsts
@@ -163,10 +164,10 @@ func (n *notifier) firsts(batch []*recipient) []*message {
 
 // finish takes from the recipients what need not be sent again, and makes those
 // ready that have more.
-func (n *notifier) finish(batch []*recipient, again map[int]bool) {
+func (n *notifier) finish(recipients []*recipient, again map[int]bool) {
 	var done []*message
 	n.mu.Lock()
-	for i, r := range batch {
+	for i, r := range recipients {
 		if !again[i] {
 			n.incidents.Succeeded(r.user)
 			done = append(done, r.messages[0])
