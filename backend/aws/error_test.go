@@ -163,16 +163,17 @@ func TestNobodyAnswers(t *testing.T) {
 	}
 }
 
-// A receive may take its wait longer than other calls.
+// A receive may take its wait longer than other calls. The timeout is long enough for
+// the call before it on a slow machine, and the wait for the receive.
 func TestReceiveHasTimeToWait(t *testing.T) {
 	t.Parallel()
-	const timeout = 300 * time.Millisecond
+	const timeout = 3 * time.Second
 	f := newFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), func(w http.ResponseWriter) {
-		<-time.After(2 * timeout)
+		<-time.After(timeout + timeout/10)
 		ok("{}")(w)
 	})
 	b := openAt(t, f.URL, timeout)
-	if _, err := b.Queue("q").Receive(t.Context(), 10, time.Second, 30*time.Second); err != nil {
+	if _, err := b.Queue("q").Receive(t.Context(), 10, backend.MaxWait, 30*time.Second); err != nil {
 		t.Fatal(err)
 	}
 }
