@@ -11,8 +11,8 @@ func Default[T comparable](v *T, value T) {
 	}
 }
 
-// Check is an error that names the package, the option and its bounds, where it
-// is out of them.
+// Check returns an error if an option is out of its bounds. It names the package, the
+// option and the bounds.
 func Check[T ~int | ~int64](pkg, name string, v, low, high T) error {
 	if v < low || v > high {
 		return fmt.Errorf("%s: option %s is %v, must be %v to %v", pkg, name, v, low, high)

@@ -90,7 +90,7 @@ func (s *Shard) limit() int { return min(backend.MaxRecords, s.env.InFlight.MaxR
 // record read, or at the trim horizon, and never at the latest record.
 func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if s.iterator == "" {
-		s.opened = true
+		s.justOpened = true
 		at := backend.Position{Type: backend.TrimHorizon}
 		if s.read.Sequence != "" {
 			at = backend.Position{Type: backend.AfterSequence, Sequence: s.read.Sequence}
@@ -112,7 +112,7 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	s.opened, s.missing = false, 0
+	s.justOpened, s.missing = false, 0
 	s.mu.Lock()
 	s.seen = time.Now().Round(0)
 	if len(page.Records) == 0 && page.Next != "" {

@@ -22,7 +22,7 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 	switch backend.KindOf(err) {
 	case backend.KindExpired:
 		s.iterator = ""
-		if !s.opened {
+		if !s.justOpened {
 			s.env.Logger.Info("an iterator expired, reading on after the last record read", "shard", s.ID, "after", s.read.Sequence)
 			return 0, nil
 		}
@@ -31,7 +31,7 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 			return 0, s.continuePastTrimmed(ctx, err)
 		}
 		s.iterator = ""
-		if !s.opened {
+		if !s.justOpened {
 			s.env.Logger.Info("an iterator is said to be trimmed, reading on from a new one", "shard", s.ID, "after", s.read.Sequence)
 			return 0, nil
 		}
@@ -63,11 +63,11 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 // there when the shard was last read, unless that was too long ago.
 func (s *Shard) unreadTrimmed() bool {
 	if s.read.Sequence != "" {
-		return s.opened
+		return s.justOpened
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.opened && time.Now().Round(0).Sub(s.seen) > backend.StreamRetention
+	return !s.justOpened && time.Now().Round(0).Sub(s.seen) > backend.StreamRetention
 }
 
 // beginningExpired reports whether the beginning of a shard that is to be read

@@ -23,7 +23,7 @@ type Shard struct {
 	// Of the reading.
 	phase      phase
 	iterator   string         // empty: to be opened
-	opened     bool           // the iterator has brought no page yet
+	justOpened bool           // the iterator has brought no page yet
 	read       lease.Position // set under mu, for those who ask
 	missing    int            // times in a row that the shard was not found
 	pause      time.Duration
