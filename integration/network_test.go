@@ -1,8 +1,12 @@
 package integration
 
 import (
+	"fmt"
+	"net"
 	"net/http"
+	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/Shopify/toxiproxy/v2"
@@ -21,9 +25,29 @@ type network struct {
 func newNetwork(t *testing.T, s *server) *network {
 	t.Helper()
 	n := &network{t: t}
-	n.open("127.0.0.1:0", s.address())
+	n.open(freeAddress(t), s.address())
 	t.Cleanup(n.cut)
 	return n
+}
+
+// networks counts networks: each has a port of its own. All ports are below those
+// from which systems take one for a connection that goes out, which could have the
+// port of a network that is cut.
+var networks atomic.Int32
+
+// freeAddress is one that nobody listens at.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	for range 1000 {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+(os.Getpid()+int(networks.Add(1)))%10000)
+		l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+		if err == nil {
+			_ = l.Close()
+			return address
+		}
+	}
+	t.Fatal("no port is free from 20000 to 29999")
+	return ""
 }
 
 // open listens at an address, and connects to another one.
