@@ -26,8 +26,8 @@ type Member struct {
 	Handle      string `json:"handle"`
 }
 
-// Message is one event of the log. Its identity is the conversation, the time and the
-// uuid together: a retry sends all three unchanged.
+// Message is one event of the log. Its identity is the conversation, the time as it is
+// stored, and the uuid together: a retry sends all three unchanged.
 type Message struct {
 	GroupUUID   string    // the conversation
 	MessageUUID string    // orders messages of the same time
@@ -35,7 +35,7 @@ type Message struct {
 	DisplayName string    // of the sender, at the time of sending
 	Handle      string    // of the sender, at the time of sending
 	Text        string    // UTF-8, any character, not empty
-	CreatedAt   time.Time // UTC, whole microseconds
+	CreatedAt   time.Time // in any zone; stored in UTC, rounded down to the microsecond
 	// Members has everybody in the conversation, including the sender, in the order of
 	// their uuids. Only a message that opens a conversation has it.
 	Members []Member
@@ -46,7 +46,7 @@ func (m Message) Key() string { return MessageKey(m.CreatedAt, m.MessageUUID) }
 
 // Validate returns the first reason why m must not be in the log: an id that is not a
 // canonical uuid; a name or text that is missing, too long or not UTF-8; a time that is
-// missing or finer than a microsecond; members that are too few, repeated, or without
+// missing or outside the years 1 to 9999; members that are too few, repeated, or without
 // the sender.
 //
 // It considers m alone. The producer also checks the clock and the size of the item, and
@@ -103,13 +103,12 @@ func checkPerson(p Member) error {
 }
 
 func checkTime(t time.Time) error {
+	t = RoundTime(t)
 	switch {
 	case t.IsZero():
 		return errors.New("created_at is missing")
 	case t.Year() < 1 || t.Year() > 9999:
 		return fmt.Errorf("created_at %s is outside the years 1 to 9999", t)
-	case !t.Equal(t.Truncate(time.Microsecond)):
-		return fmt.Errorf("created_at %s is finer than a microsecond", t.Format(time.RFC3339Nano))
 	}
 	return nil
 }
@@ -147,5 +146,5 @@ func (p Position) Compare(q Position) int {
 	return cmp.Or(p.CreatedAt.Compare(q.CreatedAt), strings.Compare(p.MessageUUID, q.MessageUUID))
 }
 
-// Position returns the position of m in its conversation.
-func (m Message) Position() Position { return Position{m.CreatedAt, m.MessageUUID} }
+// Position returns the position of m in its conversation, with its time as it is stored.
+func (m Message) Position() Position { return Position{RoundTime(m.CreatedAt), m.MessageUUID} }

@@ -13,6 +13,10 @@ const TimeLayout = "2006-01-02T15:04:05.000000Z"
 // message from the future would stay on top of every inbox until then.
 const MaxClockSkew = 60 * time.Second
 
+// RoundTime returns t as it is stored: in UTC, rounded down to the microsecond, and
+// without a reading of the monotonic clock.
+func RoundTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
 // FormatTime formats t in [TimeLayout], in UTC and truncated to the microsecond.
 func FormatTime(t time.Time) string { return t.UTC().Format(TimeLayout) }
 
@@ -32,7 +36,7 @@ func ParseAnyTime(s string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, fmt.Errorf("time %q is not RFC 3339, such as %s", s, "2026-05-21T10:30:00Z")
 	}
-	t = t.UTC().Truncate(time.Microsecond)
+	t = RoundTime(t)
 	if t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}, fmt.Errorf("time %q is outside the years 1 to 9999", s)
 	}

@@ -25,7 +25,8 @@ type Draft struct {
 	// conversation of the pair, see [postroom.PairUUID], and several mean a new one.
 	GroupUUID string
 	Text      string
-	// CreatedAt is the time of the message. Default: now.
+	// CreatedAt is the time of the message, which has it in UTC and rounded down to the
+	// microsecond. Default: now.
 	CreatedAt time.Time
 	// MessageUUID distinguishes it from other messages of the same time. Default: a new
 	// UUIDv7.
@@ -43,7 +44,7 @@ func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 		DisplayName: from.DisplayName,
 		Handle:      from.Handle,
 		Text:        d.Text,
-		CreatedAt:   d.CreatedAt.UTC(),
+		CreatedAt:   postroom.RoundTime(d.CreatedAt),
 	}
 	if len(d.To) > 0 {
 		m.Members = []postroom.Member{from}
@@ -56,7 +57,7 @@ func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 		slices.SortFunc(m.Members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })
 	}
 	if d.CreatedAt.IsZero() {
-		m.CreatedAt = p.now().UTC().Truncate(time.Microsecond)
+		m.CreatedAt = postroom.RoundTime(p.now())
 	}
 	if err := identify(&m, d.To); err != nil {
 		return postroom.Message{}, err

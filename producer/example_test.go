@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
@@ -23,6 +25,33 @@ func exampleTable(ctx context.Context) (table backend.Table, closeAll func() err
 		log.Fatal(err)
 	}
 	return store.Table("postroom"), store.Close
+}
+
+// A program fills in a message and takes the time from its clock, as it is.
+func Example() {
+	ctx := context.Background()
+	table, closeAll := exampleTable(ctx)
+	defer closeAll()
+
+	ann := postroom.Member{UserUUID: "0b0c4c5e-5f0e-4b6f-9f4e-6a2f1c0d7e11", DisplayName: "Ann", Handle: "ann"}
+	ben := postroom.Member{UserUUID: "7d1a2f60-1d3b-4b4b-8a55-2f0f4d2c9b22", DisplayName: "Ben", Handle: "ben"}
+	m := postroom.Message{
+		GroupUUID:   postroom.PairUUID(ann.UserUUID, ben.UserUUID),
+		MessageUUID: uuid.NewString(),
+		UserUUID:    ann.UserUUID, DisplayName: ann.DisplayName, Handle: ann.Handle,
+		Text:      "Lunch?",
+		CreatedAt: time.Now(),
+		Members:   []postroom.Member{ann, ben},
+	}
+	result, err := producer.New(table, producer.Options{}).Post(ctx, m)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("stored in", result.CreatedAt.Location())
+	fmt.Println("less than a microsecond earlier:", m.CreatedAt.Sub(result.CreatedAt) < time.Microsecond)
+	// Output:
+	// stored in UTC
+	// less than a microsecond earlier: true
 }
 
 // A message from one person to another. Posting it again is safe.

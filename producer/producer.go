@@ -66,18 +66,23 @@ type Result struct {
 	// It is false if only an earlier attempt of this call, whose answer was lost, may
 	// have stored it.
 	AlreadyThere bool
-	Units        backend.Units // of all attempts, as far as the server reports them
+	// CreatedAt is the time of the message as it is stored: in UTC, rounded down to the
+	// microsecond.
+	CreatedAt time.Time
+	Units     backend.Units // of all attempts, as far as the server reports them
 }
 
-// Post appends a message. It refuses a message that is invalid (see
+// Post appends a message. Its time may be in any zone and as precise as a clock shows
+// it; Result says how it is stored. Post refuses a message that is invalid (see
 // [postroom.Message.Validate]), more than [postroom.MaxClockSkew] ahead of the clock,
 // too large for an item, or different from the one stored under its key.
 func (p *Producer) Post(ctx context.Context, m postroom.Message) (Result, error) {
+	m.CreatedAt = postroom.RoundTime(m.CreatedAt)
 	item := m.Item()
 	if err := p.check(m, item); err != nil {
 		return Result{}, &RefusedError{backend.KeyOf(item), err}
 	}
-	var result Result
+	result := Result{CreatedAt: m.CreatedAt}
 	answerLost := false
 	err := puts.Do(ctx, func(ctx context.Context) error {
 		units, err := p.table.Put(ctx, item, backend.Condition{Absent: true})

@@ -116,6 +116,55 @@ func TestPostIsIdempotent(t *testing.T) {
 	}
 }
 
+// What a clock shows can be posted as it is: it is rounded down in the same way every
+// time, and a retry is the same message.
+func TestF21TimesOfAClock(t *testing.T) {
+	t.Parallel()
+	table := openLocal(t).Table(tableName)
+	p := producer.New(table, producer.Options{})
+	clock := time.Now() // with a reading of the monotonic clock
+	clock = clock.Add(999*time.Nanosecond - time.Duration(clock.Nanosecond()%1000))
+	want := clock.UTC().Truncate(time.Microsecond)
+	m := message(7, 1)
+	for i, at := range []time.Time{
+		clock, clock, clock.In(time.FixedZone("", -(9*60+30)*60)), clock.Round(0).UTC(), want, clock.Add(-998),
+	} {
+		m.CreatedAt = at
+		r, err := p.Post(t.Context(), m)
+		if err != nil || r.AlreadyThere != (i > 0) || r.CreatedAt != want {
+			t.Errorf("posted with %s: %+v, %v; want %s", at, r, err, want)
+		}
+	}
+	got := stored(t, table, m.GroupUUID)
+	if len(got) != 1 || got[0].CreatedAt != want {
+		t.Errorf("stored is %+v, want one message of %s", got, want)
+	}
+	m.Text = "another text"
+	_, err := p.Post(t.Context(), m)
+	wantRefused(t, err, producer.ErrOtherContent.Error())
+	m.CreatedAt = clock.Add(1) // the next microsecond
+	if r, err := p.Post(t.Context(), m); err != nil || r.AlreadyThere {
+		t.Errorf("a microsecond later: %+v, %v", r, err)
+	}
+}
+
+// The answer to the first attempt is lost: the second one finds its own message.
+func TestF21TimesOfAClockWhereAnAnswerIsLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, table := faulty(t, options(), backendtest.Fault{LoseAnswer: true})
+		m := message(7, 1)
+		m.CreatedAt = now.Add(-time.Second + 999).In(time.FixedZone("", 2*60*60))
+		r, err := p.Post(t.Context(), m)
+		if err != nil || r.AlreadyThere || r.CreatedAt != now.Add(-time.Second) {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if got := stored(t, table, m.GroupUUID); len(got) != 1 {
+			t.Errorf("stored is %+v", got)
+		}
+	})
+}
+
 func TestOtherContentIsRefused(t *testing.T) {
 	t.Parallel()
 	table := openLocal(t).Table(tableName)
@@ -212,11 +261,11 @@ func TestP20InvalidMessagesAreRefused(t *testing.T) {
 	p := producer.New(table, options())
 	for want, edit := range map[string]func(*postroom.Message){
 		"the sender " + id(9) + " is not among them": func(m *postroom.Message) { m.UserUUID = id(9) },
-		"appears twice":            func(m *postroom.Message) { m.Members = append(m.Members, member(2)) },
-		"needs at least 2 people":  func(m *postroom.Message) { m.Members = m.Members[:1] },
-		"not a canonical":          func(m *postroom.Message) { m.GroupUUID = "grp#" + id(2) },
-		"message is missing":       func(m *postroom.Message) { m.Text = "" },
-		"finer than a microsecond": func(m *postroom.Message) { m.CreatedAt = m.CreatedAt.Add(1) },
+		"appears twice":           func(m *postroom.Message) { m.Members = append(m.Members, member(2)) },
+		"needs at least 2 people": func(m *postroom.Message) { m.Members = m.Members[:1] },
+		"not a canonical":         func(m *postroom.Message) { m.GroupUUID = "grp#" + id(2) },
+		"message is missing":      func(m *postroom.Message) { m.Text = "" },
+		"created_at is missing":   func(m *postroom.Message) { m.CreatedAt = time.Time{}.Add(999) },
 	} {
 		m := message(7, 1)
 		edit(&m)
