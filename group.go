@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // An inbox entry stays under 1 KB, so that writing it costs one write unit: 383 bytes
@@ -18,7 +17,6 @@ const (
 	maxOthers = othersBytes/(1+len(nameSeparator)) + 2
 
 	nameSeparator = ", "
-	ellipsis      = "…"
 )
 
 // Group is an inbox entry: one member's view of a conversation. It belongs to the
@@ -85,15 +83,3 @@ func (g *Group) showOthers(sorted []Member) {
 // Preview returns the beginning of a message: at most [PreviewBytes], cut on a rune
 // boundary, with an ellipsis if it was cut.
 func Preview(text string) string { return cutText(text, PreviewBytes) }
-
-// cutText shortens s to at most size bytes, including the ellipsis.
-func cutText(s string, size int) string {
-	if len(s) <= size {
-		return s
-	}
-	end := size - len(ellipsis)
-	for !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + ellipsis
-}

@@ -163,7 +163,7 @@ func (r *reader) number(name string) int {
 	}
 	n, err := strconv.Atoi(v.Value)
 	if err != nil {
-		r.fail("attribute %s: %q is not a whole number", name, v.Value)
+		r.fail("attribute %s: %s is not a whole number", name, quote(v.Value))
 	}
 	return n
 }
@@ -171,7 +171,7 @@ func (r *reader) number(name string) int {
 // same checks an attribute that repeats a part of the key.
 func (r *reader) same(name, want string) {
 	if got := r.text(name); got != want {
-		r.fail("attribute %s is %q, the key says %q", name, got, want)
+		r.fail("attribute %s is %s, the key says %s", name, quote(got), quote(want))
 	}
 }
 

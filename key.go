@@ -64,7 +64,7 @@ func PairUUID(a, b string) string {
 func CheckUUID(s string) error {
 	id, err := uuid.Parse(s)
 	if err != nil || id.String() != s {
-		return fmt.Errorf("%q is not a canonical lower-case uuid", s)
+		return fmt.Errorf("%s is not a canonical lower-case uuid", quote(s))
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func MessageKey(createdAt time.Time, messageUUID string) string {
 func ParseMessageKey(sk string) (createdAt time.Time, messageUUID string, err error) {
 	rest, ok := strings.CutPrefix(sk, MessagePrefix)
 	if !ok {
-		return time.Time{}, "", fmt.Errorf("sort key %q does not begin with %s", sk, MessagePrefix)
+		return time.Time{}, "", fmt.Errorf("sort key %s does not begin with %s", quote(sk), MessagePrefix)
 	}
 	return parseTimed(sk, rest)
 }
@@ -100,14 +100,14 @@ func ParseRowKey(sk string) (lastReplyAt time.Time, groupUUID string, err error)
 func parseTimed(sk, s string) (time.Time, string, error) {
 	at, id, ok := strings.Cut(s, separator)
 	if !ok {
-		return time.Time{}, "", fmt.Errorf("sort key %q has no uuid", sk)
+		return time.Time{}, "", fmt.Errorf("sort key %s has no uuid", quote(sk))
 	}
 	t, err := ParseTime(at)
 	if err != nil {
-		return time.Time{}, "", fmt.Errorf("sort key %q: %w", sk, err)
+		return time.Time{}, "", fmt.Errorf("sort key %s: %w", quote(sk), err)
 	}
 	if err := CheckUUID(id); err != nil {
-		return time.Time{}, "", fmt.Errorf("sort key %q: %w", sk, err)
+		return time.Time{}, "", fmt.Errorf("sort key %s: %w", quote(sk), err)
 	}
 	return t, id, nil
 }

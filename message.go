@@ -106,7 +106,7 @@ func checkTime(t time.Time) error {
 	t = RoundTime(t)
 	switch {
 	case t.IsZero():
-		return errors.New("created_at is missing")
+		return errors.New("created_at is missing, or the first instant of the year 1, which stands for that")
 	case t.Year() < 1 || t.Year() > 9999:
 		return fmt.Errorf("created_at %s is outside the years 1 to 9999", t)
 	}

@@ -2,6 +2,8 @@ package postroom
 
 import (
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 )
 
@@ -24,21 +26,56 @@ func FormatTime(t time.Time) string { return t.UTC().Format(TimeLayout) }
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(TimeLayout, s)
 	if err != nil || len(s) != len(TimeLayout) || FormatTime(t) != s {
-		return time.Time{}, fmt.Errorf("time %q is not of the form %s", s, TimeLayout)
+		return time.Time{}, fmt.Errorf("time %s is not of the form %s", quote(s), TimeLayout)
 	}
 	return t, nil
 }
 
-// ParseAnyTime parses RFC 3339 with any zone and precision, as producers send it. It
-// returns the time in UTC, truncated to the microsecond.
+// rfc3339 is the grammar of RFC 3339, 5.6, as far as [time.Parse] takes more or less.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$`)
+
+// ParseAnyTime parses a time as RFC 3339 has it, with any zone and precision, as
+// producers send it. It returns the time as it is stored, see [RoundTime].
+//
+// A leap second, which may be the last second of June and of December in UTC, has no
+// place of its own in what is stored. It is the second after, as in POSIX: 23:59:60.5
+// is 00:00:00.5. The first instant of the year 1 is an error, since Go takes it for a
+// time that is missing.
 func ParseAnyTime(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
+	if !rfc3339.MatchString(s) {
+		return time.Time{}, notRFC3339(s)
+	}
+	upper := strings.ToUpper(s) // time.Parse takes neither t nor z
+	const seconds = len("2006-01-02T15:04:")
+	leap := upper[seconds:seconds+2] == "60"
+	if leap {
+		upper = upper[:seconds] + "59" + upper[seconds+2:]
+	}
+	t, err := time.Parse(time.RFC3339Nano, upper)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("time %q is not RFC 3339, such as %s", s, "2026-05-21T10:30:00Z")
+		return time.Time{}, notRFC3339(s)
 	}
 	t = RoundTime(t)
-	if t.Year() < 1 || t.Year() > 9999 {
-		return time.Time{}, fmt.Errorf("time %q is outside the years 1 to 9999", s)
+	if leap {
+		if t = t.Add(time.Second); !beginsHalfYear(t) {
+			return time.Time{}, fmt.Errorf("time %s has a leap second, which only the last second of June or December in UTC can be", quote(s))
+		}
+	}
+	switch {
+	case t.Year() < 1 || t.Year() > 9999:
+		return time.Time{}, fmt.Errorf("time %s is outside the years 1 to 9999", quote(s))
+	case t.IsZero():
+		return time.Time{}, fmt.Errorf("time %s stands for a time that is missing; leave it out, or give the microsecond after it", quote(s))
 	}
 	return t, nil
+}
+
+func notRFC3339(s string) error {
+	return fmt.Errorf("time %s is not RFC 3339, such as %s", quote(s), "2026-05-21T10:30:00Z")
+}
+
+// beginsHalfYear reports whether t is in the first second of a January or July.
+func beginsHalfYear(t time.Time) bool {
+	first := time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
+	return t.Sub(first) < time.Second && (t.Month() == time.January || t.Month() == time.July)
 }

@@ -73,7 +73,7 @@ func parseFilter(key, value string) (deadLetterFilter, error) {
 	case "recipient", "message_group_uuid":
 		err = postroom.CheckUUID(value)
 	case "since", "before":
-		at, err = time.Parse(time.RFC3339, value)
+		at, err = postroom.ParseAnyTime(value)
 	}
 	if err != nil {
 		return nil, usagef("--filter %s: %w", key, err)

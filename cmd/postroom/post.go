@@ -111,13 +111,16 @@ func (o *postOptions) check(given func(string) bool) error {
 		{"from", o.from}, {"to", o.to}, {"group", o.group}, {"message-uuid", o.messageUUID},
 	} {
 		if id.value == "" {
+			if given(id.flag) {
+				return usagef("--%s is empty", id.flag)
+			}
 			continue
 		}
 		if err := postroom.CheckUUID(id.value); err != nil {
 			return usagef("--%s: %w", id.flag, err)
 		}
 	}
-	if o.createdAt != "" {
+	if given("created-at") {
 		var err error
 		if o.at, err = postroom.ParseAnyTime(o.createdAt); err != nil {
 			return usagef("--created-at: %w", err)
