@@ -87,18 +87,26 @@ func (s *session) leave(ctx context.Context) {
 func (s *session) noteActive() { s.active.Store(int64(time.Since(s.start))) }
 
 // idleSince returns since when there is nothing to read and nothing in flight, as
-// far as this worker knows.
+// far as this worker knows: what it has not looked at for a lease duration, since it
+// was frozen or had no answers, it does not know.
 func (s *session) idleSince() (since time.Time, ok bool) {
-	since, ok = s.group.settledSince()
-	if !ok || s.inFlight.Records() > 0 {
+	since, asked := s.group.settledSince()
+	if since.IsZero() || !s.recent(asked) || s.inFlight.Records() > 0 {
 		return time.Time{}, false
 	}
 	for _, one := range s.held() {
-		at := one.AtTip()
-		if at.IsZero() {
+		tip, asked := one.AtTip()
+		if tip.IsZero() || !s.recent(asked) {
 			return time.Time{}, false
 		}
-		since = lineage.Latest(since, at)
+		since = lineage.Latest(since, tip)
 	}
 	return lineage.Latest(since, s.start.Add(time.Duration(s.active.Load()))), true
+}
+
+// recent reports whether t is less than a lease duration ago by the wall clock,
+// which also goes on while the machine sleeps.
+func (s *session) recent(t time.Time) bool {
+	age := s.opt.Now().Round(0).Sub(t.Round(0))
+	return age >= 0 && age < s.opt.LeaseDuration
 }

@@ -27,16 +27,18 @@ type groupView struct {
 	workers atomic.Int64                          // alive, this one included
 	parents atomic.Pointer[map[string]bool]       // shards that are some lease's parent
 	settled atomic.Pointer[time.Time]             // since when no lease is to be acquired; nil: some are
+	asked   atomic.Pointer[time.Time]             // when the last round began that told what the group is, by the wall clock
 	syncing atomic.Bool                           // this session leads, and listed shards may have no lease yet
 }
 
-// settledSince returns since when every readable shard has a live owner.
-func (g *groupView) settledSince() (time.Time, bool) {
-	since := g.settled.Load()
-	if since == nil || g.syncing.Load() {
-		return time.Time{}, false
+// settledSince returns since when every readable shard has a live owner, and when
+// the round began that last found it so; zero: some have none.
+func (g *groupView) settledSince() (since, asked time.Time) {
+	settled, round := g.settled.Load(), g.asked.Load()
+	if settled == nil || round == nil || g.syncing.Load() {
+		return time.Time{}, time.Time{}
 	}
-	return *since, true
+	return *settled, *round
 }
 
 func (g *groupView) setSettled(settled bool) {
@@ -98,14 +100,19 @@ func (s *session) untilNextRound() time.Duration {
 func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 	g := &s.group
 	g.left = false
+	asked := s.opt.Now()
 	live, err := s.live(ctx)
 	if err != nil || !s.heartbeat.Valid() {
 		return err
 	}
 	now := describe(live)
 	due := g.look.Swap(false) || now != g.seen || !time.Now().Before(g.nextLook)
-	if err := s.elect(ctx, live, leading); err != nil || !due {
+	if err := s.elect(ctx, live, leading); err != nil {
 		return err
+	}
+	if !due {
+		g.asked.Store(&asked)
+		return nil
 	}
 	began := time.Now()
 	leases, err := s.leases.Load(ctx)
@@ -113,13 +120,18 @@ func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 		return err
 	}
 	// Only now who is alive: the owner of a lease may have joined since.
-	if live, err = s.live(ctx); err != nil || !s.heartbeat.Valid() {
+	if live, err = s.live(ctx); err != nil {
 		return err
+	}
+	if !s.heartbeat.Valid() {
+		g.look.Store(true) // this one was due, and came to nothing
+		return nil
 	}
 	if err := s.assign(ctx, leases, live, began); err != nil {
 		return err
 	}
 	g.seen = now
+	g.asked.Store(&asked)
 	return nil
 }
 

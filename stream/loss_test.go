@@ -106,6 +106,23 @@ func TestS6TrimmedAfterADayWithoutReading(t *testing.T) {
 	})
 }
 
+// The same without an answer that says so: the iterator expired meanwhile, and one
+// that is opened anew at the trim horizon brings what is left.
+func TestS6FrozenForADayInAnEmptyShard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, openShard("a", ""))
+		one := c.hire("one", config{}, nil)
+		pass(time.Minute)
+		one.gate.shut()
+		pass(25 * time.Hour)
+		c.stream.edit(func() { c.stream.fault = onceEach([]string{"a"}, "Records", backend.KindExpired) })
+		one.gate.thaw()
+		pass(time.Minute)
+		wantError[*DataLossError](t, one.ended(t))
+	})
+}
+
 func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

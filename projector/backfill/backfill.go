@@ -96,12 +96,13 @@ type Backfill struct {
 	wake   chan struct{} // a gap was recorded here
 	added  atomic.Int64
 
-	mu       sync.Mutex
-	leads    bool
-	recorded int       // gaps here, each twice
-	open     int       // gaps, when last looked
-	since    time.Time // when none was open any more; zero: not so, or not known
-	counts   Counts
+	mu        sync.Mutex
+	leads     bool
+	recording int       // gaps, just now
+	recorded  int       // gaps here
+	open      int       // gaps, when last looked
+	since     time.Time // when none was open any more; zero: not so, or not known
+	counts    Counts
 }
 
 // New makes a backfill. It makes no call.
@@ -136,12 +137,12 @@ func policy() retry.Policy {
 // the gap. Of the gap StreamARN, Shard, Reason, After, From, Until and Silent are
 // to be set.
 func (b *Backfill) Record(ctx context.Context, g Gap) error {
-	b.noteRecord() // also before: whoever asks meanwhile must not hear that all is done
+	b.noteRecording() // whoever asks meanwhile must not hear that all is done
 	added, err := b.store.record(ctx, g.found(b.opts.Now()))
+	b.noteRecorded()
 	if err != nil {
 		return err
 	}
-	b.noteRecord()
 	if added {
 		b.added.Add(1)
 	}

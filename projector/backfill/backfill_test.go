@@ -248,3 +248,27 @@ func TestS6PagesBehindAStuckOne(t *testing.T) {
 		t.Errorf("%d pages, the first is %+v", len(seg.pages), stuck)
 	}
 }
+
+// While a gap is being recorded nobody is idle, also if its leader looks for gaps
+// in the middle of that.
+func TestF11NotIdleWhileAGapIsRecorded(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		idle := func(want bool) {
+			t.Helper()
+			if _, ok := r.b.IdleSince(true); ok != want {
+				t.Errorf("idle is %v, want %v", ok, want)
+			}
+		}
+		r.b.noteOpen(r.b.recordedSoFar(), 0)
+		idle(true)
+		r.b.noteRecording()
+		r.b.noteOpen(r.b.recordedSoFar(), 0) // it is not in the table yet
+		idle(false)
+		r.b.noteRecorded()
+		idle(false)
+		r.b.noteOpen(r.b.recordedSoFar(), 1)
+		idle(false)
+		r.b.noteOpen(r.b.recordedSoFar(), 0)
+		idle(true)
+	})
+}

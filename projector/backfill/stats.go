@@ -33,11 +33,18 @@ func (b *Backfill) setLeads(leads bool) {
 	b.leads, b.open, b.since = leads, 0, time.Time{}
 }
 
-func (b *Backfill) noteRecord() {
+func (b *Backfill) noteRecording() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.recorded++
+	b.recording++
 	b.since = time.Time{}
+}
+
+func (b *Backfill) noteRecorded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.recording--
+	b.recorded++
 }
 
 func (b *Backfill) recordedSoFar() int {
@@ -53,7 +60,7 @@ func (b *Backfill) noteOpen(recorded, open int) {
 	defer b.mu.Unlock()
 	b.open = open
 	switch {
-	case open > 0 || recorded != b.recorded:
+	case open > 0 || b.recording > 0 || recorded != b.recorded:
 		b.since = time.Time{}
 	case b.since.IsZero():
 		b.since = time.Now()

@@ -120,10 +120,11 @@ var projector = []Rule{
 		ByTest: true,
 	},
 	{
-		Name: "what is throttled holds back all calls of the table",
-		File: "projector/limiter.go",
-		Old:  "l.limit = max(leastCalls, min(l.limit, float64(l.busy))/2)",
-		New:  "l.limit = max(leastCalls, l.limit)",
+		Name:   "what is throttled holds back all calls of the table",
+		File:   "projector/limiter.go",
+		Old:    "l.limit = max(leastCalls, min(l.limit, float64(l.busy))/2)",
+		New:    "l.limit = max(leastCalls, l.limit)",
+		ByTest: true,
 	},
 	{
 		Name:   "one hot conversation does not hold back the others",

@@ -71,6 +71,20 @@ var stream = []Rule{
 		ByTest: true,
 	},
 	{
+		Name:   "a worker does not know what it has not looked at",
+		File:   "stream/checkpoint.go",
+		Old:    "if tip.IsZero() || !s.recent(asked) {",
+		New:    "if tip.IsZero() || asked.IsZero() {",
+		ByTest: true,
+	},
+	{
+		Name:   "the beginning of a shard that was not read for a day is lost",
+		File:   "stream/internal/shard/readerror.go",
+		Old:    "s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention",
+		New:    "false",
+		ByTest: true,
+	},
+	{
 		Name:   "a lease that was transferred is not written",
 		File:   "stream/internal/lease/handle.go",
 		Old:    "		if cur.Session != h.store.Owner.Session {\n			return nil // transferred\n		}\n",
@@ -80,7 +94,7 @@ var stream = []Rule{
 	{
 		Name: "heartbeats are read after the leases",
 		File: "stream/group.go",
-		Old:  "	if live, err = s.live(ctx); err != nil || !s.heartbeat.Valid() {\n		return err\n	}\n",
+		Old:  "	if live, err = s.live(ctx); err != nil {\n		return err\n	}\n",
 		New:  "",
 	},
 	{

@@ -73,7 +73,7 @@ func (s *Shard) unreadTrimmed() bool {
 // beginningExpired reports whether the beginning of a shard that is to be read
 // from there may be gone: the trim horizon moves without any error.
 func (s *Shard) beginningExpired() bool {
-	return s.read.Sequence == "" && !s.read.At.IsZero() && s.iterator == "" && s.AtTip().IsZero() &&
+	return s.read.Sequence == "" && !s.read.At.IsZero() && s.iterator == "" &&
 		s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention
 }
 

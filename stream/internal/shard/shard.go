@@ -38,7 +38,7 @@ type Shard struct {
 	stopped  bool
 	newOwner lease.Owner // who the shard is to be transferred to; zero: nobody
 	seen     time.Time   // when it brought the last page, by the wall clock
-	caughtUp time.Time   // when a read last brought nothing, by the wall clock; zero: none did
+	caughtUp time.Time   // when a read began that brought nothing, by the wall clock; zero: none did
 	tip      time.Time   // since when it is read to its open end; zero: it is not
 	loss     string      // that the lease is to note from now on; empty: none
 }
@@ -145,11 +145,12 @@ func (s *Shard) transferring() bool {
 	return s.newOwner != lease.Owner{}
 }
 
-// AtTip returns since when the shard is read to its open end; zero: it is not.
-func (s *Shard) AtTip() time.Time {
+// AtTip returns since when the shard is read to its open end, and when the read
+// began that last found it so, by the wall clock; zero: it is not.
+func (s *Shard) AtTip() (since, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tip
+	return s.tip, s.caughtUp
 }
 
 func (s *Shard) setTip(tip bool) {
