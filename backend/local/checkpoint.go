@@ -23,7 +23,7 @@ const (
 
 // startCheckpoints moves the WAL after commits, in the background, until Close.
 func (b *Backend) startCheckpoints(ctx context.Context) error {
-	pool, err := b.dial(ctx, 1, "wal_autocheckpoint(0)")
+	pool, err := b.dial(ctx, 1, nil, "wal_autocheckpoint(0)")
 	if err != nil {
 		return err
 	}

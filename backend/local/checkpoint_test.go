@@ -14,7 +14,7 @@ func TestLongWALBeginsAnew(t *testing.T) {
 	t.Parallel()
 	b := open(t, filepath.Join(t.TempDir(), "postroom.db"), Options{})
 	table, _ := newTable(t, b)
-	pool, err := b.dial(t.Context(), 1, "wal_autocheckpoint(0)")
+	pool, err := b.dial(t.Context(), 1, nil, "wal_autocheckpoint(0)")
 	if err != nil {
 		t.Fatal(err)
 	}

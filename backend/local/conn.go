@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -22,9 +23,9 @@ type conn struct {
 	stmts map[string]*sql.Stmt
 }
 
-// dial opens a pool of connections.
-func (b *Backend) dial(ctx context.Context, size int, pragmas ...string) (chan *conn, error) {
-	db, err := sql.Open("sqlite", dsn(b.path, pragmas))
+// dial opens a pool of connections. Access holds parameters of SQLite's URIs.
+func (b *Backend) dial(ctx context.Context, size int, access url.Values, pragmas ...string) (chan *conn, error) {
+	db, err := sql.Open("sqlite", dsn(b.path, access, pragmas))
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +46,13 @@ func (b *Backend) dial(ctx context.Context, size int, pragmas ...string) (chan *
 	return pool, nil
 }
 
-func dsn(path string, pragmas []string) string {
+func dsn(path string, access url.Values, pragmas []string) string {
 	query := url.Values{"_pragma": {
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"synchronous(NORMAL)",
 	}}
 	query["_pragma"] = append(query["_pragma"], pragmas...)
+	maps.Copy(query, access)
 	if path == Memory {
 		return "file::memory:?" + query.Encode()
 	}

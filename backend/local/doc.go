@@ -16,6 +16,9 @@
 // writes may be missing, but the file is never corrupt. Put it on a local disk:
 // WAL needs shared memory, which network file systems do not provide.
 //
+// The file and its two companions, -wal and -shm, are created with mode 0600, whatever
+// the umask: what they hold is private. The mode of an existing file is not changed.
+//
 // # Concurrency
 //
 // Several processes may open one file. Writes queue for one connection in each

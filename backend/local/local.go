@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"math"
@@ -94,34 +93,6 @@ func (o Options) settings() (settings, error) {
 		option.Check("local", "Shards", s.Shards, 1, maxShards),
 		option.Check("local", "RollSize", s.RollSize, 1, math.MaxInt),
 		option.Check("local", "IndexLag", s.IndexLag, 0, math.MaxInt64))
-}
-
-// connect opens the connections, and creates the schema in a new file.
-func (b *Backend) connect(fresh settings) error {
-	ctx := context.Background()
-	// The cache is 16 MB. The checkpoints move the WAL into the file; the writer
-	// itself does so only if they do not keep up, at 128 MB.
-	writer, err := b.dial(ctx, 1, "cache_size(-16384)", "wal_autocheckpoint(32000)")
-	if err != nil {
-		return err
-	}
-	b.writer = writer
-	if err := b.prepareFile(ctx, fresh); err != nil {
-		return err
-	}
-	b.readers = writer
-	if b.path == Memory {
-		return nil
-	}
-	b.readers, err = b.dial(ctx, readConnections, "query_only(1)")
-	if err != nil {
-		return err
-	}
-	b.notifier.watch = b.watch
-	if b.notifier.version, err = b.dataVersion(); err != nil {
-		return err
-	}
-	return b.startCheckpoints(ctx)
 }
 
 // Stream returns the stream of a table.

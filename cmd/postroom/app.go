@@ -84,6 +84,7 @@ func (a *app) open(ctx context.Context, n need) error {
 		return err
 	}
 	a.backend, a.local = b, b
+	a.warnOfReaders()
 	if !n.tables {
 		return nil
 	}

@@ -92,16 +92,10 @@ func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 	text, where := a.getenv("POSTROOM_WEBHOOK_SECRET"), "POSTROOM_WEBHOOK_SECRET"
 	if o.secretFile != "" {
 		where = "--webhook-secret-file"
-		f, err := os.Open(o.secretFile)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", where, err)
-		}
-		defer f.Close() // only read
-		data, err := readBounded(f, where, maxSecretBytes)
-		if err != nil {
+		var err error
+		if text, err = readSecret(where, o.secretFile); err != nil {
 			return nil, err
 		}
-		text = string(data)
 	}
 	if text == "" {
 		return nil, usagef("--webhook-secret-file or POSTROOM_WEBHOOK_SECRET is missing: posted notifications must be signed")
@@ -111,6 +105,24 @@ func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 		return nil, usagef("%s: %w", where, err)
 	}
 	return keys, nil
+}
+
+// readSecret reads a file that only its owner can read. Where is for its errors.
+func readSecret(where, name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", where, err)
+	}
+	defer f.Close() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", where, err)
+	}
+	if err := checkSecret(name, info); err != nil {
+		return "", usagef("%s: %w", where, err)
+	}
+	data, err := readBounded(f, where, maxSecretBytes)
+	return string(data), err
 }
 
 // dedupOptions are the flags of deduplication.

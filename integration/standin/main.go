@@ -65,7 +65,7 @@ func servers(persistence, folder string) ([][]string, error) {
 	fauxqs := []string{"/opt/node", "--disable-warning=ExperimentalWarning",
 		"/opt/fauxqs.mjs", "/opt/node_modules", fauxqsPort}
 	if persistence == "1" || persistence == "true" {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return nil, err
 		}
 		dynoxide = append(dynoxide, "--db-path", filepath.Join(folder, "dynoxide.db"))
