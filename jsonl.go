@@ -1,19 +1,13 @@
 package postroom
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"unicode/utf8"
 )
-
-// MaxLineBytes bounds one line of a JSONL file. It is more than any message that fits
-// the table can take, including escapes.
-const MaxLineBytes = 4 << 20
 
 // messageJSON is a message as a line of JSONL.
 type messageJSON struct {
@@ -92,76 +86,4 @@ func marshalLine(v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
-}
-
-// LineError says that a line of a JSONL file is not a message.
-type LineError struct {
-	Line int // counted from 1
-	Err  error
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
-
-func (e *LineError) Unwrap() error { return e.Err }
-
-// ReadMessages reads a JSONL file with one message a line, and skips empty lines. For a
-// line that is not a message it yields a *[LineError] and goes on; an error of r ends the
-// sequence.
-func ReadMessages(r io.Reader) iter.Seq2[NumberedMessage, error] {
-	return func(yield func(NumberedMessage, error) bool) {
-		lines := bufio.NewReaderSize(r, 64<<10)
-		for number := 1; ; number++ {
-			m := NumberedMessage{Line: number}
-			line, err := readLine(lines)
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case err != nil && !errors.Is(err, errLongLine):
-				yield(NumberedMessage{}, fmt.Errorf("line %d: %w", number, err))
-				return
-			case err == nil && len(line) == 0:
-				continue
-			case err == nil:
-				err = m.UnmarshalJSON(line)
-			}
-			if err != nil {
-				err = &LineError{Line: number, Err: err}
-			}
-			if !yield(m, err) {
-				return
-			}
-		}
-	}
-}
-
-// NumberedMessage is a message and the number of its line.
-type NumberedMessage struct {
-	Message
-
-	Line int // counted from 1
-}
-
-var errLongLine = fmt.Errorf("longer than %d bytes", MaxLineBytes)
-
-// readLine returns the next line without surrounding white space, errLongLine if it is
-// too long, and io.EOF after the last.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	size := 0
-	for {
-		part, err := r.ReadSlice('\n')
-		size += len(part)
-		if size <= MaxLineBytes {
-			line = append(line, part...)
-		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			continue
-		case err != nil && (!errors.Is(err, io.EOF) || size == 0):
-			return nil, err
-		case size > MaxLineBytes:
-			return nil, errLongLine
-		}
-		return bytes.TrimSpace(line), nil
-	}
 }

@@ -35,15 +35,25 @@ type Outcome struct {
 	Key  backend.Key // of its message; zero if the line is not a message
 	Result
 	// Err is nil if the message is in the log now, a [postroom.LineError] if the line
-	// is not a message, and a [RefusedError] if the message was refused.
+	// is not a message, and a [RefusedError] if the message was refused. A LineError
+	// that is [postroom.ErrListCut] counts as none of them.
 	Err error
+	// OpeningRefused is the number of a line that would have opened the conversation
+	// and was refused. Unless the conversation is open already, nobody sees this
+	// message before that line is corrected and posted. 0: there is none.
+	OpeningRefused int
+	// Before is the number of an earlier line of the conversation with the same time
+	// that comes after this one in the log, since the uuid decides. 0: there is none.
+	Before int
 }
 
 // Summary counts the lines that were processed.
 type Summary struct {
 	Stored       int           `json:"stored"`
 	AlreadyThere int           `json:"already_there"`
-	Refused      int           `json:"refused"` // messages, and lines that are not messages
+	Refused      int           `json:"refused"`             // messages, and lines that are not messages
+	Stranded     int           `json:"stranded,omitempty"`  // outcomes with OpeningRefused
+	Reordered    int           `json:"reordered,omitempty"` // outcomes with Before
 	Units        backend.Units `json:"-"`
 }
 
@@ -55,6 +65,9 @@ type Summary struct {
 // An error of ctx, of the source of messages, or of the backend ends the batch. It
 // names the line, and the summary says how much was done. Posting the same messages
 // again is safe and completes the batch. A source that blocks should observe ctx.
+//
+// An outcome also says what earlier lines mean for it, see [Outcome]; of batches with
+// more than 16,384 conversations only the most recent ones are remembered for that.
 func (p *Producer) PostAll(
 	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], opts BatchOptions,
 ) (Summary, error) {
@@ -62,18 +75,22 @@ func (p *Producer) PostAll(
 	if err := option.Check("producer", "Concurrency", opts.Concurrency, 1, 1<<10); err != nil {
 		return Summary{}, err
 	}
-	b := batch{producer: p, report: opts.Report}
+	seen, err := newHistory()
+	if err != nil {
+		return Summary{}, err
+	}
+	b := batch{producer: p, report: opts.Report, history: seen}
 	group, groupCtx := errgroup.WithContext(ctx)
-	lanes := make([]chan postroom.NumberedMessage, opts.Concurrency)
+	lanes := make([]chan line, opts.Concurrency)
 	for i := range lanes {
-		lanes[i] = make(chan postroom.NumberedMessage, laneBuffer)
+		lanes[i] = make(chan line, laneBuffer)
 		group.Go(func() error { return b.work(groupCtx, lanes[i]) })
 	}
 	readErr := b.spread(groupCtx, messages, lanes)
 	for _, lane := range lanes {
 		close(lane)
 	}
-	err := cmp.Or(group.Wait(), readErr)
+	err = cmp.Or(group.Wait(), readErr)
 	if err != nil {
 		err = fmt.Errorf("stopped with %d messages stored, %d already there, %d refused: %w",
 			b.Stored, b.AlreadyThere, b.Refused, err)
@@ -85,14 +102,22 @@ func (p *Producer) PostAll(
 type batch struct {
 	producer *Producer
 	report   func(Outcome)
+	history  *history
 
 	mu sync.Mutex // guards the summary and calls of report
 	Summary
 }
 
+// line is a message on its way to its lane.
+type line struct {
+	postroom.NumberedMessage
+
+	before int // see Outcome
+}
+
 // spread sends each message to the lane of its conversation.
 func (b *batch) spread(
-	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], lanes []chan postroom.NumberedMessage,
+	ctx context.Context, messages iter.Seq2[postroom.NumberedMessage, error], lanes []chan line,
 ) error {
 	seed := maphash.MakeSeed()
 	for m, err := range messages {
@@ -101,6 +126,9 @@ func (b *batch) spread(
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.As(err, &broken):
+			if broken.Members && broken.GroupUUID != "" {
+				b.history.refuse(broken.GroupUUID, broken.Line)
+			}
 			b.done(Outcome{Line: broken.Line, Err: err})
 			continue
 		case err != nil:
@@ -108,7 +136,7 @@ func (b *batch) spread(
 		}
 		lane := lanes[maphash.String(seed, m.GroupUUID)%uint64(len(lanes))]
 		select {
-		case lane <- m:
+		case lane <- line{m, b.history.read(m)}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -118,7 +146,7 @@ func (b *batch) spread(
 
 // work posts the messages of a lane, one after the other, until the lane is closed or
 // a put fails for another reason than its message.
-func (b *batch) work(ctx context.Context, lane <-chan postroom.NumberedMessage) error {
+func (b *batch) work(ctx context.Context, lane <-chan line) error {
 	for m := range lane {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -132,9 +160,26 @@ func (b *batch) work(ctx context.Context, lane <-chan postroom.NumberedMessage) 
 		default:
 			return fmt.Errorf("line %d: %w", m.Line, err)
 		}
-		b.done(Outcome{Line: m.Line, Key: backend.Key{PK: m.GroupUUID, SK: m.Key()}, Result: result, Err: err})
+		o := Outcome{Line: m.Line, Key: backend.Key{PK: m.GroupUUID, SK: m.Key()}, Result: result, Err: err}
+		b.relate(&o, m)
+		b.done(o)
 	}
 	return nil
+}
+
+// relate says what earlier lines mean for a message that was posted or refused, and
+// remembers what it means for later ones.
+func (b *batch) relate(o *Outcome, m line) {
+	switch {
+	case o.Err != nil && m.Members != nil:
+		b.history.refuse(m.GroupUUID, m.Line)
+	case o.Err != nil:
+	case m.Members != nil:
+		b.history.open(m.GroupUUID)
+		o.Before = m.before
+	default:
+		o.OpeningRefused, o.Before = b.history.openingRefused(m.GroupUUID), m.before
+	}
 }
 
 // done counts and reports a line.
@@ -143,12 +188,19 @@ func (b *batch) done(o Outcome) {
 	defer b.mu.Unlock()
 	b.Units = b.Units.Add(o.Units)
 	switch {
+	case errors.Is(o.Err, postroom.ErrListCut):
 	case o.Err != nil:
 		b.Refused++
 	case o.AlreadyThere:
 		b.AlreadyThere++
 	default:
 		b.Stored++
+	}
+	if o.OpeningRefused > 0 {
+		b.Stranded++
+	}
+	if o.Before > 0 {
+		b.Reordered++
 	}
 	if b.report != nil {
 		b.report(o)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +52,7 @@ and prints a line for each notification that it delivers.`,
 			if err := o.idle.check(); err != nil {
 				return err
 			}
-			if err := checkFiles(cmd.Context(), o.files, p.stdin); err != nil {
+			if err := checkInputs(o.files); err != nil {
 				return err
 			}
 			return withApp(cmd.Context(), p, g, need{tables: true, daemon: true, addr: cmp.Or(o.addr, ":0")}, func(ctx context.Context, a *app) error {
@@ -63,23 +64,6 @@ and prints a line for each notification that it delivers.`,
 	cmd.Flags().StringVar(&o.addr, addrFlag, defaultAddr, "address of the HTTP server; with :0 the system picks a port")
 	o.idle.flags(cmd)
 	return cmd
-}
-
-// checkFiles opens every file once, before anything happens.
-func checkFiles(ctx context.Context, files []string, stdin io.Reader) error {
-	for _, name := range files {
-		if name == "-" {
-			continue
-		}
-		in, err := openInput(ctx, name, stdin)
-		if err != nil {
-			return err
-		}
-		if err := in.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // devRun is one run of dev.
@@ -174,7 +158,7 @@ func (d *devRun) importAll(ctx context.Context) error {
 		}
 	}
 	if len(d.opts.files) > 0 {
-		return nil
+		return checkImported(strings.Join(d.opts.files, ", "), d.imported)
 	}
 	var err error
 	if d.sample, err = d.wantsSample(ctx); err != nil || !d.sample {
@@ -204,6 +188,7 @@ func (d *devRun) addImported(s producer.Summary) {
 	d.imported.Stored += s.Stored
 	d.imported.AlreadyThere += s.AlreadyThere
 	d.imported.Refused += s.Refused
+	d.imported.Stranded += s.Stranded
 }
 
 // sink prints the deliveries once the pipeline has caught up. Before that there

@@ -19,7 +19,15 @@ func (a *app) postFile(ctx context.Context, name string) error {
 	}
 	err = a.print(s, "%s messages stored, %s were there already, %s refused, in %v\n",
 		count(s.Stored), count(s.AlreadyThere), count(s.Refused), time.Since(start).Round(time.Millisecond))
-	return errors.Join(err, refused(name, s))
+	return errors.Join(err, checkImported(name, s), refused(name, s))
+}
+
+// checkImported returns an error if there was nothing to import.
+func checkImported(name string, s producer.Summary) error {
+	if s.Stored+s.AlreadyThere+s.Refused > 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: nothing was imported: there is no message in it", name)
 }
 
 // refused returns an error if lines of an import were refused.
@@ -27,7 +35,12 @@ func refused(name string, s producer.Summary) error {
 	if s.Refused == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
+	err := fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
+	if s.Stranded > 0 {
+		err = fmt.Errorf("%w; %s of them belong to conversations that a refused line would have opened, and nobody sees them before that line is corrected and posted",
+			err, count(s.Stranded))
+	}
+	return err
 }
 
 // importFile posts every message of a file. Refused lines are reported as they are
@@ -46,20 +59,17 @@ func (a *app) importFile(ctx context.Context, name string) (producer.Summary, er
 func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total int64) (producer.Summary, error) {
 	bar := newProgress(a.process, "importing", total)
 	defer func() { _ = bar.Finish() }()
+	report := newLineReport(a.stderr, name)
 	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
 		Report: func(o producer.Outcome) {
 			_ = bar.Add(1)
-			if o.Err == nil {
-				return
+			if report.wants(o) {
+				_ = bar.Clear() // makes room for a line
+				report.add(o)
 			}
-			line := &postroom.LineError{Line: o.Line, Err: o.Err}
-			if broken, ok := errors.AsType[*postroom.LineError](o.Err); ok {
-				line = broken
-			}
-			_ = bar.Clear() // makes room for a line
-			fmt.Fprintf(a.stderr, "%s: %v\n", name, line)
 		},
 	})
+	report.end(s)
 	if err != nil {
 		return s, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,8 +41,11 @@ missing display name is taken from the handle and a missing handle from the
 display name; without either, both come from the uuid.
 
 A file (--file, "-" for standard input) holds one message in JSON on each line,
-and may be compressed with gzip. Invalid lines are reported, and the other lines
-are posted.
+and may be compressed with gzip. Invalid lines are reported, the first hundred one
+by one, and the other lines are posted. Where an invalid line would have opened a
+conversation, the report names it and the line that nobody sees until it is
+corrected. Messages of one conversation and time are ordered by their
+message_uuid, whatever their order in the file.
 
 Posting a message again, with its --message-uuid and --created-at or from the
 same file, changes nothing.`,
@@ -169,15 +173,11 @@ func (o postOptions) draft(ctx context.Context, stdin io.Reader) (producer.Draft
 const maxMembersBytes = 1 << 20
 
 func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.Member, error) {
-	in, err := openInput(ctx, name, stdin)
+	text, err := readInput(ctx, name, stdin, maxMembersBytes)
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close() // only read
-	text, err := readBounded(in, name, maxMembersBytes)
-	if err != nil {
-		return nil, err
-	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte-order mark
 	var members []postroom.Member
 	if err := json.Unmarshal(text, &members); err != nil {
 		return nil, fmt.Errorf("%s is not a JSON list of members: %w", name, err)
