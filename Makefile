@@ -1,8 +1,10 @@
 SEEDS ?= 10000
+SEED ?= 1
+N ?= 200
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build image test race integration recovery lint vet bench sim mutants emulators walkthrough compose cases sample ci clean
+.PHONY: help build image test race integration recovery lint vet bench sim mutants mutate emulators walkthrough compose cases sample ci clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +47,9 @@ sim: ## random schedules of crashes and faults: make sim SEEDS=10000
 
 mutants: ## rules of the projector taken out: the simulation notices each
 	.ci/run mutants
+
+mutate: ## small changes drawn by a seed, and which of them no test notices: make mutate SEED=1 N=200
+	go run ./internal/mutants/generate -seed $(SEED) -n $(N)
 
 emulators: ## install servers that stand in for DynamoDB, its Streams and SQS
 	internal/emulator/install.sh

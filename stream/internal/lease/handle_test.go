@@ -179,3 +179,56 @@ func TestAcquireAChildThatTheLeaderHasCreated(t *testing.T) {
 		t.Errorf("created again: %+v, %v", found, err)
 	}
 }
+
+// A save that was overtaken is not adopted: by another session that has the item
+// anew under the same epoch, or by the same session under a later one, since the
+// lease went to another worker and came back.
+func TestSaveThatWasOvertaken(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		overtake func(r *rig, one, two *Store, old *Handle)
+		want     string
+	}{
+		"by a session of the same epoch": {func(r *rig, one, two *Store, old *Handle) {
+			if err := one.Delete(t.Context(), []string{"s"}); err != nil {
+				t.Fatal(err)
+			}
+			r.acquire(two, Lease{Shard: "s"})
+		}, `two 1 "" false`},
+		"by the same session later": {func(r *rig, one, two *Store, old *Handle) {
+			if err := r.acquire(two, old.Lease()).Transfer(t.Context(), at(""), one.Owner); err != nil {
+				t.Fatal(err)
+			}
+		}, `one 3 "" false`},
+	} {
+		r := newRig(t)
+		one, two := r.store("one"), r.store("two")
+		old := r.acquire(one, Lease{Shard: "s"})
+		c.overtake(r, one, two, old)
+		if err := old.Save(t.Context(), at("5")); !errors.Is(err, ErrLost) {
+			t.Errorf("%s: error is %v", name, err)
+		}
+		r.wants(c.want)
+	}
+}
+
+// A lease that is finished stays so, and one that notes a loss is moved back by that
+// alone.
+func TestWhatIsFoundSaysMore(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		found, next Lease
+		want        bool
+	}{
+		"as far":              {Lease{Checkpoint: Position{Sequence: "5"}}, Lease{Checkpoint: Position{Sequence: "5"}}, false},
+		"further":             {Lease{Checkpoint: Position{Sequence: "10"}}, Lease{Checkpoint: Position{Sequence: "9"}}, true},
+		"less far":            {Lease{Checkpoint: Position{Sequence: "9"}}, Lease{Checkpoint: Position{Sequence: "10"}}, false},
+		"finished":            {Lease{Finished: true}, Lease{Checkpoint: Position{Sequence: "5"}}, true},
+		"both are finished":   {Lease{Finished: true}, Lease{Finished: true}, false},
+		"further before loss": {Lease{Checkpoint: Position{Sequence: "10"}}, Lease{Checkpoint: Position{Sequence: "9"}, Lost: "a loss"}, false},
+	} {
+		if got := c.found.beyond(c.next); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

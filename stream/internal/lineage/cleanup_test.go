@@ -1,0 +1,76 @@
+package lineage
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/local"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lease"
+)
+
+// newLeases is the leases of a control table that holds nothing.
+func newLeases(t *testing.T) *lease.Store {
+	t.Helper()
+	b, err := local.Open(local.Memory, local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	if err := b.CreateTable(t.Context(), backend.TableSpec{Name: "control", PartitionKey: "PK", SortKey: "SK"}); err != nil {
+		t.Fatal(err)
+	}
+	return &lease.Store{
+		Table: batch.Table{Table: b.Table("control"), Retry: retry.Policy{Attempts: 1}}, ARN: "arn",
+		Now: time.Now, Writes: new(atomic.Int64),
+	}
+}
+
+// TestS19CleanUp deletes the lease of a finished shard once nobody needs it: while its
+// child waits for somebody to read it, the child could not tell without it that the
+// parent was read to its end.
+func TestS19CleanUp(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	one := lease.Owner{Worker: "one", Session: "one's session"}
+	served := lease.Lease{Shard: "a", Owner: one, Finished: true, FinishedAt: now.Add(-keepFinished - 1)}
+	child := func(l lease.Lease) lease.Lease { l.Shard, l.Parent = "b", "a"; return l }
+	for name, c := range map[string]struct {
+		leases []lease.Lease
+		listed []backend.Shard
+		want   []string
+	}{
+		"it has served":                 {[]lease.Lease{served}, nil, nil},
+		"it is listed":                  {[]lease.Lease{served}, []backend.Shard{{ID: "a"}}, []string{"a"}},
+		"it was finished just now":      {[]lease.Lease{{Shard: "a", Owner: one, Finished: true, FinishedAt: now.Add(-keepFinished)}}, nil, []string{"a"}},
+		"it is not finished":            {[]lease.Lease{{Shard: "a", Owner: one}}, nil, []string{"a"}},
+		"its child waits":               {[]lease.Lease{served, child(lease.Lease{})}, nil, []string{"a", "b"}},
+		"its child is read":             {[]lease.Lease{served, child(lease.Lease{Owner: one})}, nil, []string{"b"}},
+		"its child is finished unowned": {[]lease.Lease{served, child(lease.Lease{Finished: true, FinishedAt: now})}, nil, []string{"b"}},
+	} {
+		s := &Sync{Leases: newLeases(t), Now: func() time.Time { return now }}
+		leases := map[string]lease.Lease{}
+		for _, l := range c.leases {
+			leases[l.Shard] = l
+			if _, err := s.Leases.Create(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := s.cleanUp(t.Context(), Listing{Shards: c.listed}, leases)
+		left, failed := s.Leases.Load(t.Context())
+		if err := errors.Join(err, failed); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(left))); diff != "" {
+			t.Errorf("%s: leases (-want +got):\n%s", name, diff)
+		}
+	}
+}
