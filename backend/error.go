@@ -20,7 +20,7 @@ const (
 	KindUnavailable          // no answer, a failure of the server, or the context is done; a write may have happened
 	KindNotFound             // there is no such table, stream, shard or queue
 	KindExists               // the name is taken
-	KindInvalid              // the request is wrong, and a retry fails too
+	KindInvalid              // the server names the request as what is wrong: a retry fails too
 	KindDenied               // credentials are missing, wrong or insufficient
 	KindExpired              // the iterator is too old: get a new one
 	KindTrimmed              // the position is past the trim horizon: records after it are lost
@@ -100,10 +100,10 @@ func Retryable(err error) bool {
 
 // KindOfReasons returns the kind of a refused transaction: the most permanent of
 // its reasons' kinds. An invalid request stays invalid, a failed condition makes
-// the transaction void, and denied access needs an operator; after throttling or a
-// conflict the transaction can be retried.
+// the transaction void, and denied access needs an operator; after trouble of the
+// server, throttling or a conflict the transaction can be retried.
 func KindOfReasons(reasons []*Reason) Kind {
-	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindDenied, KindThrottled, KindConflict} {
+	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindDenied, KindUnavailable, KindThrottled, KindConflict} {
 		for _, r := range reasons {
 			if r != nil && r.Kind == kind {
 				return kind

@@ -48,7 +48,8 @@ func TestRetryable(t *testing.T) {
 func TestP10KindOfReasons(t *testing.T) {
 	t.Parallel()
 	kinds := []backend.Kind{
-		backend.KindInvalid, backend.KindConditionFailed, backend.KindDenied, backend.KindThrottled, backend.KindConflict,
+		backend.KindInvalid, backend.KindConditionFailed, backend.KindDenied,
+		backend.KindUnavailable, backend.KindThrottled, backend.KindConflict,
 		backend.KindUnknown,
 	}
 	for i, a := range kinds {

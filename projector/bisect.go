@@ -5,15 +5,7 @@ import (
 	"slices"
 )
 
-// failsUnknown counts failures for a reason that no rule knows, and reports
-// whether there were enough of them. Once a lane is bisected, each part has one
-// attempt.
-func (l *lane) failsUnknown() bool {
-	l.unknown++
-	return l.suspects > 0 || l.unknown >= maxUnknown
-}
-
-// bisect narrows down which message makes a move fail: of those that failed
+// bisect narrows down which message makes a move be refused: of those that failed
 // together the older half goes first. A message that fails alone is quarantined.
 // Of n messages with one that fails, at most log2(n) batches fail, and the others
 // go through in their order.

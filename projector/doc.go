@@ -29,11 +29,16 @@
 // quarantined. One whose conversation nobody has opened yet waits for half a
 // minute, is then quarantined too, and is requeued when its members are known.
 //
-// Where a move fails and its messages are to blame, or no rule knows why and it
-// goes on failing, the messages are bisected: the older half goes first, and of
-// what fails again the older half. So the one that fails is found by few failing
-// moves, and is quarantined alone. The rows, though, are made of the newest message
-// of a batch only, and of the members.
+// Where the table refuses what a move is to put, and names that as what is wrong,
+// the messages are bisected: the older half goes first, and of what fails again the
+// older half. So the one that fails is found by few failing moves, and is
+// quarantined alone. The rows, though, are made of the newest message of a batch
+// only, and of the members.
+//
+// Nothing else condemns a message: no read that fails, and no error that nobody
+// knows. It may be the server's trouble, or that of a proxy in front of it, and the
+// same call may succeed later. So it is repeated, however long that takes; the shard
+// makes no progress meanwhile, and is not ready.
 //
 // When most records would be quarantined it is not the records that are broken.
 // Then the breaker trips: Run ends with a [quarantine.BreakerError], and what is

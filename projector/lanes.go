@@ -38,7 +38,6 @@ type lane struct {
 	// Of the worker that processes it.
 	held     []*message // arrived and not projected
 	failures int        // in a row
-	unknown  int        // of them, those for a reason that no rule knows
 	suspects int        // of held, the first ones: those that failed together
 }
 

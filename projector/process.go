@@ -18,10 +18,8 @@ const (
 	// Source: DynamoDB developer guide, throughput of a partition.
 	movesPerMember = 250
 
-	// maxUnknown is how often a lane may fail in a row for a reason that no rule
-	// knows before its messages are bisected to find the one to quarantine. With
-	// the pauses in between that takes six seconds.
-	maxUnknown = 10
+	// overtaken is how often in a row a condition may fail before that is logged.
+	overtaken = 10
 
 	memberPoll = 500 * time.Millisecond
 )
@@ -49,7 +47,7 @@ func (p *Projector) process(ctx context.Context, l *lane) (wait time.Duration, e
 	if err == nil {
 		p.processing.Succeeded(l.group)
 		if l.suspects == 0 {
-			l.failures, l.unknown = 0, 0
+			l.failures = 0
 		}
 		return wait, true
 	}
@@ -59,28 +57,31 @@ func (p *Projector) process(ctx context.Context, l *lane) (wait time.Duration, e
 	}
 	l.failures++
 	var damaged *projection.DamagedError
-	switch kind := kindOf(err); {
+	var refused *projection.RefusedError
+	switch {
 	case errors.Is(err, projection.ErrNoMembers):
 		l.failures = 0
 		p.recordResult(ctx, l, p.quarantineLate(ctx, l))
 		return memberPoll, true
-	case kind == backend.KindConditionFailed:
+	case is(err, backend.KindConditionFailed):
+		// Of several reasons this comes first: what was loaded is void, and the other
+		// reasons may be with it.
 		// Another worker moved it: load it again, at once unless that goes on.
 		if l.failures < 3 {
 			return 0, false
 		}
-		if l.failures >= maxUnknown {
+		if l.failures >= overtaken {
 			p.recordResult(ctx, l, err)
 		}
 	case errors.As(err, &damaged):
 		p.recordResult(ctx, l, p.quarantineThose(ctx, l, func(*message) bool { return true }, err))
-	case kind == backend.KindInvalid, kind == backend.KindUnknown && l.failsUnknown():
+	case errors.As(err, &refused):
 		failed := p.bisect(ctx, l, err)
 		p.recordResult(ctx, l, failed)
 		if failed == nil {
 			return 0, false
 		}
-	default:
+	default: // no message is to blame
 		p.recordResult(ctx, l, err)
 	}
 	return p.processing.Pause(l.failures), false
@@ -93,16 +94,6 @@ func (p *Projector) recordResult(ctx context.Context, l *lane, err error) {
 	} else {
 		p.processing.Succeeded(l.group)
 	}
-}
-
-// kindOf is the kind of an error that the lane is to act on. Of several reasons a
-// failed condition comes first: what was loaded is void then, and the other reasons
-// may be with it.
-func kindOf(err error) backend.Kind {
-	if is(err, backend.KindConditionFailed) {
-		return backend.KindConditionFailed
-	}
-	return backend.KindOf(err)
 }
 
 // advance enqueues the notifications of a lane's messages and moves its

@@ -1,6 +1,9 @@
 package aws
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +81,60 @@ func TestQ1EachEntryHasItsFate(t *testing.T) {
 	}
 	wantSame(t, timeouts, []any{0.0, 2.0, 3600.0})
 	wantSame(t, f.ops(), []string{"GetQueueUrl", "SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"})
+}
+
+// TestF16CodeOfAnEntryDecides: a server may say that the sender is at fault where a
+// key is missing, access is denied, or it is too busy. The code says what is wrong.
+func TestF16CodeOfAnEntryDecides(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{
+		"InvalidMessageContents": true, "InvalidParameterValue": true, "ReceiptHandleIsInvalid": true,
+		"AWS.SimpleQueueService.MessageNotInflight": true,
+
+		"KmsThrottled": false, "KmsAccessDenied": false, "KmsDisabled": false, "KMS.NotFoundException": false,
+		"KmsInvalidState": false, "KmsOptInRequired": false, "AccessDenied": false, "ThrottlingException": false,
+		"RequestThrottled": false, "OverLimit": false, "InternalError": false, "ServiceUnavailable": false,
+		"ExpiredToken": false, "SomethingNew": false, "": false,
+	} {
+		for _, flag := range []bool{true, false} {
+			failed := ok(fmt.Sprintf(`{"Failed":[{"Id":"0","Code":%q,"SenderFault":%t,"Message":%q}]}`, code, flag, strings.Repeat("no ", 10_000)))
+			b, _ := openFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), failed)
+			q := b.Queue("q")
+			sent, sendErr := q.Send(t.Context(), []backend.SendEntry{{Body: "a"}})
+			deleted, deleteErr := q.Delete(t.Context(), []string{"a"})
+			hidden, hideErr := q.ChangeVisibility(t.Context(), []backend.VisibilityChange{{Receipt: "a"}})
+			must(t, errors.Join(sendErr, deleteErr, hideErr))
+			for _, errs := range [][]backend.EntryError{sent, deleted, hidden} {
+				if len(errs) != 1 || errs[0].SenderFault != want || errs[0].Code != code || len(errs[0].Message) > 2<<10 {
+					t.Errorf("%s, %t: %+v, want the sender's fault to be %t", code, flag, errs, want)
+				}
+			}
+		}
+	}
+}
+
+// TestF16EntriesThatAreNotNamed: an entry that the answer leaves out has failed, and an
+// answer for one that was not sent says nothing.
+func TestF16EntriesThatAreNotNamed(t *testing.T) {
+	t.Parallel()
+	b, _ := openFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), ok(`{"Successful":[{"Id":"1"}]}`), ok(`{}`),
+		ok(`{"Failed":[{"Id":"2","Code":"InternalError"}]}`), ok(`{"Successful":[{"Id":"-1"}]}`), ok(`{"Successful":[{"Id":"x"}]}`))
+	q := b.Queue("q")
+	for _, want := range [][]int{{0}, {0, 1}} {
+		failed, err := q.Delete(t.Context(), []string{"a", "b"})
+		must(t, err)
+		var got []int
+		for _, f := range failed {
+			if got = append(got, f.Index); f.SenderFault {
+				t.Errorf("%+v", f)
+			}
+		}
+		wantSame(t, got, want)
+	}
+	for range 3 {
+		_, err := q.Delete(t.Context(), []string{"a", "b"})
+		wantError(t, err, backend.KindUnavailable, "Delete q", "was not sent")
+	}
 }
 
 func TestQ15QueueMadeAnewIsFound(t *testing.T) {

@@ -6,9 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -16,68 +14,16 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// kinds has the kinds of the three services' error codes, including those that the
-// services' models leave out. The SDK lists most codes of throttling, and the status
-// of the answer tells the kind of all other errors. Sources: the SDK's models;
-// DynamoDB, Streams and SQS API references, common errors.
-var kinds = map[string]backend.Kind{
-	"ConditionalCheckFailedException": backend.KindConditionFailed,
+// unnamed is the SDK's code of an answer that names none: that of a proxy, say.
+const unnamed = "UnknownError"
 
-	"TransactionConflictException":     backend.KindConflict,
-	"TransactionInProgressException":   backend.KindConflict,
-	"ReplicatedWriteConflictException": backend.KindConflict,
-
-	"OverLimit":            backend.KindThrottled,
-	"KmsThrottled":         backend.KindThrottled,
-	"QueueDeletedRecently": backend.KindThrottled, // 60 s after DeleteQueue
-
-	"RequestTimeout":          backend.KindUnavailable,
-	"RequestTimeoutException": backend.KindUnavailable,
-
-	"ResourceNotFoundException": backend.KindNotFound,
-	"TableNotFoundException":    backend.KindNotFound,
-	"QueueDoesNotExist":         backend.KindNotFound,
-	"NonExistentQueue":          backend.KindNotFound,
-
-	"ResourceInUseException": backend.KindExists,
-	"QueueNameExists":        backend.KindExists,
-	"QueueAlreadyExists":     backend.KindExists,
-
-	"ExpiredIteratorException":   backend.KindExpired,
-	"TrimmedDataAccessException": backend.KindTrimmed,
-
-	"AccessDenied":                        backend.KindDenied,
-	"AccessDeniedException":               backend.KindDenied,
-	"UnrecognizedClientException":         backend.KindDenied,
-	"InvalidSignatureException":           backend.KindDenied,
-	"SignatureDoesNotMatch":               backend.KindDenied,
-	"IncompleteSignature":                 backend.KindDenied,
-	"IncompleteSignatureException":        backend.KindDenied,
-	"InvalidClientTokenId":                backend.KindDenied,
-	"InvalidAccessKeyId":                  backend.KindDenied,
-	"MissingAuthenticationToken":          backend.KindDenied,
-	"MissingAuthenticationTokenException": backend.KindDenied,
-	"ExpiredToken":                        backend.KindDenied,
-	"ExpiredTokenException":               backend.KindDenied,
-	"RequestExpired":                      backend.KindDenied,
-	"NotAuthorized":                       backend.KindDenied,
-	"OptInRequired":                       backend.KindDenied,
-	"InvalidSecurity":                     backend.KindDenied,
-	"KmsAccessDenied":                     backend.KindDenied,
-}
-
-// codeOf returns the code of an error with which a server answered, without the
-// namespace that some servers put in front; empty: no server answered.
+// codeOf returns the code of an error with which AWS answered; empty: AWS did not.
 func codeOf(err error) string {
 	var api smithy.APIError
-	if !errors.As(err, &api) {
+	if !errors.As(err, &api) || api.ErrorCode() == unnamed {
 		return ""
 	}
-	code := api.ErrorCode()
-	if i := strings.LastIndexAny(code, "#."); i >= 0 {
-		code = code[i+1:]
-	}
-	return code
+	return bare(api.ErrorCode())
 }
 
 // statusOf returns the HTTP status of the answer; 0: there was none.
@@ -89,14 +35,13 @@ func statusOf(err error) int {
 	return 0
 }
 
-// kindOf classifies an error of the SDK.
+// kindOf classifies an error of the SDK. An error answer without a code that is known
+// is trouble of the server or of what is in front of it, whatever its status: the
+// same request may succeed.
 func kindOf(err error) backend.Kind {
-	code := codeOf(err)
-	if kind, ok := kinds[code]; ok {
+	code, status := codeOf(err), statusOf(err)
+	if kind, known := ofCode(code); known {
 		return kind
-	}
-	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
-		return backend.KindThrottled
 	}
 	var (
 		denied   *credentialsError
@@ -107,20 +52,17 @@ func kindOf(err error) backend.Kind {
 		reading  *smithy.DeserializationError
 		address  *url.Error
 	)
-	status := statusOf(err)
 	switch {
 	case errors.As(err, &denied):
 		return backend.KindDenied
 	case errors.As(err, &params), errors.As(err, &mangled):
 		return backend.KindInvalid
-	case status >= http.StatusInternalServerError:
-		return backend.KindUnavailable
 	case status == http.StatusTooManyRequests:
 		return backend.KindThrottled
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+	case code != "" && (status == http.StatusUnauthorized || status == http.StatusForbidden):
 		return backend.KindDenied
-	case status >= http.StatusBadRequest:
-		return backend.KindInvalid
+	case status >= http.StatusMultipleChoices, code != "":
+		return backend.KindUnavailable
 	case errors.As(err, &sending), errors.As(err, &canceled), errors.As(err, &reading), errors.As(err, &address),
 		errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -216,7 +216,7 @@ func TestNotAWSAtAll(t *testing.T) {
 		ok("<html>There is no such page.</html>")(w)
 	})
 	_, err = b.DescribeTable(t.Context(), "postroom")
-	wantError(t, err, backend.KindInvalid, f.URL, "check the endpoint")
+	wantError(t, err, backend.KindUnavailable, f.URL, "status 404", "There is no such page.", "check the endpoint")
 }
 
 func TestClosed(t *testing.T) {

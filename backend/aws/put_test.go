@@ -2,7 +2,6 @@ package aws
 
 import (
 	"errors"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -59,47 +58,6 @@ func TestPutTellsWhatIsThere(t *testing.T) {
 		if !backend.EqualItems(e.Item, want) || (e.Item == nil) != (want == nil) {
 			t.Errorf("there is %v, want %v", e.Item, want)
 		}
-	}
-}
-
-func TestTransactReasons(t *testing.T) {
-	t.Parallel()
-	none := `{"Code":"None"}`
-	for name, c := range map[string]struct {
-		reasons []string
-		want    backend.Kind
-	}{
-		"condition":               {[]string{none, `{"Code":"ConditionalCheckFailed","Message":"no"}`}, backend.KindConditionFailed},
-		"conflict":                {[]string{`{"Code":"TransactionConflict"}`, none}, backend.KindConflict},
-		"throttled and conflict":  {[]string{`{"Code":"ThrottlingError"}`, `{"Code":"TransactionConflict"}`}, backend.KindThrottled},
-		"throughput":              {[]string{`{"Code":"ProvisionedThroughputExceeded"}`, none}, backend.KindThrottled},
-		"condition and throttled": {[]string{`{"Code":"ConditionalCheckFailed"}`, `{"Code":"ThrottlingError"}`}, backend.KindConditionFailed},
-		"invalid":                 {[]string{`{"Code":"ValidationError"}`, `{"Code":"ConditionalCheckFailed"}`}, backend.KindInvalid},
-		"unheard of":              {[]string{`{"Code":"SomethingNew"}`, none}, backend.KindUnknown},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b, f := openFake(t, failure(400, "TransactionCanceledException", "Transaction cancelled",
-				`"CancellationReasons":[`+strings.Join(c.reasons, ",")+`]`))
-			_, err := b.Table("t").Transact(t.Context(), "token", []backend.Action{{Put: testItem}, {
-				Check: backend.Key{PK: "p", SK: "h"}, Condition: backend.Condition{Absent: true},
-			}})
-			if got := backend.KindOf(err); err == nil || got != c.want {
-				t.Fatalf("kind is %q, want %q: %v", got, c.want, err)
-			}
-			var e *backend.Error
-			if !errors.As(err, &e) {
-				t.Fatal(err)
-			}
-			for i, r := range e.Reasons {
-				if (r == nil) != (c.reasons[i] == none) {
-					t.Errorf("action %d: %v", i, r)
-				}
-			}
-			if f.count() != 1 {
-				t.Errorf("%d calls, want 1: whether to try again is for the caller", f.count())
-			}
-		})
 	}
 }
 

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -30,7 +31,7 @@ func (q *queue) Send(ctx context.Context, entries []backend.SendEntry) ([]backen
 	if err != nil {
 		return nil, err
 	}
-	return entryErrors(out.Failed), nil
+	return entryErrors("Send "+q.name, len(in.Entries), ids(out.Successful, func(e types.SendMessageBatchResultEntry) *string { return e.Id }), out.Failed)
 }
 
 // Delete implements [backend.Queue].
@@ -43,7 +44,7 @@ func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryE
 	if err != nil {
 		return nil, err
 	}
-	return entryErrors(out.Failed), nil
+	return entryErrors("Delete "+q.name, len(in.Entries), ids(out.Successful, func(e types.DeleteMessageBatchResultEntry) *string { return e.Id }), out.Failed)
 }
 
 // ChangeVisibility implements [backend.Queue].
@@ -62,7 +63,7 @@ func (q *queue) ChangeVisibility(ctx context.Context, changes []backend.Visibili
 	if err != nil {
 		return nil, err
 	}
-	return entryErrors(out.Failed), nil
+	return entryErrors("ChangeVisibility "+q.name, len(in.Entries), ids(out.Successful, func(e types.ChangeMessageVisibilityBatchResultEntry) *string { return e.Id }), out.Failed)
 }
 
 func attributeValues(attributes map[string]string) map[string]types.MessageAttributeValue {
@@ -87,16 +88,56 @@ func optional[T comparable](v T) *T {
 	return &v
 }
 
-func entryErrors(failed []types.BatchResultErrorEntry) []backend.EntryError {
+func ids[T any](entries []T, id func(T) *string) []*string {
+	ids := make([]*string, len(entries))
+	for i, e := range entries {
+		ids[i] = id(e)
+	}
+	return ids
+}
+
+// unanswered is the code of an entry that the answer names neither as done nor as
+// failed.
+const unanswered = "Unanswered"
+
+// entryErrors returns the failures of a batch of n entries. The code of a failure says
+// whether the entry is at fault: servers set the flag for that also where it was
+// throttled, or where a key or a permission is missing. An entry that the answer does
+// not name has failed.
+func entryErrors(op string, n int, done []*string, failed []types.BatchResultErrorEntry) ([]backend.EntryError, error) {
+	answered := make([]bool, n)
+	answer := func(id *string) (int, error) {
+		i, err := strconv.Atoi(awssdk.ToString(id))
+		if err != nil || i < 0 || i >= n {
+			err = fmt.Errorf("SQS answered for an entry %.80q that was not sent", awssdk.ToString(id))
+			return 0, &backend.Error{Op: op, Kind: backend.KindUnavailable, Err: err}
+		}
+		answered[i] = true
+		return i, nil
+	}
+	for _, id := range done {
+		if _, err := answer(id); err != nil {
+			return nil, err
+		}
+	}
 	var errs []backend.EntryError
 	for _, f := range failed {
-		index, _ := strconv.Atoi(awssdk.ToString(f.Id))
+		i, err := answer(f.Id)
+		if err != nil {
+			return nil, err
+		}
+		kind, _ := ofCode(awssdk.ToString(f.Code))
 		errs = append(errs, backend.EntryError{
-			Index:       index,
-			Code:        awssdk.ToString(f.Code),
-			SenderFault: f.SenderFault,
-			Message:     awssdk.ToString(f.Message),
+			Index:       i,
+			Code:        brief(awssdk.ToString(f.Code), maxCode),
+			SenderFault: kind == backend.KindInvalid,
+			Message:     brief(awssdk.ToString(f.Message), maxMessage),
 		})
 	}
-	return errs
+	for i, ok := range answered {
+		if !ok {
+			errs = append(errs, backend.EntryError{Index: i, Code: unanswered, Message: "the answer does not say what became of it"})
+		}
+	}
+	return errs, nil
 }

@@ -77,8 +77,8 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 		told.text = fmt.Sprintf("%s: %v", s.place, context.Cause(caller))
 	case errors.Is(err, context.DeadlineExceeded):
 		told.text = fmt.Sprintf("%s did not answer within %s; %s", s.place, allowed, s.checkEndpoint())
-	case statusOf(err) >= http.StatusBadRequest: // the answer of a proxy, or of another kind of server
-		told.text = fmt.Sprintf("%s answered with status %d and without an AWS error; %s", s.place, statusOf(err), s.checkEndpoint())
+	case statusOf(err) >= http.StatusMultipleChoices: // the answer of a proxy, or of another kind of server
+		told.text = fmt.Sprintf("%s answered with status %d and without an AWS error%s; %s", s.place, statusOf(err), words(err), s.checkEndpoint())
 	case kind == backend.KindUnavailable:
 		told.text = fmt.Sprintf("no usable answer from %s: %v; %s", s.place, cause(err), s.checkEndpoint())
 	default:
@@ -89,10 +89,10 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 
 // answered returns the text of an error with which the server answered.
 func (s *service) answered(kind backend.Kind, code string, err error) string {
-	text := code
+	text := brief(code, maxCode)
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorMessage() != "" {
-		text += ": " + api.ErrorMessage()
+		text += ": " + brief(api.ErrorMessage(), maxMessage)
 	}
 	text += " (" + s.place
 	var response *awshttp.ResponseError
@@ -100,11 +100,8 @@ func (s *service) answered(kind backend.Kind, code string, err error) string {
 		text += ", request " + response.ServiceRequestID()
 	}
 	text += ")"
-	switch {
-	case kind == backend.KindDenied:
+	if kind == backend.KindDenied {
 		text += "; " + checkCredentials
-	case code == "UnknownError": // the SDK's code if the answer names none
-		text += "; " + s.checkEndpoint()
 	}
 	return text
 }

@@ -66,19 +66,8 @@ func transactUnits(c types.ConsumedCapacity) backend.Units {
 	return backend.Units{Read: awssdk.ToFloat64(c.ReadCapacityUnits), Write: awssdk.ToFloat64(c.WriteCapacityUnits)}
 }
 
-// reasonKinds has the kinds of the codes of cancellation reasons.
-// Source: DynamoDB API reference, TransactWriteItems.
-var reasonKinds = map[string]backend.Kind{
-	"ConditionalCheckFailed":          backend.KindConditionFailed,
-	"TransactionConflict":             backend.KindConflict,
-	"ProvisionedThroughputExceeded":   backend.KindThrottled,
-	"ThrottlingError":                 backend.KindThrottled,
-	"ValidationError":                 backend.KindInvalid,
-	"ItemCollectionSizeLimitExceeded": backend.KindInvalid,
-	"AccessDenied":                    backend.KindDenied,
-}
-
-// transactError adds the reasons of a refused transaction to its error.
+// transactError adds the reasons of a refused transaction to its error. Without any
+// it is trouble of the server.
 func transactError(err error, actions int) error {
 	var cancelled *types.TransactionCanceledException
 	var e *backend.Error
@@ -89,9 +78,11 @@ func transactError(err error, actions int) error {
 	for i, r := range cancelled.CancellationReasons {
 		code := awssdk.ToString(r.Code)
 		if i < actions && code != "" && code != "None" {
-			e.Reasons[i] = &backend.Reason{Kind: reasonKinds[code], Code: code, Message: awssdk.ToString(r.Message)}
+			e.Reasons[i] = &backend.Reason{Kind: ofReason(code), Code: code, Message: brief(awssdk.ToString(r.Message), maxReason)}
 		}
 	}
-	e.Kind = backend.KindOfReasons(e.Reasons)
+	if e.Kind = backend.KindOfReasons(e.Reasons); e.Kind == backend.KindUnknown {
+		e.Kind = backend.KindUnavailable
+	}
 	return err
 }

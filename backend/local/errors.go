@@ -77,7 +77,7 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	case sqlite3.SQLITE_NOTADB:
 		return backend.KindInvalid, "the file is not a SQLite database: choose another file"
 	case sqlite3.SQLITE_CORRUPT:
-		return backend.KindInvalid, "the file is damaged: restore a copy"
+		return backend.KindUnavailable, "the file is damaged: restore a copy"
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		return backend.KindDenied, "no permission to write the file or its folder"
 	case sqlite3.SQLITE_CANTOPEN:

@@ -82,14 +82,28 @@ func RowKeys(members []postroom.Member, sk string) []backend.Key {
 	return keys
 }
 
+// RefusedError means that the table refuses what a move is to put, and names that as
+// what is wrong. The move to another message may succeed.
+type RefusedError struct{ Err error }
+
+func (r *RefusedError) Error() string { return r.Err.Error() }
+
+// Unwrap returns the cause.
+func (r *RefusedError) Unwrap() error { return r.Err }
+
 // Move brings the rows of c to its newest message: put under the fence, delete
 // afterwards. After any error c is void; a failed condition means that
-// somebody else moved the conversation meanwhile.
+// somebody else moved the conversation meanwhile. The error is a *RefusedError, or
+// the backend's.
 func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.Message, now time.Time) error {
 	plan := planMove(c, newest, now)
 	token := tokens(c, plan.to)
 	for i, chunk := range plan.chunks {
-		if err := p.table.Transact(ctx, token(i), chunk); err != nil {
+		err := p.table.Transact(ctx, token(i), chunk)
+		if backend.KindOf(err) == backend.KindInvalid {
+			return &RefusedError{err}
+		}
+		if err != nil {
 			return err
 		}
 	}

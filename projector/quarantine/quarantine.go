@@ -2,6 +2,7 @@ package quarantine
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -44,7 +45,7 @@ func (q *Quarantine) Total() int64 { return q.total.Load() }
 
 // Put quarantines a record that cannot be processed, after so many attempts. The
 // error is a *BreakerError, or the backend's. The same record put again replaces
-// itself.
+// itself, and counts once.
 func (q *Quarantine) Put(ctx context.Context, r Record, reason error, attempts int) error {
 	return q.breaker.guard(r.Key, reason, func() error { return q.put(ctx, r, reason, attempts, false) })
 }
@@ -71,11 +72,11 @@ func (q *Quarantine) put(ctx context.Context, r Record, reason error, attempts i
 // stream's stays.
 func (q *Quarantine) putOnce(ctx context.Context, r Record, parts []backend.Item) (added bool, err error) {
 	if r.Origin == Stream {
-		if err := q.write(ctx, parts); err != nil {
+		if added, err = q.write(ctx, parts); err != nil {
 			return false, err
 		}
 		had, err := q.drop(ctx, logRecord(r.Key))
-		return !had, err
+		return added && !had, err
 	}
 	except := r.EventID // quarantined silently before, it is owed to somebody now
 	if r.Silent {
@@ -84,24 +85,40 @@ func (q *Quarantine) putOnce(ctx context.Context, r Record, parts []backend.Item
 	if there, err := q.holds(ctx, r.Key, except); there || err != nil {
 		return false, err
 	}
-	if err := q.write(ctx, parts); err != nil {
+	if added, err = q.write(ctx, parts); err != nil {
 		return false, err
 	}
 	twin, err := q.holds(ctx, r.Key, r.EventID)
 	if err == nil && twin {
 		_, err = q.drop(ctx, r)
 	}
-	return !twin, err
+	return added && !twin, err
 }
 
-// write puts the first part last.
-func (q *Quarantine) write(ctx context.Context, parts []backend.Item) error {
-	for _, part := range slices.Backward(parts) {
+// write puts the first part last, and reports whether the record was not there
+// before: its notifications to two recipients may both be refused.
+func (q *Quarantine) write(ctx context.Context, parts []backend.Item) (added bool, err error) {
+	for _, part := range slices.Backward(parts[1:]) {
 		if err := q.table.Put(ctx, part, backend.Condition{}); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
+	first, answerLost := parts[0], false
+	err = q.table.Retry.Do(ctx, func(ctx context.Context) error {
+		_, err := q.table.Table.Put(ctx, first, backend.Condition{Absent: true})
+		there, ok := errors.AsType[*backend.Error](err)
+		if !ok || there.Kind != backend.KindConditionFailed {
+			added = err == nil
+			answerLost = answerLost || err != nil
+			return err
+		}
+		if added = answerLost && backend.EqualItems(there.Item, first); added {
+			return nil // an earlier attempt put it
+		}
+		_, err = q.table.Table.Put(ctx, first, backend.Condition{})
+		return err
+	})
+	return added, err
 }
 
 // holds reports whether a record of that key is quarantined, other than that of

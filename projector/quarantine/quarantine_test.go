@@ -1,10 +1,13 @@
 package quarantine
 
 import (
+	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -77,6 +80,50 @@ func TestS12QuarantinedWhole(t *testing.T) {
 	if n, err := Count(t.Context(), control); n != 0 || err != nil {
 		t.Fatalf("%d records are quarantined (%v), want none", n, err)
 	}
+}
+
+// TestF16QuarantinedTwiceCountsOnce: also where the answer to the first put was lost,
+// and whichever of its two origins comes first.
+func TestF16QuarantinedTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		key := backend.Key{PK: "11111111-1111-4111-8111-111111111111", SK: "MSG#"}
+		ofStream, ofLog := Record{Origin: Stream, EventID: "e", Key: key}, logRecord(key)
+		for name, records := range map[string][]Record{
+			"stream": {ofStream, ofStream, ofStream}, "log": {ofLog, ofLog}, "stream, log": {ofStream, ofLog, ofStream},
+			"log, stream": {ofLog, ofStream, ofLog},
+		} {
+			for _, lost := range []bool{false, true} {
+				control := &losing{Table: sim.NewStore(1).Table("control"), lost: lost}
+				q := New(control, 0.5, slog.New(slog.DiscardHandler))
+				for i, r := range records {
+					if err := q.Put(t.Context(), r, fmt.Errorf("reason %d", i/2), 1); err != nil {
+						t.Fatal(err)
+					}
+				}
+				stored, err := Count(t.Context(), control)
+				if err != nil || stored != 1 || q.Total() != 1 {
+					t.Errorf("%s, lost %t: %d are stored and %d counted, want one (%v)", name, lost, stored, q.Total(), err)
+				}
+			}
+		}
+	})
+}
+
+// losing is a table that loses the answer to its first put.
+type losing struct {
+	backend.Table
+
+	lost bool
+}
+
+func (l *losing) Put(ctx context.Context, it backend.Item, c backend.Condition) (backend.Units, error) {
+	units, err := l.Table.Put(ctx, it, c)
+	if l.lost && err == nil {
+		l.lost = false
+		return backend.Units{}, &backend.Error{Op: "Put", Kind: backend.KindUnavailable}
+	}
+	return units, err
 }
 
 // TestNewerFormatIsRefused by name, and neither requeued nor removed.

@@ -3,7 +3,7 @@ package rules
 import "slices"
 
 // All is every rule there is.
-var All = slices.Concat(projector, stream)
+var All = slices.Concat(projector, stream, aws)
 
 // projector is the rules of the projector.
 var projector = []Rule{
@@ -115,8 +115,29 @@ var projector = []Rule{
 	{
 		Name:   "a condition that failed comes before the other reasons",
 		File:   "projector/process.go",
-		Old:    "if is(err, backend.KindConditionFailed) {",
-		New:    "if backend.KindOf(err) == backend.KindConditionFailed {",
+		Old:    "case is(err, backend.KindConditionFailed):",
+		New:    "case backend.KindOf(err) == backend.KindConditionFailed:",
+		ByTest: true,
+	},
+	{
+		Name:   "a read that fails condemns no message",
+		File:   "projector/process.go",
+		Old:    "case errors.As(err, &refused):",
+		New:    "case errors.As(err, &refused), backend.KindOf(err) == backend.KindInvalid:",
+		ByTest: true,
+	},
+	{
+		Name:   "only what is named as wrong condemns a message",
+		File:   "projector/projection/move.go",
+		Old:    "if backend.KindOf(err) == backend.KindInvalid {",
+		New:    "if err != nil && !backend.Retryable(err) {",
+		ByTest: true,
+	},
+	{
+		Name:   "a record that is quarantined twice counts once",
+		File:   "projector/quarantine/quarantine.go",
+		Old:    "return added && !had, err",
+		New:    "return !had, err",
 		ByTest: true,
 	},
 	{

@@ -1,0 +1,26 @@
+package rules
+
+// aws is the rules of what an answer of AWS, or of what is in front of it, means.
+var aws = []Rule{
+	{
+		Name:   "what AWS does not name is trouble of the server",
+		File:   "backend/aws/error.go",
+		Old:    "code != \"\":\n		return backend.KindUnavailable",
+		New:    "code != \"\":\n		return backend.KindInvalid",
+		ByTest: true,
+	},
+	{
+		Name:   "an entry's code says whether it is at fault",
+		File:   "backend/aws/queue_batch.go",
+		Old:    "SenderFault: kind == backend.KindInvalid,",
+		New:    "SenderFault: f.SenderFault && kind >= 0,",
+		ByTest: true,
+	},
+	{
+		Name:   "an entry that the answer does not name has failed",
+		File:   "backend/aws/queue_batch.go",
+		Old:    "	for i, ok := range answered {\n		if !ok {",
+		New:    "	for i, ok := range answered {\n		if !ok && false {",
+		ByTest: true,
+	},
+}
