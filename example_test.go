@@ -50,6 +50,6 @@ hello
 		fmt.Println(m.Line, m.Text)
 	}
 	// Output:
-	// line 1: created_at: time "" is not RFC 3339, such as 2026-05-21T10:30:00Z
-	// line 2: invalid character 'h' looking for beginning of value
+	// line 1: created_at is missing or empty
+	// line 2: not JSON, at byte 1: invalid character 'h' at start of value
 }

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"unicode/utf8"
+
+	"github.com/postroom/postroom/internal/strictjson"
 )
 
 // messageJSON is a message as a line of JSONL.
@@ -22,28 +22,25 @@ type messageJSON struct {
 }
 
 // MarshalJSON encodes m as a line of the JSONL format, with created_at in [TimeLayout].
+// Text that is not valid UTF-8 is an error.
 func (m Message) MarshalJSON() ([]byte, error) {
-	return marshalLine(messageJSON{
+	return strictjson.Encode(messageJSON{
 		m.GroupUUID, m.MessageUUID, m.UserUUID, m.DisplayName, m.Handle,
 		m.Text, FormatTime(m.CreatedAt), m.Members,
 	})
 }
 
 // UnmarshalJSON decodes a line of the JSONL format and validates the message.
-// created_at may have any zone and precision, see [ParseAnyTime]. An unknown field is an
-// error, since it would be lost.
+// created_at may have any zone and precision, see [ParseAnyTime]. Whatever would be lost
+// is an error: a key that is unknown, in other letters, or comes twice; half of a
+// surrogate pair.
 func (m *Message) UnmarshalJSON(line []byte) error {
-	if !utf8.Valid(line) {
-		return errors.New("not valid UTF-8")
-	}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
 	var j messageJSON
-	if err := dec.Decode(&j); err != nil {
+	if err := strictjson.Decode(line, &j); err != nil {
 		return err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
+	if j.CreatedAt == "" {
+		return errors.New("created_at is missing or empty")
 	}
 	createdAt, err := ParseAnyTime(j.CreatedAt)
 	if err != nil {
@@ -79,7 +76,8 @@ func (g Group) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// marshalLine encodes v as one line of JSON without HTML escaping.
+// marshalLine encodes v as one line of JSON without HTML escaping. What is only shown or
+// told must not fail for one damaged text: what is not UTF-8 becomes U+FFFD.
 func marshalLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

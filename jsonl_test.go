@@ -64,20 +64,20 @@ func TestBrokenLines(t *testing.T) {
 	for name, c := range map[string]struct{ line, want string }{
 		"no JSON":              {"hello", "invalid character"},
 		"cut off":              {goodLine[:100], "unexpected EOF"},
-		"not an object":        {`["a"]`, "cannot unmarshal array"},
+		"not an object":        {`["a"]`, "it is a list, must be an object"},
 		"null":                 {"null", "created_at"},
-		"wrong type":           {edit(`"hello"`, `5`), "cannot unmarshal number"},
+		"wrong type":           {edit(`"hello"`, `5`), `key "message": it is a number, must be a string`},
 		"two values":           {goodLine + " " + goodLine, "more than one JSON value"},
 		"a brace too many":     {goodLine + "}", "more than one JSON value"},
 		"a bracket at the end": {goodLine + "]", "more than one JSON value"},
 		"text at the end":      {goodLine + "x", "more than one JSON value"},
-		"unknown field":        {edit(`"handle"`, `"handel"`), `unknown field "handel"`},
+		"unknown field":        {edit(`"handle"`, `"handel"`), `key "handel": unknown key`},
 		"not UTF-8":            {edit("hello", "a\xffb"), "not valid UTF-8"},
-		"time missing":         {edit(`,"created_at":"2026-05-21T10:30:00.000000Z"`, ""), "created_at"},
+		"time missing":         {edit(`,"created_at":"2026-05-21T10:30:00.000000Z"`, ""), "created_at is missing or empty"},
 		"bad time":             {edit("2026-05-21T", "21.5.2026 "), "created_at: time"},
 		"bad uuid":             {edit(`"0000000a-`, `"grp#`), "message_group_uuid"},
 		"members not known":    {edit(`"created_at"`, `"members":[{"user_uuid":"x"}],"created_at"`), "members[0]: user_uuid"},
-		"unknown in members":   {edit(`"created_at"`, `"members":[{"nick":"x"}],"created_at"`), `unknown field "nick"`},
+		"unknown in members":   {edit(`"created_at"`, `"members":[{"nick":"x"}],"created_at"`), `key "members/0/nick": unknown key`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -90,6 +90,51 @@ func TestBrokenLines(t *testing.T) {
 				t.Errorf("error %v, want line 2 and %q", lines[1].err, c.want)
 			}
 		})
+	}
+}
+
+// What would be lost or replaced in silence is refused, with its line and key.
+func TestF5LinesLoseNothing(t *testing.T) {
+	t.Parallel()
+	edit := func(old, text string) string { return strings.Replace(goodLine, old, text, 1) }
+	for name, c := range map[string]struct{ line, want string }{
+		"key twice":          {edit(`"message":"hello"`, `"message":"a","message":"b"`), `key "message": the key comes twice`},
+		"key twice, escaped": {edit(`"message":"hello"`, `"message":"a","mess\u0061ge":"b"`), `key "message": the key comes twice`},
+		"key twice, both null": {
+			edit(`"message":"hello"`, `"message":"a","members":null,"members":null`), `key "members": the key comes twice`,
+		},
+		"members twice": {
+			edit(`"message":"hello"`, `"message":"a","members":[{"handle":"a","handle":"b"}]`), `key "members/0/handle": the key comes twice`,
+		},
+		"in capitals":           {edit(`"message":`, `"Message":`), `key "Message": unknown key`},
+		"also in capitals":      {edit(`"message":"hello"`, `"message":"a","MESSAGE":"b"`), `key "MESSAGE": unknown key`},
+		"other letters":         {edit(`"message_uuid"`, `"me\u017fsage_uuid"`), "unknown key"},
+		"half a pair":           {edit(`hello`, `a\ud83d`), `key "message": \ud83d is half of a surrogate pair`},
+		"the other half":        {edit(`hello`, `\ude00b`), `key "message": \ude00 is half of a surrogate pair`},
+		"halves in false order": {edit(`hello`, `\ude00\ud83d`), "half of a surrogate pair"},
+		"half a pair in a name": {edit(`Person 1`, `\uD800`), `key "display_name": \uD800 is half`},
+		"Latin-1":               {edit(`hello`, "caf\xe9"), `key "message": byte 221 is not valid UTF-8`},
+		"surrogates in UTF-8":   {edit(`hello`, "\xed\xa0\xbd\xed\xb8\x80"), "not valid UTF-8"},
+	} {
+		lines := readAll(t, strings.NewReader(goodLine+"\n"+c.line+"\n"))
+		var broken *postroom.LineError
+		if len(lines) != 2 || !errors.As(lines[1].err, &broken) || broken.Line != 2 || !strings.Contains(broken.Error(), c.want) {
+			t.Errorf("%s: error %v, want line 2 and %q", name, lines[1].err, c.want)
+		}
+	}
+	lines := readAll(t, strings.NewReader(edit(`hello`, `\ud83d\ude00\ufffd`)))
+	if len(lines) != 1 || lines[0].err != nil || lines[0].Text != "😀\ufffd" {
+		t.Errorf("a whole pair: %+v", lines)
+	}
+	for _, edit := range []func(*postroom.Message){
+		func(m *postroom.Message) { m.Text = "a\xff" },
+		func(m *postroom.Message) { m.Members = []postroom.Member{{Handle: "\xed\xa0\x80"}} },
+	} {
+		m := messageBy(person(1))
+		edit(&m)
+		if line, err := m.MarshalJSON(); err == nil {
+			t.Errorf("what is not UTF-8 became %s", line)
+		}
 	}
 }
 

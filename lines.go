@@ -3,12 +3,13 @@ package postroom
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strings"
+
+	"github.com/postroom/postroom/internal/strictjson"
 )
 
 // MaxLineBytes bounds one line of a JSONL file. It is more than any message that fits
@@ -93,7 +94,7 @@ func checkStart(line []byte) error {
 // newLineError returns what is to be said of a line that is not a message.
 func newLineError(number int, line []byte, err error) *LineError {
 	var cursor map[string]string
-	if bytes.Contains(line, []byte("next_cursor")) && json.Unmarshal(line, &cursor) == nil && len(cursor) == 1 && cursor["next_cursor"] != "" {
+	if bytes.Contains(line, []byte("next_cursor")) && strictjson.Decode(line, &cursor) == nil && len(cursor) == 1 && cursor["next_cursor"] != "" {
 		return &LineError{Line: number, Err: ErrListCut}
 	}
 	return &LineError{

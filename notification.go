@@ -3,9 +3,11 @@ package postroom
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/postroom/postroom/internal/strictjson"
 )
 
 // NotificationType is the CloudEvents type of every notification.
@@ -89,16 +91,37 @@ func (n Notification) Encode() string {
 	return string(line)
 }
 
-// DecodeNotification decodes the body of a queue message.
+// DecodeNotification decodes the body of a queue message. It ignores attributes that it
+// does not know, which CloudEvents allows; what is damaged is an error that names it.
 func DecodeNotification(body string) (Notification, error) {
 	var n Notification
-	if err := json.Unmarshal([]byte(body), &n); err != nil {
-		return Notification{}, fmt.Errorf("notification is not JSON: %w", err)
+	if err := strictjson.DecodePart([]byte(body), &n); err != nil {
+		return Notification{}, fmt.Errorf("notification: %w", err)
 	}
-	if n.SpecVersion != "1.0" || n.Type != NotificationType || n.ID == "" || n.Subject == "" {
-		return Notification{}, fmt.Errorf("body is not a %s event of CloudEvents 1.0", NotificationType)
+	if err := n.check(); err != nil {
+		return Notification{}, fmt.Errorf("body is not a %s event of CloudEvents 1.0: %w", NotificationType, err)
 	}
 	return n, nil
+}
+
+func (n Notification) check() error {
+	switch {
+	case n.SpecVersion != "1.0":
+		return fmt.Errorf("specversion is %s", quote(n.SpecVersion))
+	case n.Type != NotificationType:
+		return fmt.Errorf("type is %s", quote(n.Type))
+	case n.ID == "":
+		return errors.New("id is missing or empty")
+	case n.Subject == "":
+		return errors.New("subject is missing or empty")
+	}
+	if _, err := ParseTime(n.Time); err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	if _, err := ParseTime(n.Data.CreatedAt); err != nil {
+		return fmt.Errorf("data: created_at: %w", err)
+	}
+	return nil
 }
 
 // clean replaces characters that SQS refuses in a body, and control characters. SQS

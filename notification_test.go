@@ -96,6 +96,41 @@ func TestQ9BodiesThatAreNoNotification(t *testing.T) {
 	}
 }
 
+// A damaged notification is refused, and the error names what is wrong.
+func TestF5F6NotificationsLoseNothing(t *testing.T) {
+	t.Parallel()
+	good := postroom.NewNotification("postroom", messageBy(person(1)), id(2))
+	body := good.Encode()
+	edit := func(old, text string) string {
+		if !strings.Contains(body, old) {
+			t.Fatalf("%s has no %s", body, old)
+		}
+		return strings.Replace(body, old, text, 1)
+	}
+	for want, body := range map[string]string{
+		`key "subject": the key comes twice`:      edit(`"subject":`, `"subject":"x","subject":`),
+		`key "data/preview": the key comes twice`: edit(`"preview":`, `"preview":"x","preview":`),
+		"half of a surrogate pair":                edit(`hello`, `\ud83d`),
+		"not valid UTF-8":                         edit(`hello`, "\xff"),
+		"more than one JSON value":                body + body,
+		"specversion is \"0.3\"":                  edit(`"1.0"`, `"0.3"`),
+		"specversion is \"\"":                     edit(`"specversion"`, `"SpecVersion"`),
+		"type is \"":                              edit(postroom.NotificationType, "com.example.event"),
+		"id is missing":                           edit(`"id"`, `"ID"`),
+		"subject is missing":                      edit(`"subject"`, `"Subject"`),
+		"time: time":                              edit(`"time":"2026-05-21T`, `"time":"2026-05-21t`),
+		"data: created_at: time":                  edit(`"created_at":"2026-05-21T10:30:00.000000Z"`, `"created_at":"2026-05-21T0:30:00,0Z"`),
+	} {
+		if n, err := postroom.DecodeNotification(body); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v, %v; want %q", n, err, want)
+		}
+	}
+	extended := edit(`"data":{`, `"traceparent":"00-x","ID":"x","data":{"attachment":{"x":[1]},`)
+	if n, err := postroom.DecodeNotification(extended); err != nil || n != good {
+		t.Errorf("with extensions: %+v, %v", n, err)
+	}
+}
+
 func TestRecipients(t *testing.T) {
 	t.Parallel()
 	if got := postroom.Recipients(people(3), id(2)); !slices.Equal(got, []string{id(1), id(3)}) {

@@ -372,7 +372,7 @@ func TestQ9BadBodiesAndPanics(t *testing.T) {
 		if got := out.String(); got != "{\"id\":\"good\"}\n" {
 			t.Errorf("sink has %q", got)
 		}
-		for _, want := range []string{"at the disco", "stack=", "TestQ9", "body is not JSON"} {
+		for _, want := range []string{"at the disco", "stack=", "TestQ9", "body: unexpected EOF"} {
 			if !strings.Contains(logged.String(), want) {
 				t.Errorf("log lacks %q", want)
 			}

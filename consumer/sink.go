@@ -1,14 +1,13 @@
 package consumer
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/strictjson"
 )
 
 // LogSink returns a handler that writes every body to out as one line of JSON. A
@@ -16,14 +15,13 @@ import (
 func LogSink(out io.Writer) Handler {
 	var mu sync.Mutex
 	return HandlerFunc(func(_ context.Context, d backend.Delivery) error {
-		var line bytes.Buffer
-		if err := json.Compact(&line, []byte(d.Body)); err != nil {
-			return fmt.Errorf("body is not JSON: %w", err)
+		line, err := strictjson.Compact([]byte(d.Body))
+		if err != nil {
+			return fmt.Errorf("body: %w", err)
 		}
-		line.WriteByte('\n')
 		mu.Lock()
 		defer mu.Unlock()
-		_, err := out.Write(line.Bytes())
+		_, err = out.Write(append(line, '\n'))
 		return err
 	})
 }

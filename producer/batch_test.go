@@ -140,7 +140,7 @@ func TestPostAllReportsBadLinesAndGoesOn(t *testing.T) {
 	if err != nil || got.Stored != 3 || got.Refused != 4 {
 		t.Errorf("summary %+v, %v", got, err)
 	}
-	for line, want := range map[int]string{2: "line 2: invalid character", 5: "ahead of this machine's clock", 6: "400 KB", 7: "created_at"} {
+	for line, want := range map[int]string{2: "line 2: not JSON", 5: "ahead of this machine's clock", 6: "400 KB", 7: "created_at"} {
 		if !strings.Contains(bad[line], want) {
 			t.Errorf("line %d: %q, want %q", line, bad[line], want)
 		}

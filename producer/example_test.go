@@ -113,6 +113,6 @@ func ExampleProducer_PostAll() {
 	}
 	fmt.Printf("%d stored, %d there already, %d refused\n", summary.Stored, summary.AlreadyThere, summary.Refused)
 	// Output:
-	// line 2: invalid character 'o' in literal null (expecting 'u')
+	// line 2: not JSON, at byte 2: invalid character 'o' in literal null (expecting 'u')
 	// 1 stored, 1 there already, 1 refused
 }

@@ -56,7 +56,7 @@ func TestP20FileWithBrokenLines(t *testing.T) {
 	text := message(t, nil) + // 1: good
 		"{\n" +
 		`{"message_group_uuid":"` + ada + `"}` + "\n" +
-		line(func(m *postroom.Message) { m.Text = "caf\u00e9" })[:60] + "\xff\"}\n" + // 4
+		strings.Replace(line(func(m *postroom.Message) { m.Text = "caf\u00e9" }), "\u00e9", "\xe9", 1) + // 4: Latin-1
 		line(func(m *postroom.Message) { m.Text = strings.Repeat("x", 400<<10) }) +
 		line(func(m *postroom.Message) { m.CreatedAt = time.Now().Add(time.Hour).Truncate(time.Second) }) +
 		line(func(m *postroom.Message) {

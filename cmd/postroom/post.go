@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/strictjson"
 	"github.com/postroom/postroom/producer"
 )
 
@@ -179,7 +179,7 @@ func readMembers(ctx context.Context, name string, stdin io.Reader) ([]postroom.
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a byte-order mark
 	var members []postroom.Member
-	if err := json.Unmarshal(text, &members); err != nil {
+	if err := strictjson.Decode(text, &members); err != nil {
 		return nil, fmt.Errorf("%s is not a JSON list of members: %w", name, err)
 	}
 	return members, nil

@@ -1,9 +1,10 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/postroom/postroom/internal/strictjson"
 )
 
 // maxIDBytes is more than any identifier needs, and below every server's limit of
@@ -14,13 +15,15 @@ const maxIDBytes = 256
 // contain a full stop, which separates it from the time in the signed text.
 // Source: Standard Webhooks 1.0.0, Signature scheme.
 func eventID(body string) (string, error) {
-	var event map[string]json.RawMessage // a struct would accept "ID" too
-	if err := json.Unmarshal([]byte(body), &event); err != nil {
-		return "", fmt.Errorf("webhook: the body is not a JSON object: %w", err)
+	var event struct {
+		ID string `json:"id"`
 	}
-	var id string
-	if err := json.Unmarshal(event["id"], &id); err != nil || id == "" {
-		return "", errors.New("webhook: the body is not an event: it has no id that is a string")
+	if err := strictjson.DecodePart([]byte(body), &event); err != nil {
+		return "", fmt.Errorf("webhook: the body is not an event in JSON: %w", err)
+	}
+	id := event.ID
+	if id == "" {
+		return "", errors.New("webhook: the body is not an event: it has no id")
 	}
 	if len(id) > maxIDBytes {
 		return "", fmt.Errorf("webhook: the event's id has %d bytes, must have 1 to %d", len(id), maxIDBytes)

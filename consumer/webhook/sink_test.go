@@ -74,6 +74,22 @@ func TestQ14PoisonIsNotSent(t *testing.T) {
 	}
 }
 
+// A body that two readers may read differently is not signed: neither id is the right
+// one.
+func TestF5BodiesThatLoseAreNotSent(t *testing.T) {
+	t.Parallel()
+	for want, body := range map[string]string{
+		`key "id": the key comes twice`:     `{"id":"4f1c","id":"4f1d"}`,
+		`key "data/a": the key comes twice`: `{"id":"4f1c","data":{"a":1,"a":2}}`,
+		"half of a surrogate pair":          `{"id":"4f1c","data":"\ud800"}`,
+		"not valid UTF-8":                   "{\"id\":\"4f1c\",\"data\":\"\xff\"}",
+	} {
+		if id, err := eventID(body); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %q, %v; want %q", body, id, err, want)
+		}
+	}
+}
+
 // A call whose context is done already sends nothing.
 func TestQ14NothingAfterTheContext(t *testing.T) {
 	t.Parallel()
