@@ -57,6 +57,9 @@ func TestP15DamagedMessages(t *testing.T) {
 				&types.AttributeValueMemberM{},
 			}},
 		} {
+			if name == "message" && damage == "empty" {
+				continue // a message may have no text
+			}
 			item := opening.Item()
 			item[name] = value
 			if value == nil {

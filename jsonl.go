@@ -16,7 +16,7 @@ type messageJSON struct {
 	UserUUID    string   `json:"user_uuid"`
 	DisplayName string   `json:"display_name"`
 	Handle      string   `json:"handle"`
-	Text        string   `json:"message"`
+	Text        *string  `json:"message"` // nil: missing
 	CreatedAt   string   `json:"created_at"`
 	Members     []Member `json:"members,omitempty"`
 }
@@ -26,7 +26,7 @@ type messageJSON struct {
 func (m Message) MarshalJSON() ([]byte, error) {
 	return strictjson.Encode(messageJSON{
 		m.GroupUUID, m.MessageUUID, m.UserUUID, m.DisplayName, m.Handle,
-		m.Text, FormatTime(m.CreatedAt), m.Members,
+		&m.Text, FormatTime(m.CreatedAt), m.Members,
 	})
 }
 
@@ -46,9 +46,12 @@ func (m *Message) UnmarshalJSON(line []byte) error {
 	if err != nil {
 		return fmt.Errorf("created_at: %w", err)
 	}
+	if j.Text == nil {
+		return errors.New("message is missing: a message without text has an empty one")
+	}
 	*m = Message{
 		j.GroupUUID, j.MessageUUID, j.UserUUID, j.DisplayName, j.Handle,
-		j.Text, createdAt, j.Members,
+		*j.Text, createdAt, j.Members,
 	}
 	return m.Validate()
 }

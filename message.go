@@ -34,7 +34,7 @@ type Message struct {
 	UserUUID    string    // the sender
 	DisplayName string    // of the sender, at the time of sending
 	Handle      string    // of the sender, at the time of sending
-	Text        string    // UTF-8, any character, not empty
+	Text        string    // UTF-8, any character; empty where there is nothing but what the application attaches
 	CreatedAt   time.Time // in any zone; stored in UTC, rounded down to the microsecond
 	// Members has everybody in the conversation, including the sender, in the order of
 	// their uuids. Only a message that opens a conversation has it.
@@ -45,7 +45,7 @@ type Message struct {
 func (m Message) Key() string { return MessageKey(m.CreatedAt, m.MessageUUID) }
 
 // Validate returns the first reason why m must not be in the log: an id that is not a
-// canonical uuid; a name or text that is missing, too long or not UTF-8; a time that is
+// canonical uuid; a name that is missing or too long; text that is not UTF-8; a time that is
 // missing or outside the years 1 to 9999; members that are too few, repeated, or without
 // the sender.
 //
@@ -56,7 +56,7 @@ func (m Message) Validate() error {
 		checkID("message_group_uuid", m.GroupUUID),
 		checkID("message_uuid", m.MessageUUID),
 		checkPerson(Member{m.UserUUID, m.DisplayName, m.Handle}),
-		checkText("message", m.Text),
+		checkUTF8("message", m.Text),
 		checkTime(m.CreatedAt),
 	); err != nil {
 		return err
@@ -74,18 +74,18 @@ func checkID(field, id string) error {
 	return nil
 }
 
-func checkText(field, s string) error {
-	switch {
-	case s == "":
-		return fmt.Errorf("%s is missing or empty", field)
-	case !utf8.ValidString(s):
+func checkUTF8(field, s string) error {
+	if !utf8.ValidString(s) {
 		return fmt.Errorf("%s is not valid UTF-8", field)
 	}
 	return nil
 }
 
 func checkName(field, s string) error {
-	if err := checkText(field, s); err != nil {
+	if s == "" {
+		return fmt.Errorf("%s is missing or empty", field)
+	}
+	if err := checkUTF8(field, s); err != nil {
 		return err
 	}
 	if n := utf8.RuneCountInString(s); n > MaxNameRunes {

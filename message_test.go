@@ -42,7 +42,7 @@ func TestP15P20Validate(t *testing.T) {
 		"longest name":              {func(m *postroom.Message) { m.DisplayName, m.Handle = longest, longest }, ""},
 		"name too long":             {func(m *postroom.Message) { m.DisplayName = longest + "x" }, "65 characters"},
 		"handle not UTF-8":          {func(m *postroom.Message) { m.Handle = "a\xff" }, "handle is not valid UTF-8"},
-		"text missing":              {func(m *postroom.Message) { m.Text = "" }, "message is missing"},
+		"no text":                   {func(m *postroom.Message) { m.Text = "" }, ""},
 		"text looks empty":          {func(m *postroom.Message) { m.Text = " \n" }, ""},
 		"control characters":        {func(m *postroom.Message) { m.Text = "\x00\x07\x7f" }, ""},
 		"text not UTF-8":            {func(m *postroom.Message) { m.Text = "a\xc3" }, "message is not valid UTF-8"},

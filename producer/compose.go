@@ -24,7 +24,9 @@ type Draft struct {
 	// GroupUUID is the conversation. If it is empty, one recipient means the
 	// conversation of the pair, see [postroom.PairUUID], and several mean a new one.
 	GroupUUID string
-	Text      string
+	// Text may be empty, for a message that is nothing but what the application
+	// attaches to it.
+	Text string
 	// CreatedAt is the time of the message, which has it in UTC and rounded down to the
 	// microsecond. Default: now.
 	CreatedAt time.Time

@@ -264,7 +264,6 @@ func TestP20InvalidMessagesAreRefused(t *testing.T) {
 		"appears twice":           func(m *postroom.Message) { m.Members = append(m.Members, member(2)) },
 		"needs at least 2 people": func(m *postroom.Message) { m.Members = m.Members[:1] },
 		"not a canonical":         func(m *postroom.Message) { m.GroupUUID = "grp#" + id(2) },
-		"message is missing":      func(m *postroom.Message) { m.Text = "" },
 		"created_at is missing":   func(m *postroom.Message) { m.CreatedAt = time.Time{}.Add(999) },
 	} {
 		m := message(7, 1)

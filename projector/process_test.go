@@ -203,7 +203,6 @@ func TestP15P20Quarantine(t *testing.T) {
 	}{
 		"non-member":      {func(item backend.Item) { item["user_uuid"] = text(id(7)) }, errNonMember.Error()},
 		"no text":         {func(item backend.Item) { delete(item, "message") }, "message is missing"},
-		"empty text":      {func(item backend.Item) { item["message"] = text("") }, "message is missing or empty"},
 		"a number":        {func(item backend.Item) { item["message"] = &types.AttributeValueMemberN{Value: "1"} }, "not a string"},
 		"not UTF-8":       {func(item backend.Item) { item["message"] = text("\xff") }, "UTF-8"},
 		"no uuid":         {func(item backend.Item) { item["user_uuid"] = text("A") }, "canonical"},

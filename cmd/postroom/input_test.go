@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postroom/postroom"
 )
@@ -189,5 +190,37 @@ func TestF19RefusalsAreBounded(t *testing.T) {
 			!strings.Contains(r.stderr, "10,001 lines were refused") {
 			t.Errorf("%v: no sum: %s", args, r.stderr[max(0, len(r.stderr)-1000):])
 		}
+	}
+}
+
+// A picture without a word is a message: it has its place in the conversation, moves
+// it to the top of every list, and is announced.
+func TestF4MessageWithoutText(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	text := message(t, func(m *postroom.Message) { m.Text = "" }) + numbered(t, 2, func(m *postroom.Message) {
+		m.Text, m.CreatedAt = "", m.CreatedAt.Add(time.Second)
+	})
+	s.ok("post", "--file", s.file("pictures.jsonl", text))
+	told := lines[postroom.Notification](t, s.pipeline())
+	if len(told) != 2 || told[0].Data.Preview != "" || told[0].Subject != bob {
+		t.Errorf("notifications %+v", told)
+	}
+	if out := s.ok("inbox", bob, "--json"); !strings.Contains(out, `"last_reply_at":"2026-05-21T10:30:01.000000Z"`) || !strings.Contains(out, `"last_message":""}`) {
+		t.Errorf("inbox printed %s", out)
+	}
+	if out := s.ok("messages", postroom.PairUUID(ada, bob), "--json"); strings.Count(out, `"message":""`) != 2 {
+		t.Errorf("messages printed %s", out)
+	}
+	if out := s.ok("verify"); !strings.HasSuffix(out, ": 0 differences\n") {
+		t.Errorf("verify printed %s", out)
+	}
+	// A text that is not there is a mistake, and so is an empty one on a command line.
+	without := strings.Replace(message(t, nil), `"message":"How are you?",`, "", 1)
+	if r := s.run("post", "--file", s.file("without.jsonl", without)); r.code != exitFailed || !strings.Contains(r.stderr, "line 1: message is missing") {
+		t.Errorf("without a text: %+v", r)
+	}
+	if r := s.run("post", "--from", ada, "--to", bob, "--message", ""); r.code != exitUsage {
+		t.Errorf("--message '': %+v", r)
 	}
 }
