@@ -3,8 +3,6 @@ package aws
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"sync"
@@ -60,12 +58,15 @@ type Backend struct {
 
 var _ backend.Backend = (*Backend)(nil)
 
-// Open prepares the clients of the three services. It fails if there is no region or
-// if there are no credentials, for which it may ask the machine's role; it does not
-// call the services.
+// Open prepares the clients of the three services. It fails if there are no
+// credentials, for which it may ask the machine's role, or if a setting cannot be
+// right, with a [*ConfigError]; it does not call the services.
 func Open(ctx context.Context, o Options) (*Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
+	if err := checkPair(); err != nil {
+		return nil, err
+	}
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithRegion(o.Region),
 		config.WithHTTPClient(newHTTPClient()),
@@ -73,19 +74,24 @@ func Open(ctx context.Context, o Options) (*Backend, error) {
 		config.WithLogger(logging.Nop{}),
 	)
 	if err != nil {
-		return nil, invalid("open AWS", fmt.Errorf("configuration: %w", err))
+		return nil, explainConfig(err)
 	}
-	if cfg.Region == "" {
-		return nil, invalid("open AWS", errors.New("no region: set AWS_REGION, or name a profile that has one"))
+	if err := checkRegion(cfg.Region, o); err != nil {
+		return nil, err
 	}
 	if cfg.Credentials == nil {
 		cfg.Credentials = awssdk.AnonymousCredentials{}
 	}
 	cfg.Credentials = credentials{cfg.Credentials}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+	found, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
 		return nil, &backend.Error{Op: "open AWS", Kind: backend.KindDenied, Err: err}
 	}
-	return newBackend(cfg, o), nil
+	if err := checkCharacters(found); err != nil {
+		return nil, err
+	}
+	b := newBackend(cfg, o)
+	return b, b.checkEndpoints(o)
 }
 
 func newBackend(cfg awssdk.Config, o Options) *Backend {

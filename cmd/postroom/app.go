@@ -71,7 +71,7 @@ func (a *app) open(ctx context.Context, n need) error {
 	if a.global.backend == "aws" {
 		b, err := aws.Open(ctx, aws.Options{Region: a.region, EndpointURL: a.endpoint})
 		if err != nil {
-			return err
+			return a.explainOpen(err)
 		}
 		a.backend = b
 		return nil

@@ -79,7 +79,16 @@ type global struct {
 	logLevel string
 	json     bool
 
-	level slog.Level // of logLevel
+	level     slog.Level        // of logLevel
+	variables map[string]string // that set a flag, by the flag
+}
+
+// setting is what a person has to correct: a flag, or the variable that set it.
+func (g *global) setting(flag string) string {
+	if variable := g.variables[flag]; variable != "" {
+		return variable
+	}
+	return "--" + flag
 }
 
 // The defaults that a printed command line leaves out.
@@ -117,7 +126,7 @@ func newRoot(p process) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			return errors.Join(fromEnvironment(cmd, p.getenv), g.check(cmd.Flags()))
+			return errors.Join(g.fromEnvironment(cmd, p.getenv), g.check(cmd.Flags()))
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
@@ -149,8 +158,9 @@ func newRoot(p process) *cobra.Command {
 // POSTROOM_ and the flag in capitals with underscores. The global flags have a
 // variable, and so does --addr, which an image sets for everything that runs in
 // it.
-func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
+func (g *global) fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 	var errs []error
+	g.variables = map[string]string{}
 	global := cmd.Root().PersistentFlags()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if global.Lookup(f.Name) == nil && f.Name != addrFlag {
@@ -164,6 +174,7 @@ func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 		if err := f.Value.Set(value); err != nil {
 			errs = append(errs, usagef("%s: %w", name, err))
 		}
+		g.variables[f.Name] = name
 	})
 	return errors.Join(errs...)
 }
@@ -171,7 +182,7 @@ func fromEnvironment(cmd *cobra.Command, getenv func(string) string) error {
 // check reports settings that make no sense, and sets the level. Flags says which ones were given.
 func (g *global) check(flags *pflag.FlagSet) error {
 	if g.backend != "local" && g.backend != "aws" {
-		return usagef("--backend is %q, must be local or aws", g.backend)
+		return usagef("%s is %q, must be local or aws", g.setting("backend"), g.backend)
 	}
 	other := []string{"endpoint-url", "region"}
 	if g.backend == "aws" {
@@ -183,7 +194,13 @@ func (g *global) check(flags *pflag.FlagSet) error {
 		}
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, g.logLevel) {
-		return usagef("--log-level is %q, must be debug, info, warn or error", g.logLevel)
+		return usagef("%s is %q, must be debug, info, warn or error", g.setting("log-level"), g.logLevel)
+	}
+	if err := checkName(tableNames, g.table); err != nil {
+		return usagef("%s: %w", g.setting("table"), err)
+	}
+	if err := checkName(queueNames, g.queue); err != nil {
+		return usagef("%s: %w", g.setting("queue"), err)
 	}
 	return g.level.UnmarshalText([]byte(g.logLevel))
 }
