@@ -3,6 +3,7 @@ package postroom
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -54,8 +55,8 @@ func ReadMessages(r io.Reader) iter.Seq2[NumberedMessage, error] {
 			if err == nil && len(line) == 0 {
 				continue
 			}
-			if err == nil && first {
-				err = checkStart(line)
+			if len(line) > 0 && first {
+				err = cmp.Or(checkStart(line), err)
 				first = false
 			}
 			switch {
@@ -148,9 +149,11 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 			continue
 		case err != nil && (!errors.Is(err, io.EOF) || size == 0):
 			return nil, err
-		case size > MaxLineBytes:
+		}
+		line = bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte(byteOrderMark)))
+		if size > MaxLineBytes {
 			return line, errLongLine
 		}
-		return bytes.TrimSpace(bytes.TrimPrefix(bytes.TrimSpace(line), []byte(byteOrderMark))), nil
+		return line, nil
 	}
 }

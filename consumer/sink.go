@@ -8,10 +8,12 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/strictjson"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
-// LogSink returns a handler that writes every body to out as one line of JSON. A
-// body that is not JSON fails. Lines are written whole, one at a time.
+// LogSink returns a handler that writes every body to out as one line of JSON, in which
+// characters that steer a terminal are escaped. A body that is not JSON fails. Lines are
+// written whole, one at a time.
 func LogSink(out io.Writer) Handler {
 	var mu sync.Mutex
 	return HandlerFunc(func(_ context.Context, d backend.Delivery) error {
@@ -21,7 +23,7 @@ func LogSink(out io.Writer) Handler {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		_, err = out.Write(append(line, '\n'))
+		_, err = out.Write(append(terminal.JSON(line), '\n'))
 		return err
 	})
 }

@@ -62,7 +62,7 @@ func withApp(ctx context.Context, p process, g *global, n need, work func(contex
 func newLog(p process, level slog.Level, daemon bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if daemon && !p.terminal {
-		return slog.New(slog.NewJSONHandler(p.stderr, opts))
+		return slog.New(slog.NewJSONHandler(jsonLog{p.stderr}, opts))
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, opts))
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/cmd/postroom/sample"
 	"github.com/postroom/postroom/consumer"
+	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/producer"
 	"github.com/postroom/postroom/projector"
 )
@@ -206,8 +206,7 @@ func (d *devRun) sink() consumer.Handler {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(d.stdout, "%s  delivered to %s  from %s: %s\n", time.Now().Format(time.TimeOnly),
-			n.Subject, oneLine(n.Data.DisplayName, nameWidth), oneLine(n.Data.Preview, textWidth))
-		return err
+		return printText(d.stdout, "%s  delivered to %s  from %s: %s\n", time.Now().Format(time.TimeOnly),
+			n.Subject, terminal.Line(n.Data.DisplayName, nameWidth), terminal.Line(n.Data.Preview, textWidth))
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -85,7 +84,7 @@ func (d *devRun) say(format string, args ...any) {
 	if d.json {
 		out = d.stderr
 	}
-	_, _ = fmt.Fprintf(out, format, args...) // nobody may be listening
+	_ = printText(out, format, args...) // nobody may be listening
 }
 
 // report prints what happened until the pipeline caught up.

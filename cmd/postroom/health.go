@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // healthTimeout is less than what most runners of health checks wait.
@@ -55,7 +57,7 @@ func askHealth(ctx context.Context, url string) (string, error) {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
-	text := oneLine(strings.TrimSpace(string(body)), textWidth)
+	text := terminal.Line(strings.TrimSpace(string(body)), textWidth)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("%s: %w", url, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/inbox"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // inboxOptions are the flags of inbox.
@@ -66,32 +67,32 @@ func (a *app) listInbox(ctx context.Context, o inboxOptions) error {
 	if err != nil {
 		return wrongRequest(err)
 	}
-	const header = "LAST REPLY\tWITH\tCONVERSATION\tLAST MESSAGE"
-	return printPage(a, page, header, "No conversations.", func(g postroom.Group) string {
-		with := oneLine(g.OtherUserDisplayName, nameWidth)
+	header := []string{"LAST REPLY", "WITH", "CONVERSATION", "LAST MESSAGE"}
+	return printPage(a, page, header, "No conversations.", func(g postroom.Group) []string {
+		with := terminal.Line(g.OtherUserDisplayName, nameWidth)
 		if g.MemberCount > postroom.MinMembers {
 			with += fmt.Sprintf(" (%d)", g.MemberCount)
 		}
-		return fmt.Sprintf("%s\t%s\t%s\t%s", g.LastReplyAt.Format(time.DateTime), with, g.GroupUUID, oneLine(g.LastMessage, textWidth))
+		return []string{g.LastReplyAt.Format(time.DateTime), with, g.GroupUUID, terminal.Line(g.LastMessage, textWidth)}
 	})
 }
 
 func (a *app) exportInboxes(ctx context.Context) error {
-	broken := 0
+	broken := bounded{stderr: a.stderr}
 	for g, err := range inbox.New(a.table()).All(ctx) {
 		if _, unreadable := errors.AsType[*inbox.UnreadableError](err); unreadable {
-			broken++
-			fmt.Fprintln(a.stderr, err)
+			broken.print("%v", err)
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		err = a.print(g, "%s  %s  %s  %s: %s\n", g.UserUUID, postroom.FormatTime(g.LastReplyAt),
-			g.GroupUUID, oneLine(g.OtherUserDisplayName, nameWidth), oneLine(g.LastMessage, textWidth))
+			g.GroupUUID, terminal.Line(g.OtherUserDisplayName, nameWidth), terminal.Line(g.LastMessage, textWidth))
 		if err != nil {
 			return err
 		}
 	}
-	return unreadableItems(broken)
+	broken.end("unreadable items")
+	return unreadableItems(broken.n)
 }

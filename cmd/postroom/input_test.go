@@ -131,6 +131,8 @@ func TestF13NotLineByLine(t *testing.T) {
 	one := strings.TrimSpace(message(t, nil))
 	s.failed("line 1: this is a JSON array, not JSON Lines", "post", "--file", s.file("array.json", "["+one+"]"))
 	s.failed("line 2: this is a JSON array", "post", "--file", s.file("array.json", "\n \ufeff[\n"+one+"\n]\n"))
+	s.failed("line 1: this is a JSON array", "post", "--file",
+		s.file("array.json", " ["+one+strings.Repeat(","+one, postroom.MaxLineBytes/len(one)+1)+"]"))
 	s.failed("this is UTF-16", "post", "--file", s.file("utf16.jsonl", "\xff\xfe{\x00"))
 	s.ok("provision")
 	if out := s.ok("messages", postroom.PairUUID(ada, bob)); out != "" {

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/producer"
 )
 
@@ -25,7 +26,7 @@ type bounded struct {
 
 func (b *bounded) print(format string, args ...any) {
 	if b.n++; b.n <= maxReported {
-		fmt.Fprintln(b.stderr, oneLine(fmt.Sprintf(format, args...), maxReportWidth))
+		fmt.Fprintln(b.stderr, terminal.Line(fmt.Sprintf(format, args...), maxReportWidth))
 	}
 }
 

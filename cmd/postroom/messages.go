@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/inbox"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // messagesOptions are the flags of messages.
@@ -47,8 +47,9 @@ func (a *app) listMessages(ctx context.Context, o messagesOptions) error {
 	if err != nil {
 		return wrongRequest(err)
 	}
-	return printPage(a, page, "TIME\tFROM\tMESSAGE", "No messages.", func(m postroom.Message) string {
-		return fmt.Sprintf("%s\t%s\t%s", m.CreatedAt.Format(time.DateTime),
-			oneLine(m.DisplayName, nameWidth), oneLine(m.Text, 2*textWidth))
+	return printPage(a, page, []string{"TIME", "FROM", "MESSAGE"}, "No messages.", func(m postroom.Message) []string {
+		return []string{
+			m.CreatedAt.Format(time.DateTime), terminal.Line(m.DisplayName, nameWidth), terminal.Line(m.Text, 2*textWidth),
+		}
 	})
 }

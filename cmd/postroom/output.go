@@ -1,16 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
+
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // lockedWriter lets several goroutines write, one write at a time.
@@ -27,9 +27,14 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 
 // printJSON writes v as one line, without HTML escaping.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var line bytes.Buffer
+	enc := json.NewEncoder(&line)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := w.Write(terminal.JSON(line.Bytes()))
+	return err
 }
 
 // print prints a result: as JSON, or in words.
@@ -37,33 +42,28 @@ func (a *app) print(v any, format string, args ...any) error {
 	if a.json {
 		return printJSON(a.stdout, v)
 	}
-	_, err := fmt.Fprintf(a.stdout, format, args...)
+	return printText(a.stdout, format, args...)
+}
+
+// printText prints text for people, without what steers a terminal.
+func printText(w io.Writer, format string, args ...any) error {
+	_, err := io.WriteString(w, terminal.Text(fmt.Sprintf(format, args...)))
 	return err
 }
 
-// Widths of cells on a terminal, in characters.
+// jsonLog is where a log of JSON goes, and may be shown on a terminal later.
+type jsonLog struct{ io.Writer }
+
+func (l jsonLog) Write(line []byte) (int, error) {
+	_, err := l.Writer.Write(terminal.JSON(line))
+	return len(line), err
+}
+
+// Widths of cells on a terminal, in columns.
 const (
 	nameWidth = 32
 	textWidth = 60
 )
-
-// oneLine makes a text fit into a cell of a table on a terminal: at most width
-// characters, none of which a terminal could take for a command.
-func oneLine(s string, width int) string {
-	s = strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r == '\r' {
-			return ' '
-		}
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-	if utf8.RuneCountInString(s) <= width {
-		return s
-	}
-	return string([]rune(s)[:width-1]) + "…"
-}
 
 // newProgress shows the progress of something that takes long: a bar on a terminal,
 // and nothing elsewhere. Total is -1 if it is not known. Nobody needs the errors of

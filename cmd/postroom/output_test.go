@@ -1,26 +1,14 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
-	"github.com/postroom/postroom"
-)
+	"github.com/rivo/uniseg"
 
-func TestOneLine(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"plain":                    "plain",
-		"two\nlines\tand":          "two lines and",
-		"\x1b[31mred\x1b[0m":       "\uFFFD[31mred\uFFFD[0m",
-		"a right-to-left \u202e":   "a right-to-left \uFFFD",
-		"twenty characters …!!":    "twenty characters …!!",
-		"one more than twenty-one": "one more than twenty…",
-	} {
-		if got := oneLine(in, 21); got != want {
-			t.Errorf("%q became %q, want %q", in, got, want)
-		}
-	}
-}
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/terminal"
+)
 
 func TestCount(t *testing.T) {
 	t.Parallel()
@@ -77,6 +65,59 @@ func TestSuggestedExampleIsValid(t *testing.T) {
 	for _, id := range []string{exampleFrom, exampleTo} {
 		if err := postroom.CheckUUID(id); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// No command hands on to a terminal what strangers wrote to steer it, in whatever form
+// it prints: a table, lines, JSON, the log, or an error.
+func TestF12F20TextOfStrangers(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	const hostile = "名前\u009b31m\u202e\x1b]0;x\x07\x7f"
+	text := message(t, func(m *postroom.Message) {
+		m.Members = []postroom.Member{
+			{UserUUID: ada, DisplayName: hostile, Handle: hostile}, {UserUUID: bob, DisplayName: "👩‍👧", Handle: hostile},
+		}
+		m.Text, m.DisplayName = "a\u3000b\u00a0c "+hostile, hostile
+	})
+	group := postroom.PairUUID(ada, bob)
+	printed := s.ok("dev", "--until-idle", "--idle-after", "50ms", "--addr", "127.0.0.1:0", "--import", s.file("hostile.jsonl", text))
+	s.ok("post", "--from", ada, "--name", "Ada", "--group", group, "--message", hostile)
+	printed += s.ok("post", "--from", bob, "--name", hostile, "--group", group, "--message", hostile)
+	for _, args := range [][]string{
+		{"inbox", bob}, {"inbox", ada}, {"inbox", "--all"}, {"messages", group}, {"status"}, {"consume", "--until-idle", "--idle-after", "50ms"},
+		{"inbox", bob, "--json"}, {"inbox", "--all", "--json"}, {"messages", group, "--json"},
+	} {
+		if args[0] == "consume" {
+			s.ok("project", "--worker", hostile, "--until-idle", "--idle-after", "50ms")
+		}
+		printed += s.ok(args...)
+	}
+	for _, args := range [][]string{
+		{"post", "--file", s.file("broken.jsonl", `{"`+hostile+`":1}`+"\n")}, {"inbox", hostile}, {"post", "--file", hostile},
+		{"status", "--table", hostile}, {"inbox", bob, "--queue", hostile, "--cursor", hostile},
+	} {
+		r := s.run(args...)
+		printed += r.stdout + r.stderr
+	}
+	for line := range strings.Lines(printed) {
+		if clean := terminal.Text(line); clean != line {
+			t.Errorf("printed %q", line)
+		}
+	}
+	for _, want := range []string{"a b c 名前", "👩‍👧", `"message":"名前\u009b31m\u202e\u001b]0;x\u0007\u007f"`} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("did not print %q", want)
+		}
+	}
+	// Columns align where names are wide, joined or replaced.
+	rows := strings.Split(strings.TrimSpace(s.ok("messages", group)), "\n")
+	for _, row := range rows {
+		from := uniseg.StringWidth(row[:len("2026-05-21 10:30:00")+2])
+		name := terminal.Line(row, from+uniseg.StringWidth(terminal.Line(hostile, nameWidth))+2)
+		if from != 21 || !strings.HasSuffix(strings.TrimSuffix(name, "…"), " ") {
+			t.Errorf("columns are not aligned:\n%s", strings.Join(rows, "\n"))
 		}
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom/inbox"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 func pageFlags(cmd *cobra.Command, page *inbox.PageOptions) {
@@ -29,9 +29,9 @@ type nextCursor struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// printPage prints a page, as JSON or as a table of rows whose cells are separated by
-// tabs. It says where to go on, and what was left out.
-func printPage[T any](a *app, page inbox.Page[T], header, empty string, row func(T) string) error {
+// printPage prints a page, as JSON or as a table. It says where to go on, and what was
+// left out.
+func printPage[T any](a *app, page inbox.Page[T], header []string, empty string, row func(T) []string) error {
 	var err error
 	if a.json {
 		err = printItems(a, page)
@@ -41,9 +41,11 @@ func printPage[T any](a *app, page inbox.Page[T], header, empty string, row func
 	if err != nil {
 		return err
 	}
+	unreadable := bounded{stderr: a.stderr}
 	for _, err := range page.Unreadable {
-		fmt.Fprintln(a.stderr, err)
+		unreadable.print("%v", err)
 	}
+	unreadable.end("unreadable items")
 	return unreadableItems(len(page.Unreadable))
 }
 
@@ -59,15 +61,15 @@ func printItems[T any](a *app, page inbox.Page[T]) error {
 	return printJSON(a.stdout, nextCursor{page.Cursor})
 }
 
-func printTable[T any](a *app, page inbox.Page[T], header, empty string, row func(T) string) error {
-	w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+func printTable[T any](a *app, page inbox.Page[T], header []string, empty string, row func(T) []string) error {
+	var table terminal.Table
 	if len(page.Items) > 0 {
-		fmt.Fprintln(w, header)
+		table.Row(header...)
 	}
 	for _, item := range page.Items {
-		fmt.Fprintln(w, row(item))
+		table.Row(row(item)...)
 	}
-	err := w.Flush()
+	_, err := table.WriteTo(a.stdout)
 	switch {
 	case page.Cursor != "":
 		fmt.Fprintf(a.stderr, "There is more: --cursor %s\n", page.Cursor)

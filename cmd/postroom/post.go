@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/strictjson"
+	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/producer"
 )
 
@@ -204,5 +205,5 @@ func (a *app) postOne(ctx context.Context, o postOptions) error {
 	}
 	return a.print(m, "conversation  %s\nmessage       %s\ntime          %s\nfrom          %s %s %s\ntext          %s\n",
 		m.GroupUUID, m.MessageUUID, postroom.FormatTime(m.CreatedAt),
-		m.UserUUID, oneLine(m.DisplayName, nameWidth), oneLine(m.Handle, nameWidth), oneLine(m.Text, textWidth))
+		m.UserUUID, terminal.Line(m.DisplayName, nameWidth), terminal.Line(m.Handle, nameWidth), terminal.Line(m.Text, textWidth))
 }

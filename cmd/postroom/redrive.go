@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/consumer"
 	"github.com/postroom/postroom/consumer/redrive"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 func newRedrive(p process, g *global) *cobra.Command {
@@ -140,7 +141,7 @@ func (a *app) printDeadLetter(one redrive.Outcome, dryRun bool) error {
 	if l.Reason != "" {
 		what += "; dead-lettered because: " + l.Reason
 	}
-	return a.print(l, "%-10s  %s  %s\n", l.Outcome, l.SentAt, oneLine(what, maxDeadLetterLine))
+	return a.print(l, "%-10s  %s  %s\n", l.Outcome, l.SentAt, terminal.Line(what, maxDeadLetterLine))
 }
 
 // maxDeadLetterLine bounds a line for people, in characters: three ids and an error.

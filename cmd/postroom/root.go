@@ -55,15 +55,15 @@ func run(ctx context.Context, args []string, p process) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
-		fmt.Fprintf(p.stderr, "postroom: %v\nSee: %s --help\n", err, cmd.CommandPath())
+		_ = printText(p.stderr, "postroom: %v\nSee: %s --help\n", err, cmd.CommandPath())
 		return exitUsage
 	case errors.Is(err, errDiffers):
-		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
+		_ = printText(p.stderr, "postroom: %v\n", err)
 		return exitDiffers
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(p.stderr, "postroom: interrupted; the same command again goes on from here")
 	default:
-		fmt.Fprintf(p.stderr, "postroom: %v\n", err)
+		_ = printText(p.stderr, "postroom: %v\n", err)
 	}
 	return exitFailed
 }

@@ -86,15 +86,15 @@ quarantined  0
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
 
-WORKER  SHARDS  LAST HEARTBEAT               
+WORKER  SHARDS  LAST HEARTBEAT
 a       1       2026-05-21T10:29:59.000000Z  leads
-b       1       2026-05-21T10:29:58.000000Z  
+b       1       2026-05-21T10:29:58.000000Z
 
 SHARD  STATE               DONE UP TO                   BEHIND  READ BY
 s2     open                2026-05-20T04:30:00.000000Z  0s      a
 s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    b
 s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  nobody, last c
-s5     waiting                                          ?       
+s5     waiting                                          ?
 `
 	var got strings.Builder
 	got.WriteString("\n")

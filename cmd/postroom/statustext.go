@@ -3,53 +3,68 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
+	"strconv"
 	"time"
+
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // print writes a status for people.
-func (s statusJSON) print(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+func (s statusJSON) print(w io.Writer) error {
+	for _, table := range []terminal.Table{s.summary(), s.workerTable(), s.shardTable()} {
+		if _, err := table.WriteTo(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s statusJSON) summary() (t terminal.Table) {
 	leader := "nobody"
 	if s.Leader != nil {
 		leader = fmt.Sprintf("%s, epoch %d, renewed %s", s.Leader.Worker, s.Leader.Epoch, s.Leader.RenewedAt)
 	}
-	fmt.Fprintf(w, "stream\t%s\n", s.Stream)
+	t.Row("stream", s.Stream)
 	if !s.Enabled {
-		fmt.Fprintf(w, "\tDISABLED: no more records will come\n")
+		t.Row("", "DISABLED: no more records will come")
 	}
-	fmt.Fprintf(w, "led by\t%s\n", leader)
-	fmt.Fprintf(w, "shards\t%d, %d of them finished\n", len(s.Shards), len(s.Shards)-s.openShards())
-	fmt.Fprintf(w, "behind\t%s\n", lagText(s.Lag, s.UntilLoss))
-	s.Backfill.print(w)
-	fmt.Fprintf(w, "quarantined\t%s\n", count(s.Quarantined))
+	t.Row("led by", leader)
+	t.Row("shards", fmt.Sprintf("%d, %d of them finished", len(s.Shards), len(s.Shards)-s.openShards()))
+	t.Row("behind", lagText(s.Lag, s.UntilLoss))
+	s.Backfill.rows(&t)
+	t.Row("quarantined", count(s.Quarantined))
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
-		fmt.Fprintf(w, "queue\t%s: %s visible, %s in flight, %s delayed\n",
-			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
+		t.Row("queue", fmt.Sprintf("%s: %s visible, %s in flight, %s delayed",
+			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed)))
 	}
-	s.printWorkers(w)
-	fmt.Fprintln(w, "\nSHARD\tSTATE\tDONE UP TO\tBEHIND\tREAD BY")
-	for _, sh := range s.Shards {
-		if sh.Finished && sh.Lost == "" {
-			continue
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", sh.Shard, sh.state(), sh.CheckpointTime, sh.behind(), sh.reader())
-	}
-	return w.Flush()
+	return t
 }
 
-func (s statusJSON) printWorkers(w io.Writer) {
+func (s statusJSON) workerTable() (t terminal.Table) {
 	if len(s.Workers) == 0 {
-		return
+		return t
 	}
-	fmt.Fprintln(w, "\nWORKER\tSHARDS\tLAST HEARTBEAT\t")
+	t.Row()
+	t.Row("WORKER", "SHARDS", "LAST HEARTBEAT", "")
 	for _, one := range s.Workers {
 		leads := ""
 		if one.Leads {
 			leads = "leads"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", one.Worker, one.Leases, one.RenewedAt, leads)
+		t.Row(one.Worker, strconv.Itoa(one.Leases), one.RenewedAt, leads)
 	}
+	return t
+}
+
+func (s statusJSON) shardTable() (t terminal.Table) {
+	t.Row()
+	t.Row("SHARD", "STATE", "DONE UP TO", "BEHIND", "READ BY")
+	for _, sh := range s.Shards {
+		if !sh.Finished || sh.Lost != "" {
+			t.Row(sh.Shard, sh.state(), sh.CheckpointTime, sh.behind(), sh.reader())
+		}
+	}
+	return t
 }
 
 // openShards returns how many shards are not finished.
@@ -76,7 +91,8 @@ func lagText(lag, untilLoss *int64) string {
 	return fmt.Sprintf("%v; the oldest unread record is trimmed in %v", span(*lag), span(*untilLoss))
 }
 
-func (b backfillJSON) print(w io.Writer) {
+// rows adds what was lost and is not filled yet.
+func (b backfillJSON) rows(t *terminal.Table) {
 	for _, g := range b.OpenGaps {
 		from := "the beginning"
 		if g.From != "" {
@@ -86,11 +102,11 @@ func (b backfillJSON) print(w io.Writer) {
 		if g.Shard != "" {
 			of = g.Shard
 		}
-		fmt.Fprintf(w, "lost\t%s, from %s to %s: %s\n", of, from, g.Until, g.Reason)
+		t.Row("lost", fmt.Sprintf("%s, from %s to %s: %s", of, from, g.Until, g.Reason))
 	}
 	if s := b.Scan; s != nil {
-		fmt.Fprintf(w, "backfill\t%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s\n",
-			s.SegmentsDone, s.Segments, count(s.Read), count(s.Projected), count(s.Notified), s.StartedAt)
+		t.Row("backfill", fmt.Sprintf("%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s",
+			s.SegmentsDone, s.Segments, count(s.Read), count(s.Projected), count(s.Notified), s.StartedAt))
 	}
 }
 
