@@ -25,8 +25,10 @@ type app struct {
 	backend backend.Backend
 	local   *local.Backend // nil on aws
 	meter   backend.Meter
-	// listener is for health and metrics; nil if they are not wanted.
+	// listener is for health and metrics; nil if they are not wanted. Addr is the
+	// address that was asked for.
 	listener net.Listener
+	addr     string
 }
 
 // need is what a command needs of the app.
@@ -44,7 +46,7 @@ type need struct {
 
 // withApp opens the backend, does the work and closes the backend.
 func withApp(ctx context.Context, p process, g *global, n need, work func(context.Context, *app) error) error {
-	a := &app{process: p, global: g, log: newLog(p, g.level, n.daemon)}
+	a := &app{process: p, global: g, log: newLog(p, g.level, n.daemon), addr: n.addr}
 	if n.addr != "" {
 		var err error
 		if a.listener, err = listen(ctx, n.addr); err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,12 +46,12 @@ func (a *app) httpServer(ready readiness, daemons ...prometheus.Collector) daemo
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	metrics.MustRegister(daemons...)
+	hostname, _ := os.Hostname() // "": only its addresses are known
 	server := &http.Server{
-		Handler:           httpMux(ready, metrics, a.log),
-		ReadHeaderTimeout: httpReadTimeout,
-		ReadTimeout:       httpReadTimeout,
-		WriteTimeout:      httpWriteTimeout,
-		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		Handler:      checkHost(httpMux(ready, metrics, a.log), ownNames(a.addr, hostname)...),
+		ReadTimeout:  httpReadTimeout, // of headers and body, and of an idle connection
+		WriteTimeout: httpWriteTimeout,
+		ErrorLog:     slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 	}
 	return func(ctx context.Context) error {
 		if a.listener == nil {

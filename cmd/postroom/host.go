@@ -1,0 +1,55 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// checkHost refuses requests that reached this machine itself under the name of
+// another one. A web page can have its own name resolved to a loopback address and
+// then have a browser on this machine ask for it; its name is in the Host header. An
+// address is no name that could be resolved, and what arrives at another address of
+// this machine was not sent from here: there, names are up to whoever runs the network.
+// Names are allowed, besides localhost.
+func checkHost(next http.Handler, names ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if arrivedAtLoopback(r) && !ofThisMachine(r.Host, names) {
+			answer(w, http.StatusMisdirectedRequest, "the Host header names another machine: ask for localhost, an address, or the host of --addr")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func arrivedAtLoopback(r *http.Request) bool {
+	addr, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
+}
+
+// ofThisMachine reports whether a Host header is empty, an address, or a name of this
+// machine.
+func ofThisMachine(host string, names []string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+		return true
+	}
+	return host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) })
+}
+
+// ownNames returns the host of the address to listen on, and the name of this machine.
+func ownNames(addr, hostname string) (names []string) {
+	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
+		names = append(names, host)
+	}
+	if hostname != "" {
+		names = append(names, hostname)
+	}
+	return names
+}
