@@ -192,7 +192,7 @@ func (s *backfillSim) judge() {
 	if report, err := verify.Run(ctx, s.store.Table("t"), verify.Options{}); err != nil || report.Differences > 0 {
 		s.fail("%+v, %v", report, err)
 	}
-	if n, err := quarantine.Count(ctx, s.store.Table("control")); n != 1 || err != nil {
+	if n, _, err := quarantine.Count(ctx, s.store.Table("control")); n != 1 || err != nil {
 		s.fail("%d records are quarantined, %v", n, err)
 	}
 	sent := map[string]bool{}

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +21,7 @@ type Stats struct {
 	ExternalEdits     int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
 	Conflicts         int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
 	Throttled         int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
+	DamagedItems      int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
 	// QuarantinedShare is of the last records; see package quarantine.
 	QuarantinedShare float64 `metric:"postroom_projector_quarantined_ratio" help:"Share of the last records that were quarantined. The projector stops before it exceeds what is allowed."`
 
@@ -37,9 +39,17 @@ func (p *Projector) Stats() Stats {
 		ExternalEdits:     p.externalEdits.Load(),
 		Conflicts:         p.limiter.conflicts.Load(),
 		Throttled:         p.limiter.throttled.Load(),
+		DamagedItems:      len(p.Damaged()),
 		QuarantinedShare:  share,
 		Backfill:          p.backfill.Stats(),
 	}
+}
+
+// Damaged returns the items of the control table that this projector has found to be
+// damaged when it last read them. They are left aside, and named in the log once. As
+// long as one of them blocks, something may be unread, or not projected.
+func (p *Projector) Damaged() []*stream.DamageError {
+	return slices.Concat(p.reader.Damaged(), p.backfill.Damaged(), p.quarantine.Damaged())
 }
 
 // StreamStats returns what the projector's reader of the stream has done.

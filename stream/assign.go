@@ -19,6 +19,7 @@ import (
 // when the look began or later, and from who is alive.
 func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, live []membership.Worker, began time.Time) error {
 	g := &s.group
+	s.leaveAside(leases)
 	parents := lineage.Parents(leases)
 	g.parents.Store(&parents)
 	snapshot, names := s.snapshot(leases, live, began)
@@ -67,10 +68,14 @@ func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, liv
 // workers.
 func (s *session) snapshot(leases map[string]lease.Lease, live []membership.Worker, began time.Time) (membership.Snapshot, map[string]string) {
 	v := membership.Snapshot{
-		Leases: leases, Self: s.self.Session, Reading: map[string]bool{}, Unsettled: map[string]bool{},
+		Leases: leases, Self: s.self.Session, Damaged: map[string]bool{}, Reading: map[string]bool{}, Unsettled: map[string]bool{},
 	}
 	names := map[string]string{}
 	for _, w := range live {
+		if w.Damaged != nil {
+			v.Damaged[w.Session] = true
+			continue
+		}
 		v.Sessions = append(v.Sessions, w.Session)
 		names[w.Session] = w.Worker
 	}

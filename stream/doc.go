@@ -22,6 +22,12 @@
 // error that names it. Times in these items are for people, and for the range of
 // a loss; no decision about life or death compares clocks.
 //
+// All of them are decoded strictly. An item that is damaged is left aside and logged
+// once ([Reader.Damaged]): it stops neither the worker nor the group. The lease of a
+// shard must be readable for that shard to be read, so a damaged one blocks its shard
+// and the children. [Mend] says how to mend an item, and [Doubts] finds leases that
+// can be read and cannot be right.
+//
 // # Sessions
 //
 // A worker joins the group with a session that was never used before, and sends

@@ -162,6 +162,10 @@ func (f *fakeStream) Iterator(_ context.Context, arn, id string, at backend.Posi
 		for next < len(s.records) && backend.CompareSequence(s.records[next].Sequence, at.Sequence) <= 0 {
 			next++
 		}
+	case backend.AtSequence:
+		for next < len(s.records) && backend.CompareSequence(s.records[next].Sequence, at.Sequence) < 0 {
+			next++
+		}
 	default:
 		return "", fail("Iterator", backend.KindInvalid)
 	}

@@ -138,7 +138,13 @@ func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 func (s *session) live(ctx context.Context) ([]membership.Worker, error) {
 	live, err := s.group.members.Live(ctx)
 	if err == nil {
-		s.group.workers.Store(int64(len(live)))
+		good := 0
+		for _, w := range live {
+			if w.Damaged == nil {
+				good++
+			}
+		}
+		s.group.workers.Store(int64(good))
 	}
 	return live, err
 }

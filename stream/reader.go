@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
@@ -24,13 +27,17 @@ type Reader struct {
 	opt     Options
 	tuning  tuning
 	count   counters
+	aside   *item.Aside
 	current atomic.Pointer[session]
 }
 
 // NewReader makes a reader of s that keeps the leases and checkpoints of its
 // worker group in the control table and gives its records to h. It makes no call.
 func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *Reader {
-	return &Reader{stream: s, control: control, handler: h, opt: o, tuning: defaultTuning()}
+	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
+	return &Reader{
+		stream: s, control: control, handler: h, opt: o, tuning: defaultTuning(), aside: item.NewAside(o.Logger),
+	}
 }
 
 // Run joins the worker group of the stream and reads its share of the shards
@@ -100,9 +107,9 @@ func dataLoss(err error) error {
 
 // IdleSince says since when every known shard is read to its open tip or its
 // end and nothing waits for an acknowledgement, as far as this worker sees it:
-// of the shards that others hold it knows only that they do. ok is false while
-// that is not so, and while the reader does not run. It may be called
-// concurrently with Run.
+// of the shards that others hold it knows only that they do. Shards that a damaged
+// lease blocks are left out, see [Reader.Damaged]. ok is false while that is not so,
+// and while the reader does not run. It may be called concurrently with Run.
 func (r *Reader) IdleSince() (t time.Time, ok bool) {
 	if s := r.current.Load(); s != nil {
 		return s.idleSince()

@@ -14,6 +14,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
@@ -38,6 +39,7 @@ type session struct {
 	arn     string
 
 	incidents  *incident.Log
+	aside      *item.Aside
 	checkpoint retry.Loop // writes checkpoints
 
 	heartbeat *membership.Heartbeat
@@ -55,9 +57,11 @@ type session struct {
 	mu      sync.Mutex
 	shards  map[string]*shard.Shard // that are read
 	stopped map[string]time.Time    // shards that are no longer read, since when
-	err     error                   // the first that stopped the session
-	stop    context.CancelFunc      // stops reading
-	ended   <-chan struct{}         // closed once reading was stopped
+	// Leases whose checkpoints the stream does not know, by shard.
+	disbelieved map[string]disbelief
+	err         error              // the first that stopped the session
+	stop        context.CancelFunc // stops reading
+	ended       <-chan struct{}    // closed once reading was stopped
 }
 
 func newSession(r *Reader, o Options, inFlight *shard.InFlight, incidents *incident.Log) *session {
@@ -65,9 +69,9 @@ func newSession(r *Reader, o Options, inFlight *shard.InFlight, incidents *incid
 		stream: r.stream, control: batch.Table{Table: r.control, Retry: once()}, handler: r.handler,
 		opt: o, tuning: r.tuning, count: &r.count,
 		self:      lease.Owner{Worker: o.Worker, Session: rand.Text()},
-		incidents: incidents, inFlight: inFlight, queue: shard.NewQueue(),
+		incidents: incidents, aside: r.aside, inFlight: inFlight, queue: shard.NewQueue(),
 		checkpointDue: make(chan struct{}, 1), lookNow: make(chan struct{}, 1), start: time.Now(),
-		shards: make(map[string]*shard.Shard), stopped: make(map[string]time.Time),
+		shards: make(map[string]*shard.Shard), stopped: make(map[string]time.Time), disbelieved: make(map[string]disbelief),
 	}
 	s.checkpoint = s.loop("writing checkpoints")
 	return s
@@ -123,6 +127,7 @@ func (s *session) join(ctx context.Context) error {
 func (s *session) member() membership.Member {
 	return membership.Member{
 		Table: s.control, ARN: s.arn, Self: s.self, LeaseDuration: s.opt.LeaseDuration, Now: s.opt.Now,
+		Aside: s.aside,
 	}
 }
 
@@ -170,6 +175,8 @@ func (s *session) step(ctx context.Context, one *shard.Shard) (rest time.Duratio
 		s.lose(one)
 	case errors.Is(err, lease.ErrLost):
 		s.fail(membership.ErrExpired)
+	case item.AsDamaged(err) != nil:
+		s.disbelieve(one, item.AsDamaged(err))
 	default:
 		s.fail(err)
 	}

@@ -21,6 +21,7 @@ type Status struct {
 	Leader    LeaderStatus // zero: nobody has read the stream yet
 	Workers   []WorkerStatus
 	Shards    []ShardStatus
+	Damaged   []*DamageError // items that cannot be read; the shards whose leases they are, are among Shards
 }
 
 // LeaderStatus is the lock of the worker group's leader.
@@ -58,6 +59,7 @@ type ShardStatus struct {
 	Finished       bool // read to its end, and all acknowledged
 	FinishedAt     time.Time
 	Lost           string // what was lost, see [DataLossError]; empty: nothing
+	Damaged        bool   // the lease cannot be read, and nothing else is known
 }
 
 // ReadStatus reads the status of a stream. It needs no Reader and disturbs
@@ -73,11 +75,15 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 	if err != nil {
 		return Status{}, err
 	}
-	status.Leader = LeaderStatus{
-		Worker: leader.Worker, Session: leader.Session, Epoch: leader.Epoch, Counter: leader.Counter,
-		LeaseDuration: leader.LeaseDuration, RenewedAt: leader.RenewedAt,
+	if leader.Damaged == nil {
+		status.Leader = LeaderStatus{
+			Worker: leader.Worker, Session: leader.Session, Epoch: leader.Epoch, Counter: leader.Counter,
+			LeaseDuration: leader.LeaseDuration, RenewedAt: leader.RenewedAt,
+		}
+	} else {
+		status.Damaged = append(status.Damaged, leader.Damaged)
 	}
-	if status.Shards, err = readShards(ctx, m, listed); err != nil {
+	if err := status.readShards(ctx, m, listed); err != nil {
 		return Status{}, err
 	}
 	workers, err := m.Workers(ctx)
@@ -85,7 +91,9 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		return Status{}, err
 	}
 	for _, w := range workers {
-		if !w.Expired {
+		if w.Damaged != nil {
+			status.Damaged = append(status.Damaged, w.Damaged)
+		} else if !w.Expired {
 			status.Workers = append(status.Workers, WorkerStatus{
 				Worker: w.Worker, Session: w.Session, Counter: w.Counter, LeaseDuration: w.LeaseDuration,
 				RenewedAt: w.RenewedAt, Leads: w.Leads,
@@ -95,7 +103,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 	return status, nil
 }
 
-func readShards(ctx context.Context, m membership.Member, listed lineage.Listing) ([]ShardStatus, error) {
+func (s *Status) readShards(ctx context.Context, m membership.Member, listed lineage.Listing) error {
 	shards := make(map[string]ShardStatus)
 	for _, shard := range listed.Shards {
 		shards[shard.ID] = ShardStatus{Shard: shard.ID, Parent: shard.Parent, Listed: true}
@@ -103,18 +111,21 @@ func readShards(ctx context.Context, m membership.Member, listed lineage.Listing
 	leases := lease.Store{Table: m.Table, ARN: m.ARN}
 	all, err := leases.Load(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	s.Damaged = append(s.Damaged, damagedLeases(all)...)
 	for _, l := range all {
 		if l.Checkpoint.Sequence == "" {
 			l.Checkpoint.At = time.Time{} // not of a record
 		}
 		shards[l.Shard] = ShardStatus{
-			Shard: l.Shard, Parent: l.Parent, Listed: shards[l.Shard].Listed,
+			Shard: l.Shard, Parent: cmp.Or(l.Parent, shards[l.Shard].Parent), Listed: shards[l.Shard].Listed,
 			Worker: l.Worker, Session: l.Session, Epoch: l.Epoch,
 			Checkpoint: l.Checkpoint.Sequence, CheckpointTime: l.Checkpoint.At,
 			Finished: l.Finished, FinishedAt: l.FinishedAt, Lost: l.Lost,
+			Damaged: l.Damaged != nil,
 		}
 	}
-	return slices.SortedFunc(maps.Values(shards), func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) }), nil
+	s.Shards = slices.SortedFunc(maps.Values(shards), func(a, b ShardStatus) int { return cmp.Compare(a.Shard, b.Shard) })
+	return nil
 }

@@ -145,7 +145,7 @@ func (d *devRun) script(ctx context.Context) error {
 		return nil
 	}
 	return errors.Join(
-		refused("import", d.imported), checkQuarantined(d.projector.Stats()), d.checkDeadLetters(ctx, d.dead))
+		d.checkUnread(ctx), refused("import", d.imported), checkQuarantined(d.projector.Stats()), d.checkDeadLetters(ctx, d.dead))
 }
 
 func (d *devRun) importAll(ctx context.Context) error {

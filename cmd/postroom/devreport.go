@@ -73,7 +73,7 @@ func (a *app) holdings(ctx context.Context) (holdings, error) {
 			h.busiest, h.busiestCount = user, n
 		}
 	}
-	quarantined, err := quarantine.Count(ctx, a.control())
+	quarantined, _, err := quarantine.Count(ctx, a.control())
 	h.quarantined = int64(quarantined)
 	return h, err
 }

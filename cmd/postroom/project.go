@@ -91,8 +91,10 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 	var script func(context.Context) error
 	if idle.until {
 		script = func(ctx context.Context) error {
-			_, err := waitQuiet(ctx, idle.after, a.projectorQuiet(proj))
-			return err
+			if _, err := waitQuiet(ctx, idle.after, a.projectorQuiet(proj)); err != nil {
+				return err
+			}
+			return a.checkUnread(ctx)
 		}
 	}
 	server := a.httpServer(projectorReady(proj), proj.Collector(), a.unitsCollector())

@@ -149,7 +149,7 @@ func newRoot(p process) *cobra.Command {
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
 		newProject(p, &g), newConsume(p, &g), newRedrive(p, &g),
-		newStatus(p, &g), newVerify(p, &g), newHealth(p, &g),
+		newStatus(p, &g), newRepair(p, &g), newVerify(p, &g), newHealth(p, &g),
 	)
 	return root
 }

@@ -43,6 +43,15 @@ type statusJSON struct {
 	Quarantined int          `json:"quarantined"` // records
 	Queue       queueJSON    `json:"queue"`
 	Dead        queueJSON    `json:"dead_letter_queue"`
+	// Items of the control table that are damaged and left aside.
+	Damaged []damagedJSON `json:"damaged"`
+}
+
+type damagedJSON struct {
+	PK     string `json:"pk"`
+	SK     string `json:"sk"`
+	Error  string `json:"error"`
+	Blocks bool   `json:"blocks"` // something may be unread, or not projected
 }
 
 type leaderJSON struct {
@@ -69,7 +78,8 @@ type shardJSON struct {
 	Finished       bool   `json:"finished"`
 	Listed         bool   `json:"listed"`
 	Lost           string `json:"lost,omitempty"`
-	Held           bool   `json:"held"` // by a worker of the group
+	Damaged        bool   `json:"damaged,omitempty"` // the lease: it and its children are not read
+	Held           bool   `json:"held"`              // by a worker of the group
 	Lag            *int64 `json:"lag_seconds"`
 	UntilLoss      *int64 `json:"until_loss_seconds"`
 }
@@ -119,9 +129,11 @@ func (a *app) status(ctx context.Context) error {
 		return err
 	}
 	out.Backfill = backfillOf(backfilled)
-	if out.Quarantined, err = quarantine.Count(ctx, a.control()); err != nil {
+	var records []*stream.DamageError
+	if out.Quarantined, records, err = quarantine.Count(ctx, a.control()); err != nil {
 		return err
 	}
+	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records))
 	if out.Queue, err = a.queueStatus(ctx, a.queue); err != nil {
 		return err
 	}
@@ -136,7 +148,7 @@ func (a *app) status(ctx context.Context) error {
 
 // statusOf combines a stream's status with a probe of each of its shards.
 func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
-	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}}
+	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}, Damaged: []damagedJSON{}}
 	live := map[string]bool{} // sessions
 	if s.Leader.Worker != "" {
 		out.Leader = &leaderJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}
@@ -149,7 +161,7 @@ func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 		one := shardJSON{
 			Shard: sh.Shard, Parent: sh.Parent, Worker: sh.Worker, Epoch: sh.Epoch,
 			Checkpoint: sh.Checkpoint, CheckpointTime: formatTime(sh.CheckpointTime),
-			Finished: sh.Finished, Listed: sh.Listed, Lost: sh.Lost,
+			Finished: sh.Finished, Listed: sh.Listed, Lost: sh.Lost, Damaged: sh.Damaged,
 		}
 		if !sh.Finished {
 			one.Held = live[sh.Session]
@@ -166,6 +178,14 @@ func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 	slices.SortFunc(out.Workers, func(a, b workerJSON) int {
 		return cmp.Or(cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.Session, b.Session))
 	})
+	return out
+}
+
+func damagedOf(all []*stream.DamageError) []damagedJSON {
+	out := []damagedJSON{}
+	for _, d := range all {
+		out = append(out, damagedJSON{d.Key.PK, d.Key.SK, d.Err.Error(), d.Blocks})
+	}
 	return out
 }
 

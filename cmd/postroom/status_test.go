@@ -32,9 +32,10 @@ func aGroup() statusJSON {
 			{Shard: "s3", Listed: true, Worker: "b", Session: "2", Epoch: 1, Checkpoint: "30", CheckpointTime: ago(2 * time.Minute), Lost: "a loss"},
 			{Shard: "s4", Listed: true, Worker: "c", Session: "3", Epoch: 4, Checkpoint: "40", CheckpointTime: ago(time.Hour)},
 			{Shard: "s5", Parent: "s3", Listed: true},
+			{Shard: "s6", Listed: true, Damaged: true},
 		},
 	}
-	probes := []probe{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}}
+	probes := []probe{{}, {known: true}, {known: true, oldest: ago(time.Minute)}, {known: true, oldest: ago(time.Hour)}, {}, {}}
 	out := statusOf(s, probes, now)
 	out.Backfill = backfillOf(backfill.Status{
 		Open: []backfill.Gap{{ID: "g", Shard: "s3", Reason: "trimmed", Until: ago(24 * time.Hour), FoundAt: ago(time.Minute)}},
@@ -42,6 +43,9 @@ func aGroup() statusJSON {
 			StartedAt: ago(time.Minute), UpdatedAt: ago(time.Second), Gaps: 1, Segments: 4, Done: 1,
 			Counts: backfill.Counts{Read: 1234, Projected: 5, Notified: 6, Unnotified: 7},
 		},
+	})
+	out.Damaged = damagedOf([]*stream.DamageError{
+		{Key: backend.Key{PK: "stream#arn", SK: "SHARD#s6"}, Err: errors.New("attribute epoch: it is missing"), Blocks: true},
 	})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
@@ -59,11 +63,13 @@ func TestStatusJSON(t *testing.T) {
 		`{"shard":"s2","parent":"s1","worker":"a","epoch":3,"checkpoint":"20","checkpoint_time":"2026-05-20T04:30:00.000000Z","finished":false,"listed":true,"held":true,"lag_seconds":0,"until_loss_seconds":null},` +
 		`{"shard":"s3","worker":"b","epoch":1,"checkpoint":"30","checkpoint_time":"2026-05-21T10:28:00.000000Z","finished":false,"listed":true,"lost":"a loss","held":true,"lag_seconds":60,"until_loss_seconds":86340},` +
 		`{"shard":"s4","worker":"c","epoch":4,"checkpoint":"40","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":false,"listed":true,"held":false,"lag_seconds":3600,"until_loss_seconds":82800},` +
-		`{"shard":"s5","parent":"s3","epoch":0,"finished":false,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null}],` +
+		`{"shard":"s5","parent":"s3","epoch":0,"finished":false,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null},` +
+		`{"shard":"s6","epoch":0,"finished":false,"listed":true,"damaged":true,"held":false,"lag_seconds":null,"until_loss_seconds":null}],` +
 		`"lag_seconds":3600,"until_loss_seconds":82800,` +
 		`"backfill":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","silent":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
 		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
-		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0}}` + "\n"
+		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0},` +
+		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -78,13 +84,14 @@ func TestStatusText(t *testing.T) {
 	const want = `
 stream       arn
 led by       a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
-shards       5, 1 of them finished
+shards       6, 1 of them finished
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
 quarantined  0
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
+DAMAGED      "stream#arn", "SHARD#s6": attribute epoch: it is missing; ` + "`postroom repair`" + ` mends it
 
 WORKER  SHARDS  LAST HEARTBEAT
 a       1       2026-05-21T10:29:59.000000Z  leads
@@ -95,6 +102,7 @@ s2     open                2026-05-20T04:30:00.000000Z  0s      a
 s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    b
 s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  nobody, last c
 s5     waiting                                          ?
+s6     DAMAGED                                          ?
 `
 	var got strings.Builder
 	got.WriteString("\n")

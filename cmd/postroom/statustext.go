@@ -37,6 +37,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 		t.Row("queue", fmt.Sprintf("%s: %s visible, %s in flight, %s delayed",
 			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed)))
 	}
+	for _, d := range s.Damaged {
+		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; `postroom repair` mends it", d.PK, d.SK, d.Error))
+	}
 	return t
 }
 
@@ -115,6 +118,8 @@ func (s shardJSON) state() string {
 	switch {
 	case s.Finished:
 		state = "finished"
+	case s.Damaged:
+		state = "DAMAGED"
 	case s.Epoch == 0:
 		state = "waiting"
 	}

@@ -53,7 +53,7 @@ func decode(it backend.Item) (entry, error) {
 	}
 	d := item.Decode(it, format)
 	e := entry{
-		owner: d.String(attrOwner), status: status(d.String(attrState)), expires: time.Unix(d.Int(ExpiresAt), 0),
+		owner: d.String(attrOwner), status: status(d.String(attrState)), expires: time.Unix(d.Int(ExpiresAt, 0), 0),
 	}
 	if e.status != claimed && e.status != done && e.status != released {
 		d.Fail(attrState, fmt.Errorf("unknown state %q", e.status))

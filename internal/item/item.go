@@ -1,11 +1,14 @@
-// Package item encodes and decodes the items of the control table, and the head
-// of a conversation: attribute values to and from Go's types, and a format number
-// in each item of the control table.
+// Package item encodes and decodes the items of the control table: attribute values
+// to and from Go's types, and a format number in each item.
+//
+// Decoding is strict. Nothing else guards these items, and a person, or another
+// program, may have changed one: an attribute that is missing, of another type or
+// out of its range makes the item [DamageError], and is never believed in part. What is
+// damaged is left aside by whoever reads it, see [Aside].
 package item
 
 import (
-	"errors"
-	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -22,6 +25,14 @@ func New(key backend.Key, format int64) backend.Item {
 	return backend.Item{
 		backend.AttrPK: String(key.PK), backend.AttrSK: String(key.SK), AttrFormat: Int(format),
 	}
+}
+
+// Same is the condition that an item is still as it was read, whatever it holds.
+func Same(it backend.Item) backend.Condition {
+	c := backend.Condition{Equals: maps.Clone(it)}
+	delete(c.Equals, backend.AttrPK)
+	delete(c.Equals, backend.AttrSK)
+	return c
 }
 
 // String returns a string attribute.
@@ -54,100 +65,4 @@ func Maps(items []backend.Item) types.AttributeValue {
 		list[i] = &types.AttributeValueMemberM{Value: it}
 	}
 	return &types.AttributeValueMemberL{Value: list}
-}
-
-// Decoder reads the attributes of one item and keeps the first error, which is
-// a backend.Error of KindInvalid.
-type Decoder struct {
-	item backend.Item
-	err  error
-}
-
-// Decode returns a decoder of an item of a format number up to newest. A newer
-// one is an error, which names it, and so is an item without a format number.
-func Decode(it backend.Item, newest int64) *Decoder {
-	d := &Decoder{item: it}
-	if format := d.Int(AttrFormat); format > newest {
-		d.err = d.invalid(fmt.Errorf("it has format %d, and this program knows formats up to %d: use a newer program",
-			format, newest))
-	}
-	return d
-}
-
-// String returns a string attribute, "" where it is missing.
-func (d *Decoder) String(name string) string { return backend.Text(d.item, name) }
-
-// Int returns a number attribute. A missing one is an error.
-func (d *Decoder) Int(name string) int64 {
-	n, err := strconv.ParseInt(backend.Number(d.item, name), 10, 64)
-	if err != nil {
-		d.Fail(name, err)
-	}
-	return n
-}
-
-// Bool returns a boolean attribute, false where it is missing.
-func (d *Decoder) Bool(name string) bool {
-	b, ok := d.item[name].(*types.AttributeValueMemberBOOL)
-	return ok && b.Value
-}
-
-// Bytes returns a binary attribute, nil where it is missing.
-func (d *Decoder) Bytes(name string) []byte {
-	if b, ok := d.item[name].(*types.AttributeValueMemberB); ok {
-		return b.Value
-	}
-	return nil
-}
-
-// Time returns what [Time] wrote; the zero time where it is missing.
-func (d *Decoder) Time(name string) time.Time {
-	s := d.String(name)
-	if s == "" {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		d.Fail(name, err)
-	}
-	return t
-}
-
-// Maps calls read with a decoder for each of the maps that [Maps] wrote. A missing
-// list is an error, and so is the first error of any of the maps.
-func (d *Decoder) Maps(name string, read func(*Decoder)) {
-	list, ok := d.item[name].(*types.AttributeValueMemberL)
-	if !ok {
-		d.Fail(name, errors.New("it is not a list"))
-		return
-	}
-	for _, v := range list.Value {
-		m, ok := v.(*types.AttributeValueMemberM)
-		if !ok {
-			d.Fail(name, errors.New("its elements are not maps"))
-			return
-		}
-		inner := &Decoder{item: m.Value}
-		read(inner)
-		if inner.err != nil {
-			d.Fail(name, inner.err)
-		}
-	}
-}
-
-// Fail records that an attribute has a value that the caller does not understand.
-func (d *Decoder) Fail(name string, err error) {
-	if d.err == nil {
-		d.err = d.invalid(fmt.Errorf("attribute %s: %w", name, err))
-	}
-}
-
-// Err returns the first error.
-func (d *Decoder) Err() error { return d.err }
-
-func (d *Decoder) invalid(err error) error {
-	key := backend.KeyOf(d.item)
-	return &backend.Error{
-		Op: fmt.Sprintf("decode item %q, %q", key.PK, key.SK), Kind: backend.KindInvalid, Err: err,
-	}
 }

@@ -1,10 +1,13 @@
 package item
 
 import (
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom/backend"
@@ -18,56 +21,128 @@ func TestRoundTrip(t *testing.T) {
 	it := New(key, 1)
 	it["s"], it["n"], it["b"], it["bytes"] = String("é"), Int(-7), Bool(true), Bytes([]byte{0, 1})
 	it["t"], it["zero"] = Time(at.In(time.FixedZone("", 3600))), Time(time.Time{})
+	it["sequence"] = String("100000000003218256368")
 	it["maps"] = Maps([]backend.Item{{"id": Int(1)}, {"id": Int(2)}})
 
 	d := Decode(it, 1)
 	var ids []int64
-	d.Maps("maps", func(d *Decoder) { ids = append(ids, d.Int("id")) })
+	d.Maps("maps", func(d *Decoder) { ids = append(ids, d.Int("id", 1)) })
 	got := []any{
-		backend.KeyOf(it), d.String("s"), d.Int("n"), d.Bool("b"), d.Bytes("bytes"), d.Time("t"), d.Time("zero"), ids,
-		d.String("missing"), d.Bool("missing"), d.Bytes("missing"), d.Time("missing"), d.Err(),
+		backend.KeyOf(it), d.String("s"), d.Int("n", -7), d.Bool("b"), d.Bytes("bytes"), d.Time("t"), d.Time("zero"), ids,
+		d.Sequence("sequence"), d.Bytes("missing"), d.Err(),
 	}
 	want := []any{
 		key, "é", int64(-7), true, []byte{0, 1}, at, time.Time{}, []int64{1, 2},
-		"", false, []byte(nil), time.Time{}, error(nil),
+		"100000000003218256368", []byte(nil), error(nil),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// What cannot be decoded is refused with the item's key, the attribute and the
-// reason, and the first error stays.
-func TestErrors(t *testing.T) {
+// TestF11EveryAttributeIsDecodedStrictly: what no program of ours writes is refused
+// with the item's key, the attribute and the reason, and the first error stays.
+func TestF11EveryAttributeIsDecodedStrictly(t *testing.T) {
 	t.Parallel()
-	with := func(name string, it backend.Item) backend.Item {
-		item := New(key, 1)
-		item[name] = it["v"]
-		return item
-	}
-	for want, c := range map[string]struct {
-		item backend.Item
-		read func(*Decoder)
+	for _, c := range []struct {
+		want  string
+		value types.AttributeValue // of the attribute a; nil: it is missing
+		read  func(*Decoder)
 	}{
-		`it has format 2, and this program knows formats up to 1: use a newer program`: {New(key, 2), nil},
-		`attribute format: `: {backend.Item{backend.AttrPK: String(key.PK), backend.AttrSK: String(key.SK)}, nil},
-		`attribute n: `:      {New(key, 1), func(d *Decoder) { d.Int("n"); d.Time("t") }},
-		`attribute t: parsing time "yesterday"`: {
-			with("t", backend.Item{"v": String("yesterday")}), func(d *Decoder) { d.Time("t"); d.Int("n") },
-		},
-		`attribute l: it is not a list`: {New(key, 1), func(d *Decoder) { d.Maps("l", func(*Decoder) {}) }},
-		`attribute l: decode item "", "": invalid request: attribute id: `: {
-			with("l", backend.Item{"v": Maps([]backend.Item{{}})}),
-			func(d *Decoder) { d.Maps("l", func(d *Decoder) { d.Int("id") }) },
-		},
+		{"it is missing", nil, func(d *Decoder) { d.String("a"); d.Int("b", 0) }},
+		{"it is missing", nil, func(d *Decoder) { d.Int("a", 0) }},
+		{"it is missing", nil, func(d *Decoder) { d.Bool("a") }},
+		{"it is missing", nil, func(d *Decoder) { d.Time("a") }},
+		{"it is missing", nil, func(d *Decoder) { d.Maps("a", nil) }},
+		{"it is not a string", Int(1), func(d *Decoder) { d.String("a") }},
+		{"it is not a number", String("1"), func(d *Decoder) { d.Int("a", 0) }},
+		{"it is not a boolean", String("true"), func(d *Decoder) { d.Bool("a") }},
+		{"it is not binary", String(""), func(d *Decoder) { d.Bytes("a") }},
+		{"it is not a string", Bool(true), func(d *Decoder) { d.Time("a") }},
+		{"it is not a list", String(""), func(d *Decoder) { d.Maps("a", nil) }},
+		{`"1.5" is not a whole number`, &types.AttributeValueMemberN{Value: "1.5"}, func(d *Decoder) { d.Int("a", 0) }},
+		{`"1E+400" is not a whole number`, &types.AttributeValueMemberN{Value: "1E+400"}, func(d *Decoder) { d.Int("a", 0) }},
+		{"it is 0, and must be from 1 to 9007199254740992", Int(0), func(d *Decoder) { d.Int("a", 1) }},
+		{"it is 9007199254740993, and must be from 1 to 9007199254740992", Int(maxInt + 1), func(d *Decoder) { d.Int("a", 1) }},
+		{`"yesterday" is not a time`, String("yesterday"), func(d *Decoder) { d.Time("a") }},
+		{`"2026-05-21T10:30:00+02:00" is not a time`, String("2026-05-21T10:30:00+02:00"), func(d *Decoder) { d.Time("a") }},
+		{`"2026-05-21T10:30:00,5Z" is not a time`, String("2026-05-21T10:30:00,5Z"), func(d *Decoder) { d.Time("a") }},
+		{`"12x" is not a sequence number`, String("12x"), func(d *Decoder) { d.Sequence("a") }},
+		{`"-1" is not a sequence number`, String("-1"), func(d *Decoder) { d.Sequence("a") }},
+		{`"1111`, String(strings.Repeat("1", maxDigits+1)), func(d *Decoder) { d.Sequence("a") }},
+		{"its elements are not maps", &types.AttributeValueMemberL{Value: []types.AttributeValue{Int(1)}}, func(d *Decoder) { d.Maps("a", nil) }},
+		{"attribute id: it is missing", Maps([]backend.Item{{}}), func(d *Decoder) {
+			d.Maps("a", func(d *Decoder) { d.Int("id", 0) })
+		}},
+		{"why", String("x"), func(d *Decoder) { d.Check("a", d.String("a") == "y", "why") }},
 	} {
-		d := Decode(c.item, 1)
-		if c.read != nil {
-			c.read(d)
+		it := New(key, 1)
+		if c.value != nil {
+			it["a"] = c.value
 		}
-		err := d.Err()
-		if backend.KindOf(err) != backend.KindInvalid || !strings.HasPrefix(err.Error(), `decode item "stream#s", "SHARD#1": invalid request: `+want) {
+		d := Decode(it, 1)
+		c.read(d)
+		damage, err := d.Damage()
+		if err != nil || damage == nil || damage.Key != key || !strings.Contains(damage.Error(), "attribute a: "+c.want) {
+			t.Errorf("%v %v, want %s", damage, err, c.want)
+		}
+		if backend.KindOf(d.Err()) != backend.KindInvalid {
+			t.Errorf("%v is of kind %v", d.Err(), backend.KindOf(d.Err()))
+		}
+	}
+}
+
+// A format that is no number, or below 1, is damage. One that is newer is not: some
+// program knows the item.
+func TestFormat(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[types.AttributeValue]string{
+		nil: "is damaged: attribute format: it is missing", Int(0): "is damaged: attribute format: it is 0",
+		String("1"): "is damaged: attribute format: it is not a number",
+		Int(2):      "it has format 2, and this program knows formats up to 1: use a newer program",
+	} {
+		it := New(key, 1)
+		if it[AttrFormat] = format; format == nil {
+			delete(it, AttrFormat)
+		}
+		err := Decode(it, 1).Err()
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"stream#s", "SHARD#1"`) {
 			t.Errorf("%v, want %s", err, want)
 		}
+		if (AsDamaged(err) != nil) != strings.Contains(want, "damaged") {
+			t.Errorf("%v: damaged %v", err, AsDamaged(err))
+		}
 	}
+}
+
+// An item that is damaged is logged once, however often it is read, and again if it
+// was good meanwhile.
+func TestF18DamageIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	a := NewAside(slog.New(slog.NewTextHandler(&log, nil)))
+	one := &DamageError{Key: key, Err: errors.New("broken")}
+	other := &DamageError{Key: backend.Key{PK: "stream#s", SK: "SHARD#0"}, Err: errors.New("broken")}
+	for range 10 {
+		a.Set("leases", []*DamageError{one})
+		a.Set("backfill", []*DamageError{other})
+	}
+	if diff := cmp.Diff([]backend.Key{other.Key, one.Key}, keysOf(a.All())); diff != "" {
+		t.Error(diff)
+	}
+	a.Set("leases", nil)
+	if diff := cmp.Diff([]backend.Key{other.Key}, keysOf(a.All())); diff != "" {
+		t.Error(diff)
+	}
+	a.Set("leases", []*DamageError{one})
+	if n := strings.Count(log.String(), "SK=SHARD#1 "); n != 2 || !strings.Contains(log.String(), "postroom repair") {
+		t.Errorf("logged %d times, want twice:\n%s", n, log.String())
+	}
+}
+
+func keysOf(all []*DamageError) (keys []backend.Key) {
+	for _, d := range all {
+		keys = append(keys, d.Key)
+	}
+	return keys
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/quarantine"
@@ -93,6 +94,7 @@ type Backfill struct {
 	loop   retry.Loop
 	window *semaphore.Weighted // of what is in flight, also of a scan that was given up
 	pace   pace
+	aside  *item.Aside
 	wake   chan struct{} // a gap was recorded here
 	added  atomic.Int64
 
@@ -118,7 +120,7 @@ func New(c Config, o Options) *Backfill {
 		store:  store{batch.NewTable(c.Control)},
 		loop:   retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("backfilling from the log")},
 		window: semaphore.NewWeighted(int64(o.Window)),
-		pace:   pace{perSecond: float64(o.Units)}, wake: make(chan struct{}, 1),
+		pace:   pace{perSecond: float64(o.Units)}, aside: item.NewAside(c.Logger), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -173,6 +175,10 @@ func (b *Backfill) Lead(ctx context.Context) error {
 	}
 }
 
+// Damaged returns the gaps and scans that this worker has found to be damaged when it
+// last read them. It leaves them aside, and goes on with the others.
+func (b *Backfill) Damaged() []*item.DamageError { return b.aside.All() }
+
 // closeGaps closes the gaps that are open now, by one scan of the log, and
 // reports whether there were any.
 func (b *Backfill) closeGaps(ctx context.Context) (bool, error) {
@@ -181,6 +187,7 @@ func (b *Backfill) closeGaps(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	b.aside.Set("backfill", all.damaged)
 	open := all.openGaps()
 	b.noteOpen(recorded, len(open))
 	if len(open)+len(all.scans) == 0 {
@@ -206,7 +213,11 @@ func (b *Backfill) resume(ctx context.Context, all snapshot, open []Gap) (*scan,
 		return s, nil
 	}
 	p := newProgress(open, b.opts.Segments, b.writer, b.opts.Now())
-	if err := b.store.write(ctx, p, backend.Condition{Absent: true}); err != nil {
+	condition := backend.Condition{Absent: true}
+	if broken := all.broken[p.key()]; broken != nil { // begun before, and damaged since
+		condition = item.Same(broken)
+	}
+	if err := b.store.write(ctx, p, condition); err != nil {
 		return nil, err
 	}
 	b.Logger.Info("backfill started: projecting from the log what the stream does not hold", "gaps", len(open), "segments", len(p.segments))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -135,7 +136,7 @@ func TestS6ScanOfTheLog(t *testing.T) {
 		if len(seen) != 600 || len(r.submitted) != 600 {
 			t.Errorf("%d messages are submitted, %d times", len(seen), len(r.submitted))
 		}
-		if n, err := quarantine.Count(t.Context(), r.control); n != 1 || err != nil {
+		if n, _, err := quarantine.Count(t.Context(), r.control); n != 1 || err != nil {
 			t.Errorf("%d records are quarantined (%v), want 1", n, err)
 		}
 		want := Counts{Read: 601, Projected: 600, Notified: 65, Unnotified: 535}
@@ -270,5 +271,99 @@ func TestF11NotIdleWhileAGapIsRecorded(t *testing.T) {
 		idle(false)
 		r.b.noteOpen(r.b.recordedSoFar(), 0)
 		idle(true)
+	})
+}
+
+// TestF18GarbageStopsNoBackfill: damaged gaps and scans are left aside, whatever of
+// them is damaged, and the gap that is there is closed. A scan at its own key that is
+// damaged is begun anew.
+func TestF18GarbageStopsNoBackfill(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for n := range 10 {
+			r.post(n, time.Duration(n)*time.Minute)
+		}
+		r.record(gapBetween(0, time.Hour))
+		good, err := r.b.store.read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		gap := good.gaps[0].encode()
+		scan := newProgress(good.openGaps(), 4, "somebody", start).encode()
+		broken := map[backend.Key]bool{} // whether it blocks
+		put := func(it backend.Item, blocks bool) {
+			if _, err := r.control.Put(t.Context(), it, backend.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			broken[backend.KeyOf(it)] = blocks
+		}
+		for name := range gap {
+			if name != backend.AttrPK && name != backend.AttrSK {
+				it := maps.Clone(gap)
+				it[backend.AttrSK], it[name] = item.String(gapPrefix+name), item.Bytes(nil)
+				put(it, true)
+			}
+		}
+		scan[attrSegments] = item.String("four")
+		put(scan, false)
+		other := maps.Clone(scan)
+		other[backend.AttrSK] = item.String(scanPrefix + "garbage")
+		put(other, false)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := r.b.Lead(ctx); err != nil {
+			t.Fatal(err)
+		}
+		delete(broken, backend.KeyOf(scan)) // replaced, and removed at the end
+		if len(r.submitted) != 10 {
+			t.Errorf("%d messages were submitted", len(r.submitted))
+		}
+		s := r.status()
+		if len(s.Open) > 0 || len(s.Finished) != 1 || s.Scan != nil || len(s.Damaged) != len(broken) || r.b.Stats().OpenGaps > 0 {
+			t.Errorf("%+v", s)
+		}
+		for _, d := range r.b.Damaged() {
+			if blocks, ok := broken[d.Key]; !ok || d.Blocks != blocks {
+				t.Errorf("%v: blocks %t", d, d.Blocks)
+			}
+			delete(broken, d.Key)
+		}
+		if len(broken) > 0 {
+			t.Errorf("not named: %v", broken)
+		}
+	})
+}
+
+// TestF18DamagedGapIsMended: it is open then, and is closed by a scan. Nobody is
+// notified if its range is not known. A loss that is recorded again replaces it.
+func TestF18DamagedGapIsMended(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		g := gapBetween(0, time.Hour).found(start)
+		for name, silent := range map[string]bool{attrReason: false, attrRead: false, attrUntil: true, attrFrom: true, attrSilent: true} {
+			it := g.encode()
+			it[name] = item.Bytes(nil)
+			m, err := Mend(it, start)
+			if err != nil || m == nil {
+				t.Fatalf("%s: %v (%v)", name, m, err)
+			}
+			mended, err := decodeGap(m.Put)
+			if err != nil || mended.ID != g.ID || mended.state() != stateOpen || mended.Silent != silent {
+				t.Errorf("%s: %+v (%v)", name, mended, err)
+			}
+			if _, err := r.control.Put(t.Context(), it, backend.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			r.record(gapBetween(0, time.Hour))
+			if s := r.status(); len(s.Open) != 1 || len(s.Damaged) > 0 || s.Open[0].Silent {
+				t.Errorf("%s: recorded again, it is %+v", name, s)
+			}
+		}
+		scan := newProgress([]Gap{g}, 1, "w", start).encode()
+		if m, err := Mend(scan, start); m != nil || err != nil {
+			t.Errorf("a good scan is mended: %v (%v)", m, err)
+		}
+		delete(scan, attrVersion)
+		if m, err := Mend(scan, start); err != nil || m == nil || m.Put != nil {
+			t.Errorf("%v (%v)", m, err)
+		}
 	})
 }

@@ -24,6 +24,12 @@
 // counted if it had not been. The first start on a table is a gap that is silent as
 // a whole.
 //
+// # Damage
+//
+// Gaps and scans that cannot be read are left aside ([Backfill.Damaged]), and the
+// others are closed. A loss that is recorded again replaces its damaged gap. A scan of
+// the same gaps replaces a damaged one and begins anew. [Mend] says how to mend one.
+//
 // # Two leaders
 //
 // Each write of a scan is conditional on its version and writer. So a leader that

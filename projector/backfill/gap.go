@@ -124,6 +124,7 @@ func (g Gap) encode() backend.Item {
 	return it
 }
 
+// decodeGap reads a gap. What can be read of a damaged one comes with the error.
 func decodeGap(it backend.Item) (Gap, error) {
 	d := item.Decode(it, format)
 	g := Gap{
@@ -131,8 +132,10 @@ func decodeGap(it backend.Item) (Gap, error) {
 		StreamARN: d.String(attrStream), Shard: d.String(attrShard), Reason: d.String(attrReason), After: d.String(attrAfter),
 		From: d.Time(attrFrom), Until: d.Time(attrUntil), Silent: d.Bool(attrSilent),
 		FoundAt: d.Time(attrFoundAt), FinishedAt: d.Time(attrFinishedAt),
-		Counts: decodeCounts(d), revision: d.Int(attrRevision),
+		Counts: decodeCounts(d), revision: d.Int(attrRevision, 1),
 	}
+	d.Check(attrState, d.String(attrState) == g.state(), "it does not agree with "+attrFinishedAt)
+	d.Check(attrUntil, !g.Until.IsZero(), "it is empty")
 	return g, d.Err()
 }
 
@@ -143,8 +146,8 @@ func (c Counts) encode(it backend.Item) {
 
 func decodeCounts(d *item.Decoder) Counts {
 	return Counts{
-		Read: d.Int(attrRead), Projected: d.Int(attrProjected),
-		Notified: d.Int(attrNotified), Unnotified: d.Int(attrUnnotified),
+		Read: d.Int(attrRead, 0), Projected: d.Int(attrProjected, 0),
+		Notified: d.Int(attrNotified, 0), Unnotified: d.Int(attrUnnotified, 0),
 	}
 }
 
@@ -153,7 +156,7 @@ type store struct{ table batch.Table }
 
 // record writes a gap and reports whether it is news. One that is there already
 // grows if it is recorded with a later bound, as after a crash, and is open again:
-// a scan that runs does not close it.
+// a scan that runs does not close it. A damaged one is replaced.
 func (s store) record(ctx context.Context, g Gap) (added bool, err error) {
 	for {
 		it, err := s.table.Get(ctx, g.key())
@@ -163,13 +166,17 @@ func (s store) record(ctx context.Context, g Gap) (added bool, err error) {
 		condition := backend.Condition{Absent: true}
 		if it != nil {
 			before, err := decodeGap(it)
-			if err != nil {
+			damaged := item.AsDamaged(err) != nil
+			switch {
+			case err != nil && !damaged:
 				return false, err
-			}
-			if !g.Until.After(before.Until) {
+			case damaged:
+				condition = item.Same(it)
+			case !g.Until.After(before.Until):
 				return false, nil
+			default:
+				condition = before.unchanged()
 			}
-			condition = before.unchanged()
 			g.revision = before.revision + 1
 			if before.state() == stateOpen && before.From.Before(g.From) {
 				g.From = before.From

@@ -92,19 +92,18 @@ func decodeProgress(it backend.Item) (progress, error) {
 	d := item.Decode(it, format)
 	p := progress{
 		sk: d.String(backend.AttrSK), startedAt: d.Time(attrStartedAt), updatedAt: d.Time(attrUpdatedAt),
-		counts: decodeCounts(d), version: d.Int(attrVersion), writer: d.String(attrWriter),
+		counts: decodeCounts(d), version: d.Int(attrVersion, 0), writer: d.String(attrWriter),
 		gaps: map[string]int64{},
 	}
 	d.Maps(attrSegments, func(d *item.Decoder) {
 		after := backend.Key{PK: d.String(backend.AttrPK), SK: d.String(backend.AttrSK)}
+		d.Check(backend.AttrSK, (after.PK == "") == (after.SK == ""), "it is a half of a key")
 		p.segments = append(p.segments, segmentProgress{after, d.Bool(attrDone)})
 	})
 	d.Maps(attrGaps, func(d *item.Decoder) {
-		p.gaps[d.String(attrGapID)] = d.Int(attrRevision)
+		p.gaps[d.String(attrGapID)] = d.Int(attrRevision, 1)
 	})
-	if len(p.segments) == 0 {
-		d.Fail(attrSegments, errors.New("there are none"))
-	}
+	d.Check(attrSegments, len(p.segments) > 0, "there are none")
 	return p, d.Err()
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/item"
 )
 
 // maxFinished is how many finished gaps a [Status] lists.
@@ -19,6 +20,9 @@ type Status struct {
 	Open     []Gap       // in the order in which they were found
 	Scan     *ScanStatus // nil: none runs
 	Finished []Gap       // the last ten, the latest first
+	// Damaged are gaps and scans that cannot be read. What a gap lost may not be
+	// projected; a scan is begun anew.
+	Damaged []*item.DamageError
 }
 
 // ScanStatus is the scan of the log that closes gaps.
@@ -37,7 +41,7 @@ func ReadStatus(ctx context.Context, control backend.Table) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Open: snapshot.openGaps()}
+	s := Status{Open: snapshot.openGaps(), Damaged: snapshot.damaged}
 	slices.SortStableFunc(s.Open, func(a, b Gap) int { return a.FoundAt.Compare(b.FoundAt) })
 	for _, g := range snapshot.gaps {
 		if g.state() == stateDone {
@@ -69,8 +73,10 @@ func (p progress) status() *ScanStatus {
 
 // snapshot is all gaps and scans of a control table, in the order of the keys.
 type snapshot struct {
-	gaps  []Gap
-	scans []progress // one, unless two leaders saw different gaps
+	gaps    []Gap
+	scans   []progress // one, unless two leaders saw different gaps
+	damaged []*item.DamageError
+	broken  map[backend.Key]backend.Item // those that are damaged, as they are
 }
 
 func (s snapshot) openGaps() []Gap {
@@ -78,6 +84,7 @@ func (s snapshot) openGaps() []Gap {
 }
 
 func (s store) read(ctx context.Context) (all snapshot, err error) {
+	all.broken = map[backend.Key]backend.Item{}
 	for it, err := range s.table.Query(ctx, backend.Query{PK: partition, Consistent: true}) {
 		if err == nil {
 			err = all.add(it)
@@ -93,12 +100,29 @@ func (s *snapshot) add(it backend.Item) error {
 	switch sk := backend.KeyOf(it).SK; {
 	case strings.HasPrefix(sk, gapPrefix):
 		g, err := decodeGap(it)
+		if err != nil {
+			return s.leaveAside(it, err, true)
+		}
 		s.gaps = append(s.gaps, g)
-		return err
 	case strings.HasPrefix(sk, scanPrefix):
 		p, err := decodeProgress(it)
+		if err != nil {
+			return s.leaveAside(it, err, false)
+		}
 		s.scans = append(s.scans, p)
+	}
+	return nil
+}
+
+// leaveAside notes a damaged item, so that the others are read. Any other error is
+// returned.
+func (s *snapshot) leaveAside(it backend.Item, err error, blocks bool) error {
+	damage := item.AsDamaged(err)
+	if damage == nil {
 		return err
 	}
+	damage.Blocks = blocks
+	s.damaged = append(s.damaged, damage)
+	s.broken[damage.Key] = it
 	return nil
 }

@@ -19,6 +19,7 @@ type Quarantine struct {
 	table   batch.Table
 	log     *slog.Logger
 	breaker *breaker
+	aside   *item.Aside
 	total   atomic.Int64
 }
 
@@ -26,7 +27,7 @@ type Quarantine struct {
 // trips when more than maxShare of the last records would be quarantined; 1 never
 // does.
 func New(control backend.Table, maxShare float64, log *slog.Logger) *Quarantine {
-	return &Quarantine{table: batch.NewTable(control), log: log, breaker: newBreaker(maxShare)}
+	return &Quarantine{table: batch.NewTable(control), log: log, breaker: newBreaker(maxShare), aside: item.NewAside(log)}
 }
 
 // OnTrip sets what is called when the breaker trips, at most once. It must not
@@ -143,32 +144,53 @@ func (q *Quarantine) drop(ctx context.Context, r Record) (there bool, err error)
 		return false, err
 	}
 	d := item.Decode(first, format)
-	var keys []backend.Key
-	for i := range max(1, int(d.Int(attrParts))) {
-		keys = append(keys, r.partKey(i))
+	n := parts(d)
+	damage, err := d.Damage()
+	if damage != nil { // it is nobody's record
+		q.leaveAside(r.Key.PK, damage)
 	}
-	if d.Err() != nil {
-		return true, d.Err()
+	if damage != nil || err != nil {
+		return false, err
+	}
+	var keys []backend.Key
+	for i := range max(1, n) {
+		keys = append(keys, r.partKey(i))
 	}
 	return true, q.table.Delete(ctx, keys)
 }
 
-// Count counts the records that are quarantined in a control table.
-func Count(ctx context.Context, control backend.Table) (int, error) {
-	n := 0
+// leaveAside notes the damaged items among the records of a partition key.
+func (q *Quarantine) leaveAside(pk string, damaged ...*item.DamageError) {
+	q.aside.Set("quarantine "+partition(pk), damaged)
+}
+
+// Damaged returns the items that this worker has found to be damaged when it last
+// read them. It leaves them aside, and goes on with the others.
+func (q *Quarantine) Damaged() []*item.DamageError { return q.aside.All() }
+
+// Count counts the records that are quarantined in a control table, and returns
+// their items that are damaged.
+func Count(ctx context.Context, control backend.Table) (n int, damaged []*item.DamageError, err error) {
 	s := backend.Scan{Consistent: true}
 	for {
 		page, err := control.Scan(ctx, s)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		for _, it := range page.Items {
 			if isFirstPart(backend.KeyOf(it)) {
 				n++
 			}
+			damage, err := check(it)
+			if err != nil {
+				return 0, nil, err
+			}
+			if damage != nil {
+				damaged = append(damaged, damage)
+			}
 		}
 		if page.Last == nil {
-			return n, nil
+			return n, damaged, nil
 		}
 		s.After = *page.Last
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,7 +67,7 @@ func TestS12QuarantinedWhole(t *testing.T) {
 	if diff := cmp.Diff([]postroom.Message{big, small}, got); diff != "" {
 		t.Fatal(diff)
 	}
-	if n, err := Count(t.Context(), control); n != 2 || err != nil {
+	if n, _, err := Count(t.Context(), control); n != 2 || err != nil {
 		t.Fatalf("%d records are quarantined (%v), want 2", n, err)
 	}
 	if parts := len(found[0].keys); parts < 2 {
@@ -77,7 +78,7 @@ func TestS12QuarantinedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := Count(t.Context(), control); n != 0 || err != nil {
+	if n, _, err := Count(t.Context(), control); n != 0 || err != nil {
 		t.Fatalf("%d records are quarantined (%v), want none", n, err)
 	}
 }
@@ -101,7 +102,7 @@ func TestF16QuarantinedTwiceCountsOnce(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				stored, err := Count(t.Context(), control)
+				stored, _, err := Count(t.Context(), control)
 				if err != nil || stored != 1 || q.Total() != 1 {
 					t.Errorf("%s, lost %t: %d are stored and %d counted, want one (%v)", name, lost, stored, q.Total(), err)
 				}
@@ -144,5 +145,65 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "format 2") || !strings.Contains(err.Error(), keyPrefix+group) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestF18GarbageInQuarantine: an item that is damaged is left aside and named, the
+// messages that wait beside it are found, and the record of its key can be replaced.
+func TestF18GarbageInQuarantine(t *testing.T) {
+	t.Parallel()
+	control := sim.NewStore(1).Table("control")
+	var log strings.Builder
+	q := New(control, 0.5, slog.New(slog.NewTextHandler(&log, nil)))
+	const group = "11111111-1111-4111-8111-111111111111"
+	m := postroom.Message{
+		GroupUUID: group, MessageUUID: "33333333-3333-4333-8333-333333333333", UserUUID: "22222222-2222-4222-8222-222222222222",
+		DisplayName: "a", Handle: "@a", Text: "hello", CreatedAt: time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC),
+	}
+	r := Record{
+		Origin: Stream, EventID: "e", Key: backend.Key{PK: group, SK: m.Key()}, CreatedAt: m.CreatedAt,
+		Image: func() (backend.Item, error) { return m.Item(), nil },
+	}
+	if err := q.PutWaiting(t.Context(), r, errBroken); err != nil {
+		t.Fatal(err)
+	}
+	whole := r.encode(errBroken, 1, true)[0]
+	var damaged []backend.Item
+	for name := range whole {
+		if name == backend.AttrPK || name == backend.AttrSK {
+			continue
+		}
+		it := maps.Clone(whole)
+		it[backend.AttrSK], it[name] = item.String(name+"#x#000"), &types.AttributeValueMemberNULL{Value: true}
+		damaged = append(damaged, it)
+	}
+	damaged = append(damaged, backend.Item{backend.AttrPK: whole[backend.AttrPK], backend.AttrSK: item.String("z#000")})
+	for _, it := range damaged {
+		if _, err := control.Put(t.Context(), it, backend.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		if mending, err := Mend(it); err != nil || mending == nil || mending.Put != nil {
+			t.Errorf("%v is mended by %v (%v)", backend.KeyOf(it), mending, err)
+		}
+	}
+	for range 10 {
+		found, err := q.WaitingOf(t.Context(), group)
+		if err != nil || len(found) != 1 || found[0].Message.MessageUUID != m.MessageUUID {
+			t.Fatalf("%v wait (%v)", found, err)
+		}
+	}
+	if n := len(q.Damaged()); n != len(damaged) || strings.Count(log.String(), "is damaged and left aside") != n {
+		t.Errorf("%d are damaged, want %d:\n%s", n, len(damaged), log.String())
+	}
+	if _, all, err := Count(t.Context(), control); err != nil || len(all) != len(damaged) {
+		t.Errorf("%d are damaged (%v), want %d", len(all), err, len(damaged))
+	}
+	twin := logRecord(r.Key).encode(errBroken, 1, true)[0]
+	twin[attrParts] = item.String("many")
+	if _, err := control.Put(t.Context(), twin, backend.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Put(t.Context(), r, errBroken, 1); err != nil {
+		t.Errorf("beside a damaged record of the log: %v", err)
 	}
 }

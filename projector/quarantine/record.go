@@ -124,6 +124,16 @@ func (r Record) encode(reason error, attempts int, waiting bool) []backend.Item 
 	return parts
 }
 
+// maxParts is more than a record of the largest item takes.
+const maxParts = 100
+
+// parts returns how many items a record has, given the first.
+func parts(first *item.Decoder) int {
+	n := first.Int(attrParts, 0)
+	first.Check(attrParts, n <= maxParts, "there are too many")
+	return int(min(n, maxParts))
+}
+
 func (r Record) compress() ([]byte, error) {
 	if r.Image == nil {
 		return nil, nil

@@ -24,14 +24,19 @@ type Waiting struct {
 // ID tells one record from another.
 func (w *Waiting) ID() string { return w.keys[0].SK }
 
-// WaitingOf returns the messages of a conversation that wait.
+// WaitingOf returns the messages of a conversation that wait. Damaged items are left
+// aside.
 func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, error) {
 	var found []*Waiting
 	var parts []backend.Item // of one record, the first one first
+	var damaged []*item.DamageError
 	flush := func() error {
-		w, err := decodeWaiting(parts)
+		w, damage, err := decodeWaiting(parts)
 		if w != nil {
 			found = append(found, w)
+		}
+		if damage != nil {
+			damaged = append(damaged, damage)
 		}
 		parts = nil
 		return err
@@ -47,36 +52,38 @@ func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, e
 		}
 		parts = append(parts, it)
 	}
-	return found, flush()
+	err := flush()
+	q.leaveAside(group, damaged...)
+	return found, err
 }
 
-// decodeWaiting reads a record from its parts; nil: it is not whole, or does not
-// wait. The error is that of a format that is not known.
-func decodeWaiting(parts []backend.Item) (*Waiting, error) {
-	if len(parts) == 0 || !isFirstPart(backend.KeyOf(parts[0])) {
-		return nil, nil
+// decodeWaiting reads a record from its parts; nil: it is not whole, does not wait,
+// or one of its items is damaged. The error is that of a format that is not known.
+func decodeWaiting(items []backend.Item) (w *Waiting, damage *item.DamageError, err error) {
+	if len(items) == 0 || !isFirstPart(backend.KeyOf(items[0])) {
+		return nil, nil, nil
 	}
-	first := item.Decode(parts[0], format)
-	if first.Err() != nil || !first.Bool(attrWaiting) {
-		return nil, first.Err()
-	}
-	w := &Waiting{Silent: first.Bool(attrSilent), first: parts[0]}
+	first := item.Loose(items[0])
+	w = &Waiting{Silent: first.Bool(attrSilent), first: items[0]}
 	var image []byte
-	for _, it := range parts {
-		image = append(image, item.Decode(it, format).Bytes(attrImage)...)
+	for _, it := range items {
+		if damage, err := check(it); damage != nil || err != nil {
+			return nil, damage, err
+		}
+		image = append(image, item.Loose(it).Bytes(attrImage)...)
 		w.keys = append(w.keys, backend.KeyOf(it))
 	}
-	if len(parts) != int(first.Int(attrParts)) {
-		return nil, first.Err()
+	if !first.Bool(attrWaiting) || len(items) != parts(first) {
+		return nil, nil, nil
 	}
 	it, err := decompress(image)
 	if err == nil {
 		w.Message, err = postroom.MessageFromItem(it)
 	}
 	if err != nil {
-		return nil, nil // it is damaged, which is why it is here
+		return nil, nil, nil // the message is damaged, which is why it is here
 	}
-	return w, nil
+	return w, nil, nil
 }
 
 // Keep says of a message that waited why it stays in quarantine for good. The

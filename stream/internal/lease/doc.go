@@ -37,6 +37,14 @@
 // A checkpoint only grows, unless the lease notes a loss of data in the same
 // write. A lease that is finished stays so.
 //
+// # Damage
+//
+// A lease whose item cannot be read says only that ([Lease].Damaged). It counts as
+// neither owned nor free nor finished: whether its shard is read, and up to where, is
+// not known. So its shard is not read, nor are the children, and nobody writes it. A
+// Handle that meets it is lost. A person has it mended ([Mended]), with a new epoch's
+// owner and nothing skipped.
+//
 // Two leases of one shard cannot be told apart if an operator deletes the item
 // while its owner lives, and the same session acquires it anew: then what is found
 // says more than what is to be written, and the older [Handle] is lost.

@@ -89,7 +89,7 @@ func (h *Handle) write(ctx context.Context, progress func() Progress, to *Owner)
 		case found.same(next):
 			h.set(next)
 			return nil
-		case found.Session != cur.Session || found.Epoch != cur.Epoch || found.same(cur) || found.beyond(next):
+		case found.Damaged != nil || found.Session != cur.Session || found.Epoch != cur.Epoch || found.same(cur) || found.beyond(next):
 			return ErrLost
 		}
 		h.set(found) // an earlier write of this handle, whose answer was lost

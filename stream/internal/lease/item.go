@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -37,6 +38,9 @@ func Key(arn, shard string) backend.Key {
 	return backend.Key{PK: Partition(arn), SK: shardPrefix + shard}
 }
 
+// IsLease reports whether a key is that of a lease.
+func IsLease(key backend.Key) bool { return strings.HasPrefix(key.SK, shardPrefix) }
+
 // Position is a place between two records of a shard.
 type Position struct {
 	Sequence string    // of the record before it; empty: the trim horizon
@@ -60,18 +64,22 @@ type Lease struct {
 	// AtFirstStart says that the shard was listed when the stream was read for
 	// the first time: what had expired by then was promised to nobody.
 	AtFirstStart bool
+	// Damaged says that the item cannot be read. Of the lease only the shard is
+	// known then: neither the shard nor its children may be read, and nobody writes
+	// the item. Nil: it is good.
+	Damaged *item.DamageError
 }
 
 // OwnedBy reports whether a session owns the lease.
 func (l Lease) OwnedBy(session string) bool { return l.Session == session && l.Worker != "" }
 
 // Unowned reports whether a shard that is still to be read has no owner at all.
-func (l Lease) Unowned() bool { return l.Session == "" && !l.Finished }
+func (l Lease) Unowned() bool { return l.Session == "" && !l.Finished && l.Damaged == nil }
 
 // Readable reports whether the shard may be read now, given all leases. A parent
 // without a lease is gone, since leases are created parents first.
 func (l Lease) Readable(all map[string]Lease) bool {
-	if l.Finished {
+	if l.Finished || l.Damaged != nil {
 		return false
 	}
 	parent, known := all[l.Parent]
@@ -89,17 +97,52 @@ func (l Lease) Encode(arn string) backend.Item {
 	return it
 }
 
-// Decode reads a lease from its item.
+// Decode reads a lease from its item. A damaged item is a lease that says so; the
+// error is that of a newer format.
 func Decode(it backend.Item) (Lease, error) {
 	d := item.Decode(it, format)
+	l := decode(d)
+	damage, err := d.Damage()
+	if damage != nil {
+		damage.Blocks = true
+		l = Lease{Shard: shardOf(it), Damaged: damage}
+	}
+	return l, err
+}
+
+func shardOf(it backend.Item) string { return strings.TrimPrefix(backend.KeyOf(it).SK, shardPrefix) }
+
+// decode reads what it can.
+func decode(d *item.Decoder) Lease {
 	l := Lease{
 		Shard: d.String(attrShard), Parent: d.String(attrParent),
-		Owner: Owner{d.String(attrWorker), d.String(attrSession)}, Epoch: d.Int(attrEpoch),
-		Checkpoint: Position{d.String(attrCheckpoint), d.Time(attrCheckpointTime)},
+		Owner: Owner{d.String(attrWorker), d.String(attrSession)}, Epoch: d.Int(attrEpoch, 1),
+		Checkpoint: Position{d.Sequence(attrCheckpoint), d.Time(attrCheckpointTime)},
 		Finished:   d.Bool(attrFinished), FinishedAt: d.Time(attrFinishedAt),
 		Lost: d.String(attrLost), AtFirstStart: d.Bool(attrAtFirstStart),
 	}
-	return l, d.Err()
+	d.Check(attrShard, shardPrefix+l.Shard == d.String(backend.AttrSK), "it is not the shard of the key")
+	d.Check(attrSession, (l.Worker == "") == (l.Session == ""), "an owner has a worker and a session, or there is none")
+	d.Check(attrFinishedAt, l.Finished != l.FinishedAt.IsZero(), "it must say when the shard was finished, and only then")
+	return l
+}
+
+// Mended returns what to put in the place of a damaged lease. What can be read of it
+// stays, except its owner: the shard is free, and is read again from its checkpoint
+// or from its trim horizon. Where the time of the checkpoint is not known, the shard
+// may have lost records unread, and its reader reports that. Parent is what the
+// stream says.
+func Mended(it backend.Item, parent string, now time.Time) Lease {
+	l := decode(item.Decode(it, format))
+	l.Shard, l.Owner, l.Epoch = shardOf(it), Owner{}, max(l.Epoch, 1)
+	l.Finished, l.FinishedAt = false, time.Time{}
+	if l.Parent == "" {
+		l.Parent = parent
+	}
+	if l.Checkpoint.At.IsZero() {
+		l.Checkpoint.At = now.Add(-backend.StreamRetention)
+	}
+	return l
 }
 
 // unchanged is the condition that the item is still this one.

@@ -19,7 +19,7 @@ type Store struct {
 	Writes *atomic.Int64    // counts the writes that were answered
 }
 
-// Load reads all leases, by shard.
+// Load reads all leases, by shard, the damaged ones included.
 func (s *Store) Load(ctx context.Context) (map[string]Lease, error) {
 	all := make(map[string]Lease)
 	for it, err := range s.Table.Query(ctx, backend.Query{PK: Partition(s.ARN), SKPrefix: shardPrefix, Consistent: true}) {
@@ -56,7 +56,7 @@ func (s *Store) Acquire(ctx context.Context, cur Lease) (*Handle, error) {
 			return nil, err
 		case found.OwnedBy(s.Owner.Session) && !found.Finished:
 			return s.Handle(found), nil
-		case found.Worker != "" || found.Finished || found.Epoch == 0 || found.Epoch == cur.Epoch:
+		case found.Damaged != nil || found.Worker != "" || found.Finished || found.Epoch == 0 || found.Epoch == cur.Epoch:
 			return nil, nil
 		}
 		cur = found
@@ -83,7 +83,7 @@ func (s *Store) put(ctx context.Context, cur, next Lease) (Lease, error) {
 	switch {
 	case found == nil:
 		return next, nil
-	case found.Epoch == 0:
+	case found.Epoch == 0 && found.Damaged == nil:
 		found.Shard, found.Parent = next.Shard, next.Parent
 	}
 	return *found, nil

@@ -42,6 +42,9 @@
 // others then; maybe_first says that somebody has still to look, also after a crash
 // between the two steps. One of them sees both, and reports what lies between them.
 //
+// A damaged item is made anew: the oldest time up to which an unfinished shard was
+// read is early enough for that of the last listing.
+//
 // Each loss goes to a [Recorder] before reading continues past it. If nobody records
 // losses, the loss ends the session, and is reported again at each start until a
 // person has deleted the item that it follows from.

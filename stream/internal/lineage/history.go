@@ -70,7 +70,11 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 		return h, err
 	}
 	if it != nil {
-		if h, err = DecodeHistory(it); err != nil {
+		h, err = DecodeHistory(it)
+		if damage := item.AsDamaged(err); damage != nil {
+			h, err = s.replace(ctx, h, damage)
+		}
+		if err != nil {
 			return h, err
 		}
 	} else {
@@ -94,6 +98,25 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 	}
 	h.MaybeFirst = false
 	return h, s.write(ctx, h)
+}
+
+// replace makes a damaged history anew: of when the stream was listed last the
+// leases know enough, since a shard is listed before it is read. Without a lease the
+// stream may as well be read for the first time.
+func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError) (History, error) {
+	read, err := s.readUpTo(ctx, s.ARN)
+	if err != nil {
+		return h, err
+	}
+	h.ListedAt = read
+	if h.FirstReadAt.IsZero() {
+		h.FirstReadAt = s.Now()
+	}
+	if err := s.write(ctx, h); err != nil {
+		return h, err
+	}
+	s.Aside.Replaced(damage)
+	return h, nil
 }
 
 func (s *Sync) write(ctx context.Context, h History) error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
@@ -31,6 +32,7 @@ type Sync struct {
 	Logger   *slog.Logger
 	Record   Recorder
 	Listings *atomic.Int64 // counts pages
+	Aside    *item.Aside   // for damaged items
 
 	// Free is called when leases may be free, so that this worker looks at them.
 	Free func()
@@ -214,13 +216,17 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 const keepFinished = 48 * time.Hour
 
 // cleanUp deletes leases that have served: of finished shards that have left the
-// listing a while ago, and whose children were acquired.
+// listing a while ago, and whose children were acquired. As long as a lease is
+// damaged, and may be a child, all stay.
 func (s *Sync) cleanUp(ctx context.Context, l Listing, leases map[string]lease.Lease) error {
 	needed := map[string]bool{}
 	for _, shard := range l.Shards {
 		needed[shard.ID] = true
 	}
 	for _, one := range leases {
+		if one.Damaged != nil {
+			return nil
+		}
 		if !one.Finished && one.Worker == "" {
 			needed[one.Parent] = true
 		}

@@ -12,6 +12,9 @@ import (
 type Snapshot struct {
 	Sessions []string // that are alive
 	Leases   map[string]lease.Lease
+	// Damaged are sessions whose heartbeats are, and that may be alive: their
+	// leases stay with them, and they get no others.
+	Damaged map[string]bool
 
 	// Of the session that asks.
 	Self    string
@@ -76,15 +79,27 @@ func (s Snapshot) Assign() (all []Assignment) {
 	return all
 }
 
-// Waiting is the number of shards that cannot be read yet, since their parents are
-// not finished.
+// Waiting is the number of shards that cannot be read yet: their parents are not
+// finished, or it is not known whether their owners live. Those that a damaged lease
+// blocks, its own or that of a parent, wait for a person and do not count.
 func (s Snapshot) Waiting() (n int) {
 	for _, l := range s.Leases {
-		if !l.Finished && !l.Readable(s.Leases) {
+		if !l.Finished && (!l.Readable(s.Leases) || s.Damaged[l.Session]) && !s.blocked(l) {
 			n++
 		}
 	}
 	return n
+}
+
+// blocked reports whether a lease is damaged, or one of its parents'.
+func (s Snapshot) blocked(l lease.Lease) bool {
+	for range len(s.Leases) { // parents in a circle have no end
+		if l.Damaged != nil || l.Parent == "" {
+			break
+		}
+		l = s.Leases[l.Parent]
+	}
+	return l.Damaged != nil
 }
 
 // loads returns the readable shards by the live session that has them, and those
@@ -96,7 +111,7 @@ func (s Snapshot) loads() (held map[string][]string, free []string) {
 	}
 	for _, shard := range slices.Sorted(maps.Keys(s.Leases)) {
 		l := s.Leases[shard]
-		if !l.Readable(s.Leases) {
+		if !l.Readable(s.Leases) || s.Damaged[l.Session] {
 			continue
 		}
 		if _, live := held[l.Session]; live && l.Worker != "" {

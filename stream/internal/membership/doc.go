@@ -42,13 +42,23 @@
 // worker that is cut off from the control table is so together with those that it
 // observes.
 //
+// # Damage
+//
+// A damaged heartbeat is observed like another. A session that lives sends its next
+// one over the damage, if session and counter are intact, and otherwise finds that it
+// is expired. After the lease duration it can be told which: where the session could
+// still renew, the heartbeat is expired by one write, on the condition that it is as
+// it was read; otherwise there is nothing left to take. Until then the session keeps
+// its leases and gets no others. The item stays, left aside, for a person to see.
+//
 // # Leader
 //
 // LEADER names the session that lists the shards and does what is to be done once
 // for the group. While a live session says in its heartbeat that it leads, the
 // lock is not read. It is acquired when it is released, or its session is not
 // alive, and renewed like a heartbeat. Two leaders at once, after a freeze, do no
-// harm: all that a leader writes is conditional, or idempotent.
+// harm: all that a leader writes is conditional, or idempotent. So a damaged lock is
+// acquired like one that was released.
 //
 // # Assignment
 //

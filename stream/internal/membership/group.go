@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/conditional"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
@@ -31,7 +32,9 @@ func (g *Group) NextExpiry() time.Time { return g.nextExpiry }
 
 // Live reads the heartbeats, expires the sessions that were silent for too long,
 // and returns those that are alive, this one first. A silent session stays alive
-// until the control table says otherwise.
+// until the control table says otherwise. A damaged heartbeat is among those that
+// are alive for as long as it may be renewed, and then left aside: its session keeps
+// its leases until then, and gets no others.
 func (g *Group) Live(ctx context.Context) ([]Worker, error) {
 	if !g.heartbeat.Valid() {
 		clear(g.detector) // and so expires nobody for now
@@ -43,8 +46,12 @@ func (g *Group) Live(ctx context.Context) ([]Worker, error) {
 	live := []Worker{{Owner: g.Self, Leads: g.heartbeat.leads.Load()}}
 	g.nextExpiry = time.Time{}
 	g.detector.keepOnly(all)
+	var damaged []*item.DamageError
 	for _, w := range all {
-		if w.Session == g.Self.Session {
+		if w.Damaged != nil {
+			damaged = append(damaged, w.Damaged)
+		}
+		if w.Session == g.Self.Session || w.Damaged != nil && w.Expired {
 			continue
 		}
 		if w.Expired { // by a worker that has not come to deleting it
@@ -67,6 +74,7 @@ func (g *Group) Live(ctx context.Context) ([]Worker, error) {
 		}
 		live = append(live, w)
 	}
+	g.Aside.Set("heartbeats", damaged)
 	return live, nil
 }
 
@@ -90,9 +98,10 @@ func (m Member) Workers(ctx context.Context) (all []Worker, err error) {
 // reports whether the session is gone. It is not if it has sent a heartbeat
 // meanwhile.
 func (g *Group) expire(ctx context.Context, w Worker) (bool, error) {
-	expired := w
-	expired.Expired, expired.Counter = true, -1
-	found, err := conditional.Put(ctx, g.Table, expired.Encode(g.ARN), w.unchanged(), DecodeWorker)
+	if w.Damaged != nil && !w.canRenew() {
+		return true, nil // its session has noticed, or there never was one
+	}
+	found, err := conditional.Put(ctx, g.Table, w.expired(g.ARN), w.unchanged(), DecodeWorker)
 	switch {
 	case err != nil:
 		return false, err
@@ -101,6 +110,9 @@ func (g *Group) expire(ctx context.Context, w Worker) (bool, error) {
 	}
 	g.logger.Warn("a worker sent no heartbeat: its session was expired, and its shards are free",
 		"worker", w.Worker, "session", w.Session)
+	if w.Damaged != nil {
+		return true, nil
+	}
 	return true, g.delete(ctx, w)
 }
 

@@ -1,6 +1,10 @@
 package membership
 
 import (
+	"errors"
+	"maps"
+	"math"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -36,6 +40,9 @@ func LeaderKey(arn string) backend.Key {
 	return backend.Key{PK: lease.Partition(arn), SK: leaderSK}
 }
 
+// IsHeartbeat reports whether a key is that of a heartbeat.
+func IsHeartbeat(key backend.Key) bool { return strings.HasPrefix(key.SK, workerPrefix) }
+
 // Worker is the item of one session: its heartbeat.
 type Worker struct {
 	lease.Owner
@@ -45,6 +52,15 @@ type Worker struct {
 	Leads         bool          // it leads the group
 	Notify        int64         // grows when the others should look at the leases
 	Expired       bool          // another worker has expired the session
+
+	damage
+}
+
+// damage says that an item cannot be read. Of the other fields those are set that
+// can be; the session is that of the key.
+type damage struct {
+	Damaged *item.DamageError // nil: it is good
+	as      backend.Item      // as it was read
 }
 
 // Encode returns the heartbeat as an item.
@@ -57,22 +73,62 @@ func (w Worker) Encode(arn string) backend.Item {
 	return it
 }
 
-// DecodeWorker reads a heartbeat from its item.
+// DecodeWorker reads a heartbeat from its item. A damaged item is a heartbeat that
+// says so; the error is that of a newer format.
 func DecodeWorker(it backend.Item) (Worker, error) {
 	d := item.Decode(it, format)
 	w := Worker{
 		Owner:   lease.Owner{Worker: d.String(attrWorker), Session: d.String(attrSession)},
-		Counter: d.Int(attrCounter), LeaseDuration: time.Duration(d.Int(attrLeaseMillis)) * time.Millisecond,
-		RenewedAt: d.Time(attrRenewedAt), Leads: d.Bool(attrLeads), Notify: d.Int(attrNotify), Expired: d.Bool(attrExpired),
+		Counter: d.Int(attrCounter, -1), LeaseDuration: duration(d),
+		RenewedAt: d.Time(attrRenewedAt), Leads: d.Bool(attrLeads), Notify: d.Int(attrNotify, 0), Expired: d.Bool(attrExpired),
 	}
-	return w, d.Err()
+	key := backend.KeyOf(it).SK
+	d.Check(attrSession, workerPrefix+w.Session == key, "it is not the session of the key")
+	d.Check(attrWorker, w.Worker != "", "it is empty")
+	var err error
+	if w.Damaged, err = d.Damage(); w.Damaged != nil {
+		w.as, w.Session = it, strings.TrimPrefix(key, workerPrefix)
+	}
+	return w, err
+}
+
+func duration(d *item.Decoder) time.Duration {
+	ms := d.Int(attrLeaseMillis, 1)
+	if ms > math.MaxInt64/int64(time.Millisecond) {
+		d.Fail(attrLeaseMillis, errors.New("it is too long"))
+		return 0
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// canRenew reports whether the session of a damaged heartbeat can renew it: what it
+// compares is intact.
+func (w Worker) canRenew() bool {
+	return backend.Text(w.as, attrSession) == w.Session && backend.Number(w.as, attrCounter) != ""
+}
+
+// expired is the item that says that the session was expired. Of a damaged one
+// everything else stays.
+func (w Worker) expired(arn string) backend.Item {
+	if w.Damaged == nil {
+		w.Expired, w.Counter = true, -1
+		return w.Encode(arn)
+	}
+	it := maps.Clone(w.as)
+	it[attrExpired], it[attrCounter] = item.Bool(true), item.Int(-1)
+	return it
 }
 
 func (w Worker) unchanged() backend.Condition {
+	if w.Damaged != nil {
+		return item.Same(w.as)
+	}
 	return backend.Condition{Equals: backend.Item{attrSession: item.String(w.Session), attrCounter: item.Int(w.Counter)}}
 }
 
-func (w Worker) of(session string) bool { return w.Session == session && !w.Expired }
+func (w Worker) of(session string) bool {
+	return w.Session == session && !w.Expired && w.Damaged == nil
+}
 
 func (w Worker) renewed(now time.Time) Worker {
 	w.Counter++
@@ -87,6 +143,8 @@ type Leader struct {
 	Counter       int64 // grows with every renewal
 	LeaseDuration time.Duration
 	RenewedAt     time.Time // by the leader's clock, for people only
+
+	damage
 }
 
 // Encode returns the lock as an item.
@@ -98,18 +156,27 @@ func (l Leader) Encode(arn string) backend.Item {
 	return it
 }
 
-// DecodeLeader reads the lock from its item.
+// DecodeLeader reads the lock from its item. A damaged item is a lock that says so;
+// the error is that of a newer format.
 func DecodeLeader(it backend.Item) (Leader, error) {
 	d := item.Decode(it, format)
 	l := Leader{
 		Owner: lease.Owner{Worker: d.String(attrWorker), Session: d.String(attrSession)},
-		Epoch: d.Int(attrEpoch), Counter: d.Int(attrCounter),
-		LeaseDuration: time.Duration(d.Int(attrLeaseMillis)) * time.Millisecond, RenewedAt: d.Time(attrRenewedAt),
+		Epoch: d.Int(attrEpoch, 1), Counter: d.Int(attrCounter, 1),
+		LeaseDuration: duration(d), RenewedAt: d.Time(attrRenewedAt),
 	}
-	return l, d.Err()
+	d.Check(attrSession, l.Session != "", "it is empty")
+	var err error
+	if l.Damaged, err = d.Damage(); l.Damaged != nil {
+		l.as = it
+	}
+	return l, err
 }
 
 func (l Leader) unchanged() backend.Condition {
+	if l.Damaged != nil {
+		return item.Same(l.as)
+	}
 	if l.Epoch == 0 {
 		return backend.Condition{Absent: true}
 	}
@@ -119,7 +186,7 @@ func (l Leader) unchanged() backend.Condition {
 	}}
 }
 
-func (l Leader) of(session string) bool { return l.Session == session }
+func (l Leader) of(session string) bool { return l.Session == session && l.Damaged == nil }
 
 func (l Leader) renewed(now time.Time) Leader {
 	l.Counter++

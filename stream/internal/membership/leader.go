@@ -27,7 +27,7 @@ func (m Member) Elect(ctx context.Context, live []Worker, acquire, renew retry.L
 	if err != nil {
 		return nil, err
 	}
-	if cur.Worker != "" && slices.ContainsFunc(live, func(w Worker) bool { return w.Session == cur.Session }) {
+	if cur.Damaged == nil && cur.Worker != "" && slices.ContainsFunc(live, func(w Worker) bool { return w.Session == cur.Session }) {
 		return nil, nil // its next heartbeat says that it leads
 	}
 	next := Leader{Owner: m.Self, Epoch: cur.Epoch + 1, Counter: cur.Counter, LeaseDuration: m.LeaseDuration}.renewed(m.Now())
@@ -35,6 +35,9 @@ func (m Member) Elect(ctx context.Context, live []Worker, acquire, renew retry.L
 	ours, err := lock.acquire(ctx, acquire, next, cur.unchanged())
 	if err != nil || !ours {
 		return nil, err
+	}
+	if cur.Damaged != nil { // two leaders do no harm, but none does
+		m.Aside.Replaced(cur.Damaged)
 	}
 	return lock, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/conditional"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
@@ -20,6 +21,7 @@ type Member struct {
 	Self          lease.Owner
 	LeaseDuration time.Duration
 	Now           func() time.Time // the wall clock, for people
+	Aside         *item.Aside      // for damaged items; nil: not needed to read
 }
 
 // record is an item that its owner keeps by raising a counter in it.

@@ -107,6 +107,9 @@ func (s *Shard) save(ctx context.Context) error {
 // Save writes the progress once.
 func (s *Shard) Save(ctx context.Context) error { return s.lease.Save(ctx, s.progress) }
 
+// Checkpoint returns the checkpoint as the lease was last written, or found.
+func (s *Shard) Checkpoint() string { return s.lease.Lease().Checkpoint.Sequence }
+
 // Unsaved reports whether there is progress that the lease does not say.
 func (s *Shard) Unsaved() bool {
 	done, finished := s.tracker.state()

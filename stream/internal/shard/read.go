@@ -112,7 +112,7 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if err != nil {
 		return page, err
 	}
-	s.justOpened, s.missing = false, 0
+	s.justOpened, s.missing, s.refused = false, 0, 0
 	s.mu.Lock()
 	s.seen = time.Now().Round(0)
 	if len(page.Records) == 0 && page.Next != "" {

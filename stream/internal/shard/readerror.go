@@ -2,15 +2,18 @@ package shard
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
 // goneAfter is how many times in a row a shard must not be found before it counts
-// as gone: a listing and an iterator need not agree for a moment.
+// as gone: a listing and an iterator need not agree for a moment. So often its
+// checkpoint must be refused before it is not believed.
 const goneAfter = 5
 
 // handleReadError decides what follows a failed read: another attempt, after a
@@ -45,6 +48,13 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 		if !s.env.EverRead.Load() {
 			return 0, err
 		}
+	case backend.KindInvalid:
+		if s.iterator == "" && s.read.Sequence != "" {
+			if s.refused++; s.refused >= goneAfter {
+				return 0, s.disbelieve(err)
+			}
+		}
+		s.iterator = ""
 	default: // perhaps the iterator is what is wrong
 		s.iterator = ""
 	}
@@ -53,6 +63,16 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 		return 0, err
 	}
 	return max(pause, 1), nil
+}
+
+// disbelieve returns the error of a lease whose checkpoint the stream does not know:
+// somebody has changed it. The shard waits for a person; others do not.
+func (s *Shard) disbelieve(cause error) error {
+	s.env.Read.Succeeded(s.ID)
+	return &item.DamageError{
+		Key: lease.Key(s.env.ARN, s.ID), Err: fmt.Errorf("attribute checkpoint: the stream does not know %q: %w", s.read.Sequence, cause),
+		Blocks: true,
+	}
 }
 
 // unreadTrimmed decides whether an answer that something is trimmed means a

@@ -26,6 +26,7 @@ type Shard struct {
 	justOpened bool           // the iterator has brought no page yet
 	read       lease.Position // set under mu, for those who ask
 	missing    int            // times in a row that the shard was not found
+	refused    int            // times in a row that the stream did not know the position
 	pause      time.Duration
 	emptySince time.Time
 	warned     bool

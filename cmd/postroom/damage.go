@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/stream"
+)
+
+// maxDamaged is how many damaged items an error names at most.
+const maxDamaged = 10
+
+// blocking returns an error that names those of the damaged items that block; nil:
+// there are none.
+func blocking(damaged []*stream.DamageError) error {
+	var lines []string
+	for _, d := range damaged {
+		if d.Blocks {
+			lines = append(lines, d.Error())
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	slices.Sort(lines)
+	if more := len(lines) - maxDamaged; more > 0 {
+		lines = append(lines[:maxDamaged], fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("messages may be unread because of damage to the control table; `postroom repair` mends it:\n%s",
+		strings.Join(lines, "\n"))
+}
+
+// undamaged is ready while no damaged item blocks anything.
+func undamaged(p *projector.Projector) readiness {
+	return func() string {
+		if err := blocking(p.Damaged()); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+}
+
+// checkUnread returns an error if messages may be unread, or not projected, although
+// everything is quiet: something in the control table cannot be read, or says more
+// than is so.
+func (a *app) checkUnread(ctx context.Context) error {
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	if err != nil {
+		return err
+	}
+	b, err := backfill.ReadStatus(ctx, a.control())
+	if err != nil {
+		return err
+	}
+	doubts, err := stream.Doubts(ctx, a.backend.Stream(a.global.table), s)
+	if err != nil {
+		return err
+	}
+	damaged := slices.Concat(s.Damaged, b.Damaged)
+	return blocking(slices.AppendSeq(damaged, maps.Values(doubts)))
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/consumer/dedup"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/quarantine"
+	"github.com/postroom/postroom/stream"
+)
+
+func newRepair(p process, g *global) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "repair",
+		Short: "Mend damaged items of the control table",
+		Long: `Looks at every item of the control table, and mends those that are damaged, which
+status lists: it replaces each by one that loses nothing, or deletes it. Prints the
+item as it was, and what follows. With --dry-run nothing is changed. It may run beside
+projectors and consumers, which go on by themselves.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+				return a.repair(ctx, dryRun)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be mended, and change nothing")
+	return cmd
+}
+
+// repairJSON is a damaged item that is mended.
+type repairJSON struct {
+	PK     string          `json:"pk"`
+	SK     string          `json:"sk"`
+	Error  string          `json:"error"`
+	Item   json.RawMessage `json:"item"` // as it was
+	Delete bool            `json:"delete"`
+	Effect string          `json:"effect"`
+}
+
+func (a *app) repair(ctx context.Context, dryRun bool) error {
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	if err != nil {
+		return err
+	}
+	doubts, err := stream.Doubts(ctx, a.backend.Stream(a.global.table), s)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for scan := (backend.Scan{Consistent: true}); ; {
+		page, err := a.control().Scan(ctx, scan)
+		if err != nil {
+			return err
+		}
+		for _, it := range page.Items {
+			m, err := mend(it, s, doubts, time.Now())
+			if err != nil {
+				return err
+			}
+			if m == nil {
+				continue
+			}
+			n++
+			if err := a.mendOne(ctx, it, m, dryRun); err != nil {
+				return err
+			}
+		}
+		if page.Last == nil {
+			break
+		}
+		scan.After = *page.Last
+	}
+	if a.json {
+		return nil
+	}
+	what := "mended"
+	if dryRun {
+		what = "would be mended"
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s damaged items %s.\n", count(n), what)
+	return err
+}
+
+// mend asks everybody who keeps items in the control table.
+func mend(it backend.Item, s stream.Status, doubts map[string]*stream.DamageError, now time.Time) (*item.Mending, error) {
+	ofStream, err := stream.Mend(it, s, doubts, now)
+	ofBackfill, err2 := backfill.Mend(it, now)
+	ofQuarantine, err3 := quarantine.Mend(it)
+	ofDedup, err4 := dedup.Mend(it)
+	for _, m := range []*item.Mending{ofStream, ofBackfill, ofQuarantine, ofDedup} {
+		if m != nil {
+			return m, nil
+		}
+	}
+	return nil, errors.Join(err, err2, err3, err4)
+}
+
+// mendOne prints a damaged item and mends it, unless somebody has changed it since
+// it was read.
+func (a *app) mendOne(ctx context.Context, it backend.Item, m *item.Mending, dryRun bool) error {
+	was, err := backend.EncodeItem(it)
+	if err != nil {
+		return err
+	}
+	key := m.Damaged.Key
+	err = a.print(repairJSON{key.PK, key.SK, m.Damaged.Err.Error(), was, m.Put == nil, m.Effect},
+		"%q, %q: %v\n  was: %s\n  %s\n", key.PK, key.SK, m.Damaged.Err, was, m.Effect)
+	if err != nil || dryRun {
+		return err
+	}
+	if m.Put != nil {
+		_, err = a.control().Put(ctx, m.Put, item.Same(it))
+		if backend.KindOf(err) == backend.KindConditionFailed {
+			return nil // its owner has written it anew, or it is seen the next time
+		}
+		return err
+	}
+	unprocessed, _, err := a.control().BatchWrite(ctx, []backend.Write{{Delete: key}})
+	if err == nil && len(unprocessed) > 0 {
+		err = fmt.Errorf("the item %q, %q was not deleted, since the table is throttled: try again", key.PK, key.SK)
+	}
+	return err
+}

@@ -1,0 +1,13 @@
+package item
+
+import "github.com/postroom/postroom/backend"
+
+// Mending is what becomes of a damaged item when a person has it mended.
+type Mending struct {
+	Damaged *DamageError
+	Put     backend.Item // in its place; nil: it is deleted
+	Effect  string       // what follows, as a sentence without its beginning and end
+}
+
+// Loose returns a decoder that reads what it can of an item of any format.
+func Loose(it backend.Item) *Decoder { return &Decoder{item: it} }
