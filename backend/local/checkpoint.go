@@ -30,7 +30,7 @@ func (b *Backend) startCheckpoints(ctx context.Context) error {
 	b.committed = make(chan struct{}, 1)
 	b.background.Go(func() {
 		c := <-pool
-		defer c.close()
+		defer b.hangUp(c)
 		b.checkpoints(c)
 	})
 	return nil
@@ -44,6 +44,9 @@ func (b *Backend) checkpoints(c *conn) {
 		case <-b.done:
 			return
 		case <-b.committed:
+		}
+		if b.inPlace() != nil {
+			return // it would write into a file that is not the one
 		}
 		b.checkpoint(c, resetPages)
 		pause.Reset(checkpointPause)

@@ -19,7 +19,7 @@ func TestLongWALBeginsAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := <-pool
-	defer c.close()
+	defer b.hangUp(c)
 
 	stop := make(chan struct{})
 	var g errgroup.Group

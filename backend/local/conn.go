@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
+
+	"github.com/postroom/postroom/backend"
 )
 
 // busyTimeout is how long a call waits for another process's write lock.
@@ -37,7 +39,7 @@ func (b *Backend) dial(ctx context.Context, size int, access url.Values, pragmas
 		c, err := db.Conn(ctx)
 		if err != nil {
 			for range len(pool) {
-				(<-pool).close()
+				b.hangUp(<-pool)
 			}
 			return nil, err
 		}
@@ -59,7 +61,16 @@ func dsn(path string, access url.Values, pragmas []string) string {
 	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + query.Encode()
 }
 
-func (c *conn) close() {
+// hangUp closes a connection. With the last one SQLite removes the companions at the
+// path, unless the files are gone: then they may be those of another file, or needed
+// again once the file is back.
+func (b *Backend) hangUp(c *conn) {
+	if b.Err() != nil {
+		_ = c.Raw(func(driver any) error { // if it fails, the next user of that file notices
+			_, err := driver.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+			return err
+		})
+	}
 	for _, s := range c.stmts {
 		_ = s.Close() // the connection is closed next, which reports what matters
 	}
@@ -157,6 +168,9 @@ func (t *tx) wake(topic string) { t.topics = append(t.topics, topic) }
 // fails, and then wakes its topics. Errors are [backend.Error]s of the op; a
 // [backend.Error] of f is passed on.
 func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error {
+	if b.readOnly {
+		return b.wrap(op, fail(backend.KindDenied, "the file was opened for reading only"))
+	}
 	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", f)
 	if err != nil {
 		return b.wrap(op, err)
@@ -177,13 +191,22 @@ func (b *Backend) read(ctx context.Context, op string, f func(*tx) error) error 
 	return b.wrap(op, err)
 }
 
-func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f func(*tx) error) ([]string, error) {
+// transact runs f in a transaction of a connection of the pool. It answers, be it with
+// an error, only while the file is in its place.
+func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f func(*tx) error) (topics []string, err error) {
 	c, err := b.acquire(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { pool <- c }()
+	topics, err = b.run(ctx, c, begin, f)
+	if gone := b.inPlace(); gone != nil { // before Close can remove the companions
+		return nil, gone
+	}
+	return topics, err
+}
 
+func (b *Backend) run(ctx context.Context, c *conn, begin string, f func(*tx) error) ([]string, error) {
 	start, err := c.prepared(begin)
 	if err != nil {
 		return nil, err
@@ -216,6 +239,9 @@ func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f
 func (b *Backend) acquire(ctx context.Context, pool chan *conn) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if err := b.Err(); err != nil {
+		return nil, fail(backend.KindUnavailable, "%w", err)
 	}
 	select {
 	case <-b.done:

@@ -19,6 +19,22 @@
 // The file and its two companions, -wal and -shm, are created with mode 0600, whatever
 // the umask: what they hold is private. The mode of an existing file is not changed.
 //
+// # Reading
+//
+// A file that is opened for reading only waits for no writer. If this process cannot
+// write the file or its folder, such as that of a copy, it reads all the same, takes no
+// locks, and leaves nothing behind.
+//
+// # What happens to the file
+//
+// The backend checks with every call, and once a second, that the file and its
+// companions are those that it opened, by device and inode, and that the file has not
+// been cut. Otherwise every call fails, see [Backend.Gone]. A new file is not begun
+// beside the companions of another one. So nothing is written to, or answered from, a
+// file that nobody else sees. A file whose content is overwritten in place is not
+// noticed: stop all processes before you restore one, and before you VACUUM, which
+// cuts it.
+//
 // # Concurrency
 //
 // Several processes may open one file. Writes queue for one connection in each
@@ -28,7 +44,7 @@
 //
 // Each write does a little of the upkeep that is due, such as trimming the stream,
 // in the same transaction; reads hide what has expired. All times come from one
-// clock, see [Options]. A backend runs at most two goroutines, and Close waits for
-// them: one moves the WAL into the file after commits, the other checks for changes
-// by other processes while a caller waits for a change.
+// clock, see [Options]. A backend runs at most three goroutines, and Close waits for
+// them: one moves the WAL into the file after commits, one guards the files, and one
+// checks for changes by other processes while a caller waits for a change.
 package local

@@ -87,8 +87,11 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 }
 
 // checkPath reports an unusable path in clearer words than SQLite's.
-func checkPath(path string) error {
-	if path == Memory {
+func checkPath(path string, readOnly bool) error {
+	switch {
+	case path == Memory && readOnly:
+		return errors.New("a new database in memory can only be written")
+	case path == Memory:
 		return nil
 	}
 	info, err := os.Stat(path)
@@ -100,8 +103,8 @@ func checkPath(path string) error {
 	case err == nil && !info.Mode().IsRegular():
 		return errors.New("it is not a regular file")
 	case err == nil:
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+		return checkStray(path)
+	case !errors.Is(err, fs.ErrNotExist) || readOnly:
 		return err
 	}
 	dir := filepath.Dir(path)
@@ -111,7 +114,7 @@ func checkPath(path string) error {
 	if !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", dir)
 	}
-	return nil
+	return checkStray(path)
 }
 
 func pathKind(err error) backend.Kind {

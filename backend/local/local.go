@@ -20,6 +20,9 @@ type Options struct {
 	// microsecond. Everything that ends with time follows this clock: iterators,
 	// records, visibility, retention.
 	Now func() time.Time
+	// ReadOnly opens a file that exists for reading: it waits for no writer, and needs
+	// no permission to write the file or its folder. Calls that write are KindDenied.
+	ReadOnly bool
 
 	// The settings below are stored in the file. They apply when the file is
 	// created and are ignored when it exists.
@@ -39,15 +42,17 @@ type Options struct {
 type Backend struct {
 	path     string
 	clock    func() time.Time
+	readOnly bool
 	settings settings
+	place    place
 
-	writer  chan *conn // holds the one writing connection while nobody uses it
+	writer  chan *conn // holds the one writing connection while nobody uses it; it only reads if readOnly
 	readers chan *conn // the same channel as writer for Memory
 	dbs     []*sql.DB
 
 	notifier   notifier
 	committed  chan struct{}  // starts a checkpoint; nil for Memory
-	background sync.WaitGroup // of the checkpoints
+	background sync.WaitGroup // of the checkpoints and the guard
 	done       chan struct{}  // closed when Close begins
 	closeOnce  sync.Once
 	closeErr   error
@@ -74,11 +79,20 @@ func Open(path string, opts Options) (*Backend, error) {
 	if err != nil {
 		return nil, &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
 	}
-	if err := checkPath(path); err != nil {
+	if err := checkPath(path, opts.ReadOnly); err != nil {
 		return nil, &backend.Error{Op: op, Kind: pathKind(err), Err: err}
 	}
-	b := &Backend{path: path, clock: opts.Now, done: make(chan struct{})}
-	if err := b.connect(fresh); err != nil {
+	b := &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, done: make(chan struct{})}
+	b.place.init(path)
+	if opts.ReadOnly {
+		err = b.connectReadOnly(readAccess(path, canWrite(path)))
+	} else {
+		err = b.connect(fresh)
+	}
+	if err != nil {
+		if gone := b.inPlace(); gone != nil {
+			err = gone // and the cause
+		}
 		return nil, b.wrap(op, errors.Join(err, b.Close()))
 	}
 	return b, nil
@@ -105,6 +119,7 @@ func (b *Backend) now() time.Time { return b.clock().UTC().Truncate(time.Microse
 // the file. Calls after it fail. It may be called again and returns the same error.
 func (b *Backend) Close() error {
 	b.closeOnce.Do(func() {
+		_ = b.inPlace() // for hangUp
 		close(b.done)
 		b.notifier.close()
 		b.background.Wait()
@@ -124,6 +139,6 @@ func (b *Backend) Close() error {
 // drain takes all connections out of a pool and closes them.
 func (b *Backend) drain(pool chan *conn) {
 	for range cap(pool) {
-		(<-pool).close()
+		b.hangUp(<-pool)
 	}
 }

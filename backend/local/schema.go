@@ -30,11 +30,13 @@ type settings struct {
 }
 
 // prepareFile creates the schema in an empty file, or reads the settings of a file
-// that has one. Two processes may do so at once: the transaction decides.
+// that has one. Two processes may do so at once: the transaction decides. A file that
+// has its schema is opened without the lock for writing.
 func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
 	// Reading comes first: a file that is refused must not be changed.
-	if _, err := b.transact(ctx, b.writer, "BEGIN", func(t *tx) error {
-		_, err := t.isNew()
+	var isNew bool
+	if _, err := b.transact(ctx, b.writer, "BEGIN", func(t *tx) (err error) {
+		isNew, err = t.isNew()
 		return err
 	}); err != nil {
 		return err
@@ -45,7 +47,11 @@ func (b *Backend) prepareFile(ctx context.Context, fresh settings) error {
 	if err != nil {
 		return err
 	}
-	_, err = b.transact(ctx, b.writer, "BEGIN IMMEDIATE", func(t *tx) error {
+	begin := "BEGIN"
+	if isNew {
+		begin = "BEGIN IMMEDIATE"
+	}
+	_, err = b.transact(ctx, b.writer, begin, func(t *tx) error {
 		isNew, err := t.isNew()
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -33,6 +35,8 @@ type app struct {
 
 // need is what a command needs of the app.
 type need struct {
+	// read: the command only reads, so it opens the data file for reading only.
+	read bool
 	// file: create the data file if it is missing, which is an error otherwise.
 	file bool
 	// tables: create the file, its tables and queues too. On aws provision does
@@ -57,8 +61,29 @@ func withApp(ctx context.Context, p process, g *global, n need, work func(contex
 	if err := a.open(ctx, n); err != nil {
 		return err
 	}
-	err := work(ctx, a)
+	err := a.inPlace(ctx, work)
 	return errors.Join(a.explain(err), a.backend.Close())
+}
+
+// inPlace does the work, and stops it when the local file is no longer in its place.
+// Then that is the error: whatever else fails is a consequence of it.
+func (a *app) inPlace(ctx context.Context, work func(context.Context, *app) error) error {
+	if a.local == nil {
+		return work(ctx, a)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-a.local.Gone():
+			stop(a.local.Err())
+		case <-ctx.Done():
+		}
+	})
+	err := work(ctx, a)
+	stop(nil)
+	watch.Wait()
+	return cmp.Or(a.local.Err(), err)
 }
 
 func newLog(p process, level slog.Level, daemon bool) *slog.Logger {
@@ -81,7 +106,7 @@ func (a *app) open(ctx context.Context, n need) error {
 	if _, err := os.Stat(a.data); !n.file && !n.tables && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no data file %s: `postroom dev` and `postroom post` make one, --data names another", a.data)
 	}
-	b, err := local.Open(a.data, local.Options{})
+	b, err := local.Open(a.data, local.Options{ReadOnly: n.read})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func newInbox(p process, g *global) *cobra.Command {
 			if err := o.check(args, cmd.Flags().Changed); err != nil {
 				return err
 			}
-			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
 				if o.all {
 					return a.exportInboxes(ctx)
 				}

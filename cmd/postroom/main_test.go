@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,11 +72,17 @@ func (s *shell) run(args ...string) result {
 
 func (s *shell) runContext(ctx context.Context, args ...string) result {
 	s.t.Helper()
+	return s.start(ctx, strings.NewReader(s.stdin), args...)
+}
+
+// start runs a command line with a standard input of its own.
+func (s *shell) start(ctx context.Context, stdin io.Reader, args ...string) result {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // of a machine that is busy
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	code := run(ctx, args, process{
-		stdin: strings.NewReader(s.stdin), stdout: &stdout, stderr: &stderr,
+		stdin: stdin, stdout: &stdout, stderr: &stderr,
 		getenv: func(name string) string {
 			if v, ok := s.env[name]; ok || name != "POSTROOM_DATA" {
 				return v

@@ -32,7 +32,7 @@ func newMessages(p process, g *global) *cobra.Command {
 			if err := checkPage(o.page); err != nil {
 				return err
 			}
-			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
 				return a.listMessages(ctx, o)
 			})
 		},

@@ -21,7 +21,7 @@ func newStatus(p process, g *global) *cobra.Command {
 		Short: "Show which worker reads each shard, how far behind it is, and how deep the queues are",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
 				return a.status(ctx)
 			})
 		},

@@ -23,7 +23,7 @@ Beside a live projector only those differences count that are still there at a
 second look.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
 				return a.verify(ctx)
 			})
 		},
