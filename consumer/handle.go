@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
 )
 
@@ -59,7 +60,7 @@ func (w *Worker) callHandler(ctx context.Context, d backend.Delivery) (err error
 }
 
 func (w *Worker) logFailure(d backend.Delivery, err error, after disposition) {
-	attrs := []any{"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount, "error", err}
+	attrs := []any{"message", d.MessageID, "group", d.GroupID, "receive_count", d.ReceiveCount, "error", incident.Brief(err)}
 	if p, ok := err.(*panicError); ok { //nolint:errorlint // made in callHandler, never wrapped
 		w.opts.Logger.Error("handler panicked", append(attrs, "retry_in", after.hide, "stack", string(p.stack))...)
 		return

@@ -23,9 +23,11 @@ func (p *Projector) handle(ctx context.Context, records []*stream.Record) error 
 		case !strings.HasPrefix(r.Key.SK, postroom.MessagePrefix):
 			r.Ack()
 		case r.Event != backend.Insert:
-			p.externalEdits.Add(1)
-			p.log.Warn("somebody else changed or removed a message in the table; it is not projected anew",
-				"event", r.Event, "message_group_uuid", r.Key.PK, "key", r.Key.SK)
+			n := p.externalEdits.Add(1)
+			p.editLog.Do(func() {
+				p.log.Warn("somebody else changed or removed a message in the table; it is not projected anew",
+					"event", r.Event, "message_group_uuid", r.Key.PK, "key", r.Key.SK, "so_far", n)
+			})
 			r.Ack()
 		default:
 			m, err := decode(r)

@@ -138,6 +138,29 @@ func TestP7P14ExternalEditsAndOwnRecords(t *testing.T) {
 	})
 }
 
+// TestF19EditsAreLoggedNowAndThen: somebody who changes thousands of messages does not
+// fill the disk with lines; the count says how many they are.
+func TestF19EditsAreLoggedNowAndThen(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 2, 1000)
+		r.post(ms...)
+		r.settled()
+		for i := range ms {
+			ms[i].Text += ", changed"
+		}
+		r.post(ms...)
+		r.settled()
+		if s := r.p.Stats(); s.ExternalEdits != 1000 {
+			t.Errorf("%+v", s)
+		}
+		if n := strings.Count(r.log.String(), "changed or removed"); n < 10 || n > 15 {
+			t.Errorf("%d lines in the log", n)
+		}
+	})
+}
+
 // TestP2MessagesWaitForTheOpening: half a minute in the lane, then quarantined,
 // then brought back when the members become known.
 func TestP2MessagesWaitForTheOpening(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
@@ -37,6 +39,7 @@ type Projector struct {
 	processing retry.Loop
 
 	projected, moves, externalEdits atomic.Int64
+	editLog                         rate.Sometimes // of external edits: a migration makes millions
 }
 
 // New makes a projector. It makes no call.
@@ -57,6 +60,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		quarantine: quarantine.New(c.Control, t.MaxQuarantined, o.Logger),
 		incidents:  incidents,
 		processing: retry.Loop{Policy: policy(), Operation: incidents.Operation("projecting")},
+		editLog:    rate.Sometimes{First: 10, Interval: time.Minute},
 	}
 	p.notifier = newNotifier(c, incidents.Operation("sending notifications"), func(ctx context.Context, m *message, reason error) error {
 		return p.quarantineMessage(ctx, m, reason, 1)

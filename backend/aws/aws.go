@@ -3,7 +3,6 @@ package aws
 import (
 	"cmp"
 	"context"
-	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -98,7 +97,7 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 	// The client now contains what the configuration adds, such as AWS_CA_BUNDLE. Used
 	// as it is, it would give each service a pool of its own.
 	pool := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
-	cfg.HTTPClient = &http.Client{Transport: pool, CheckRedirect: noRedirect}
+	cfg.HTTPClient = &http.Client{Transport: bounded{pool}, CheckRedirect: noRedirect}
 	var endpoint *string
 	if o.EndpointURL != "" {
 		endpoint = &o.EndpointURL
@@ -126,19 +125,6 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region)
 	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region)
 	return b
-}
-
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
-// newHTTPClient returns the one client of all three services. It has no timeout,
-// since every call's context has one.
-func newHTTPClient() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().
-		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
-		WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns = 2 * idleConns
-			t.MaxIdleConnsPerHost = idleConns
-		})
 }
 
 // Table opens a table.

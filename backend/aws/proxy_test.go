@@ -1,8 +1,10 @@
 package aws
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -98,3 +100,55 @@ func TestF15UnknownCodesCondemnNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestF19AnswersAreBounded: what answers in place of AWS may answer with very much, or
+// with little that is packed and becomes much. Neither is read into memory.
+func TestF19AnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, packed := range map[string]bool{"plain": false, "packed": true} {
+		f := newFake(t, func(w http.ResponseWriter) {
+			out := io.WriteCloser(nopCloser{w})
+			if packed {
+				w.Header().Set("Content-Encoding", "gzip")
+				out = gzip.NewWriter(w)
+			}
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = io.CopyN(out, zeros{}, 4*maxErrorBytes) // fails once the client has enough
+			_ = out.Close()
+		})
+		b := openAt(t, f.URL, 0)
+		_, err := b.Queue("q").Depth(t.Context())
+		wantError(t, err, backend.KindUnavailable, "status 502")
+		if len(err.Error()) > 1<<10 {
+			t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
+		}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.URL, nil)
+		must(t, err)
+		response, err := bounded{b.pool}.RoundTrip(request)
+		must(t, err)
+		read, err := io.ReadAll(response.Body)
+		must(t, response.Body.Close())
+		if err == nil || !strings.Contains(err.Error(), "longer than") || len(read) > maxErrorBytes+1 {
+			t.Errorf("%s: %d bytes were read (%v)", name, len(read), err)
+		}
+	}
+	for _, c := range []struct {
+		bytes int64
+		whole bool
+	}{{99, true}, {100, true}, {101, false}, {1 << 20, false}} {
+		body := &boundedBody{io.NopCloser(io.LimitReader(zeros{}, c.bytes)), 100, 100}
+		read, err := io.ReadAll(body)
+		if (err == nil) != c.whole || int64(len(read)) > 101 || c.whole && int64(len(read)) != c.bytes {
+			t.Errorf("of %d bytes %d were read (%v)", c.bytes, len(read), err)
+		}
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+type nopCloser struct{ io.Writer }
+
+func (nopCloser) Close() error { return nil }

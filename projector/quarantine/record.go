@@ -24,6 +24,9 @@ const (
 	keyPrefix = "QUARANTINE#"
 	elsewhere = keyPrefix + "-" // of partition keys that are not uuids
 	partBytes = 300 << 10
+	// maxImageBytes bounds an image that is unpacked. An item of DynamoDB takes less
+	// than nine times its size as JSON.
+	maxImageBytes = 16 * backend.MaxItemBytes
 
 	attrReason   = "reason"
 	attrWaiting  = "waiting" // for the message that names the members
@@ -158,9 +161,12 @@ func decompress(image []byte) (backend.Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(r)
+	data, err := io.ReadAll(io.LimitReader(r, maxImageBytes+1))
 	if err != nil {
 		return nil, err
+	}
+	if len(data) > maxImageBytes {
+		return nil, fmt.Errorf("the image has more than %d bytes, which no item has", maxImageBytes)
 	}
 	return backend.DecodeItem(data)
 }

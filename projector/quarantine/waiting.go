@@ -50,7 +50,9 @@ func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, e
 				return nil, err
 			}
 		}
-		parts = append(parts, it)
+		if len(parts) <= maxParts { // one too many says that the record is damaged
+			parts = append(parts, it)
+		}
 	}
 	err := flush()
 	q.leaveAside(group, damaged...)

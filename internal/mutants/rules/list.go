@@ -134,6 +134,13 @@ var projector = []Rule{
 		ByTest: true,
 	},
 	{
+		Name:   "an image is unpacked up to a bound",
+		File:   "projector/quarantine/record.go",
+		Old:    "io.LimitReader(r, maxImageBytes+1)",
+		New:    "r",
+		ByTest: true,
+	},
+	{
 		Name:   "a record that is quarantined twice counts once",
 		File:   "projector/quarantine/quarantine.go",
 		Old:    "return added && !had, err",

@@ -1,0 +1,73 @@
+package aws
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// How long an answer may be, in bytes. The SDK reads answers whole, and what answers
+// need not be AWS. The longest answer of AWS is a batch of 16 MB, or ten messages of
+// 1 MiB; each byte may take six in JSON. The longest error quotes an item.
+const (
+	maxAnswerBytes = 128 << 20
+	maxErrorBytes  = 8 * backend.MaxItemBytes
+	maxHeaderBytes = 64 << 10
+)
+
+// newHTTPClient returns the one client of all three services. It has no timeout,
+// since every call's context has one.
+func newHTTPClient() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = 2 * idleConns
+			t.MaxIdleConnsPerHost = idleConns
+			t.MaxResponseHeaderBytes = maxHeaderBytes
+		})
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// bounded is a transport whose answers fail beyond their bound. What it counts is
+// unpacked.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := b.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	most := int64(maxErrorBytes)
+	if response.StatusCode/100 == 2 {
+		most = maxAnswerBytes
+	}
+	response.Body = &boundedBody{response.Body, most, most}
+	return response, nil
+}
+
+// boundedBody is a body that fails once more than most bytes were read of it.
+type boundedBody struct {
+	io.ReadCloser
+
+	most, left int64
+}
+
+// Read implements [io.Reader].
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, fmt.Errorf("the answer is longer than %d bytes", b.most)
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	return n, err
+}
