@@ -13,12 +13,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Exit codes, a part of the contract.
+// Exit codes, a part of the contract. Those of status --check come worst first.
 const (
-	exitDone    = 0
-	exitFailed  = 1
-	exitUsage   = 2
-	exitDiffers = 3
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDiffers     = 3
+	exitLost        = 4
+	exitNoWorker    = 5
+	exitBehind      = 6
+	exitQuarantined = 7
+	exitBackfill    = 8
 )
 
 // process is what a command uses of the process around it.
@@ -40,8 +45,13 @@ func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
 }
 
-// errDiffers says that verify found differences, and has printed them.
-var errDiffers = errors.New("the projection differs from the log")
+// findingError is what a command found that did its work, with an exit code of its own.
+type findingError struct {
+	code int
+	text string
+}
+
+func (e *findingError) Error() string { return e.text }
 
 // run runs one command line and returns the exit code. When ctx is done it stops
 // within two seconds, unless a consumer waits for its handlers to end.
@@ -51,15 +61,16 @@ func run(ctx context.Context, args []string, p process) int {
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage *usageError
+	var finding *findingError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &usage):
 		_ = printText(p.stderr, "postroom: %v\nSee: %s --help\n", err, cmd.CommandPath())
 		return exitUsage
-	case errors.Is(err, errDiffers):
+	case errors.As(err, &finding):
 		_ = printText(p.stderr, "postroom: %v\n", err)
-		return exitDiffers
+		return finding.code
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		fmt.Fprintln(p.stderr, "postroom: interrupted; the same command again goes on from here")
 	default:

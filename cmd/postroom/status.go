@@ -16,16 +16,27 @@ import (
 )
 
 func newStatus(p process, g *global) *cobra.Command {
-	return &cobra.Command{
+	var check bool
+	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show which worker reads each shard, how far behind it is, and how deep the queues are",
-		Args:  arguments(),
+		Long: `Shows which worker reads each shard, how far behind it is, and how deep the queues
+are. With --check the exit code says what is wrong, the worst first:
+  4  records are lost, or the stream is switched off
+  5  no worker has sent a heartbeat for a minute
+  6  the projection is more than a minute behind, or how far is not known
+  7  something is left aside: quarantined records, dead letters, or damaged items
+     of the control table
+  8  a backfill is under way`,
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
-				return a.status(ctx)
+				return a.status(ctx, check)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&check, "check", false, "say with the exit code whether something is wrong, and what")
+	return cmd
 }
 
 // statusJSON is the state of the pipeline.
@@ -118,32 +129,47 @@ type queueJSON struct {
 	Delayed  int    `json:"delayed"`
 }
 
-func (a *app) status(ctx context.Context) error {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+// status prints the state of the pipeline. With check it returns what is wrong with it.
+func (a *app) status(ctx context.Context, check bool) error {
+	out, err := a.readStatus(ctx)
 	if err != nil {
 		return err
+	}
+	if a.json {
+		err = printJSON(a.stdout, out)
+	} else {
+		err = out.print(a.stdout)
+	}
+	if err != nil || !check {
+		return err
+	}
+	return out.check(time.Now())
+}
+
+func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	if err != nil {
+		return statusJSON{}, err
 	}
 	out := statusOf(s, a.probeShards(ctx, s), time.Now())
 	backfilled, err := backfill.ReadStatus(ctx, a.control())
 	if err != nil {
-		return err
+		return out, err
 	}
 	out.Backfill = backfillOf(backfilled)
 	var records []*stream.DamageError
 	if out.Quarantined, records, err = quarantine.Count(ctx, a.control()); err != nil {
-		return err
+		return out, err
 	}
 	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records))
 	if out.Queue, err = a.queueStatus(ctx, a.queue); err != nil {
-		return err
+		return out, err
 	}
-	if out.Dead, err = a.queueStatus(ctx, postroom.DeadLetterQueue(a.queue)); err != nil && backend.KindOf(err) != backend.KindNotFound {
-		return err
+	out.Dead, err = a.queueStatus(ctx, postroom.DeadLetterQueue(a.queue))
+	if backend.KindOf(err) == backend.KindNotFound {
+		err = nil
 	}
-	if a.json {
-		return printJSON(a.stdout, out)
-	}
-	return out.print(a.stdout)
+	return out, err
 }
 
 // statusOf combines a stream's status with a probe of each of its shards.

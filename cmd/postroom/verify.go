@@ -55,7 +55,7 @@ func (a *app) verify(ctx context.Context) error {
 		return err
 	}
 	if report.Differences > 0 {
-		return errDiffers
+		return &findingError{exitDiffers, "the projection differs from the log"}
 	}
 	return nil
 }
