@@ -325,6 +325,31 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// TestAlreadyThereIfNoAttemptMayHaveStoredIt: an attempt that failed counts only if it
+// may have been carried out.
+func TestAlreadyThereIfNoAttemptMayHaveStoredIt(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind  backend.Kind // of the first attempt's failure
+		there bool
+	}{
+		{backend.KindThrottled, true},
+		{backend.KindConflict, true},
+		{backend.KindUnavailable, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p, table := faulty(t, options(), backendtest.Fault{Kind: c.kind})
+			m := message(7, 1)
+			if _, err := producer.New(table, options()).Post(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := p.Post(t.Context(), m); err != nil || r.AlreadyThere != c.there {
+				t.Errorf("%s: already there %v, %v; want %v", c.kind, r.AlreadyThere, err, c.there)
+			}
+		})
+	}
+}
+
 func TestContextEndsRetries(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

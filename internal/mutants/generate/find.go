@@ -129,19 +129,25 @@ func (f *finder) skips(s ast.Stmt) bool {
 }
 
 // acts reports whether something happens in a statement beyond giving a name to a
-// value, and whether that is a call.
+// value, and whether the statement is a call.
 func acts(s ast.Stmt) (acts, calls bool) {
 	switch s := s.(type) {
-	case *ast.ExprStmt, *ast.GoStmt:
+	case *ast.ExprStmt, *ast.GoStmt, *ast.SendStmt:
 		return true, true
-	case *ast.SendStmt, *ast.IncDecStmt:
+	case *ast.IncDecStmt:
 		return true, false
 	case *ast.AssignStmt:
-		return s.Tok != token.DEFINE, hasCall(s)
+		return s.Tok != token.DEFINE, s.Tok != token.DEFINE && blank(s) && hasCall(s)
 	case *ast.IfStmt:
 		return s.Init != nil && s.Else == nil, hasCall(s)
 	}
 	return false, false
+}
+
+// blank reports whether an assignment keeps nothing.
+func blank(s *ast.AssignStmt) bool {
+	name, is := s.Lhs[0].(*ast.Ident)
+	return is && name.Name == "_" && len(s.Lhs) == 1
 }
 
 func hasCall(n ast.Node) (found bool) {

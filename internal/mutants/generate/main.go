@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 )
 
@@ -23,13 +24,17 @@ func main() {
 	flag.IntVar(&o.n, "n", 200, "how many mutants")
 	flag.IntVar(&o.seeds, "seeds", 200, "how many schedules the simulation tries with each")
 	flag.IntVar(&o.procs, "procs", 2, "how many mutants are tried at once")
-	ids := flag.String("run", "", "only the mutants of these ids, separated by commas")
+	only := flag.String("run", "", "instead of a draw, all mutants whose line, as it is printed, matches this regular expression")
 	in := flag.String("in", "projector/...,stream/...,consumer/...,producer,inbox,backend/local", "the packages that are changed")
 	tests := flag.String("tests", "", "the packages whose tests have to notice, where they import what is changed (default those of -in)")
 	flag.Parse()
 	o.root, o.packages, o.tests = ".", paths(*in), paths(cmp.Or(*tests, *in))
-	if *ids != "" {
-		o.ids = strings.Split(*ids, ",")
+	if *only != "" {
+		var err error
+		if o.only, err = regexp.Compile(*only); err != nil {
+			fmt.Fprintln(os.Stderr, "generate: -run:", err)
+			os.Exit(2)
+		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, o, os.Stdout)

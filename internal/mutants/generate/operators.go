@@ -10,7 +10,7 @@ func (f *finder) drop(s ast.Stmt) {
 	what := f.text(s)
 	switch s := s.(type) {
 	case *ast.AssignStmt:
-		if name, is := s.Lhs[0].(*ast.Ident); s.Tok == token.DEFINE || is && name.Name == "_" && len(s.Lhs) == 1 {
+		if s.Tok == token.DEFINE || blank(s) && !hasCall(s) {
 			return
 		}
 	case *ast.IfStmt:

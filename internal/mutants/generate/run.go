@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,8 +22,8 @@ type options struct {
 	tests    []string // packages whose tests are run
 	seed     string
 	n        int
-	ids      []string // if there are any, only these mutants
-	seeds    int      // of the simulation
+	only     *regexp.Regexp // if not nil, all mutants whose line matches it
+	seeds    int            // of the simulation
 	procs    int
 }
 
@@ -75,8 +76,8 @@ func draw(pkgs []*pkg, o options) (drawn []*mutant, dead int) {
 	slices.SortFunc(all, func(a, b *mutant) int { return strings.Compare(rank(a), rank(b)) })
 	for _, m := range all {
 		switch {
-		case o.ids != nil && !slices.Contains(o.ids, m.id):
-		case o.ids == nil && len(drawn) == o.n:
+		case o.only != nil && !o.only.MatchString(m.String()):
+		case o.only == nil && len(drawn) == o.n:
 			return drawn, dead
 		case !m.viable():
 			dead++

@@ -89,9 +89,9 @@ func (b *build) try(ctx context.Context, m *mutant, selections []selection) (ver
 var failed = regexp.MustCompile(`^\s*--- FAIL: (\S+)|^(panic: [^\[]+|fatal error: .*)`)
 
 // fails runs tests and returns the first that fails, "" if all pass. It is also a
-// failure to take much longer than without the mutant.
+// failure to take longer than without the mutant, where they ran one by one.
 func (b *build) fails(ctx context.Context, m *mutant, s selection) (string, error) {
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second+6*s.took)
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second+3*s.took/2)
 	defer cancel()
 	scratch, err := os.MkdirTemp(b.folder, "tmp")
 	if err != nil {

@@ -74,3 +74,32 @@ func TestS19CleanUp(t *testing.T) {
 		}
 	}
 }
+
+// TestS24ReadUpTo: of an older stream everything was read up to the least that is said
+// of a shard that was not read to its end, and if all were, up to the last of them.
+func TestS24ReadUpTo(t *testing.T) {
+	t.Parallel()
+	base := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	at := func(id string, seconds int, finished bool) lease.Lease {
+		return lease.Lease{Shard: id, Finished: finished, Checkpoint: lease.Position{At: base.Add(time.Duration(seconds) * time.Second)}}
+	}
+	for name, c := range map[string]struct {
+		leases []lease.Lease
+		want   time.Time
+	}{
+		"no lease":         {nil, time.Time{}},
+		"open shards":      {[]lease.Lease{at("a", 7, false), at("b", 5, false)}, base.Add(5 * time.Second)},
+		"finished shards":  {[]lease.Lease{at("a", 7, true), at("b", 5, true)}, base.Add(7 * time.Second)},
+		"an open one left": {[]lease.Lease{at("a", 7, true), at("b", 5, false), at("c", 1, true)}, base.Add(5 * time.Second)},
+	} {
+		s := &Sync{Leases: newLeases(t)}
+		for _, l := range c.leases {
+			if _, err := s.Leases.Create(t.Context(), l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.readUpTo(t.Context(), "arn"); err != nil || !got.Equal(c.want) {
+			t.Errorf("%s: %s, %v; want %s", name, got, err, c.want)
+		}
+	}
+}

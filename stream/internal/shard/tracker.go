@@ -172,7 +172,7 @@ func (t *tracker) isDrained() bool {
 func (t *tracker) inFlight() (waiting int, since time.Time, done lease.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.waiting > 0 && len(t.pages) > 0 {
+	if t.waiting > 0 {
 		since = t.pages[0].at
 	}
 	return t.waiting, since, t.done
