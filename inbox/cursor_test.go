@@ -1,10 +1,12 @@
 package inbox_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"iter"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,14 +105,50 @@ func TestDamagedCursors(t *testing.T) {
 		t.Fatal(err)
 	}
 	damaged := []string{"x", "a cursor", cursor + "A", cursor + "=", cursor[1:], cursor[:len(cursor)-1], cursor[:8], " " + cursor}
+	for n := range raw {
+		damaged = append(damaged, base64.RawURLEncoding.EncodeToString(raw[:n]))
+	}
 	for i := range raw {
 		flipped := append([]byte{}, raw...)
 		flipped[i] ^= 1
 		damaged = append(damaged, base64.RawURLEncoding.EncodeToString(flipped))
 	}
 	for _, c := range damaged {
+		if c == "" {
+			continue // from the newest
+		}
 		if _, err := in.Conversations(t.Context(), ann, inbox.PageOptions{Cursor: c}); !errors.Is(err, inbox.ErrCursor) {
 			t.Errorf("%q: %v", c, err)
+		}
+	}
+}
+
+// TestCursorFormat: a cursor that a program has given out leads on in the next one, so
+// one of another format has another version, which is said.
+func TestCursorFormat(t *testing.T) {
+	t.Parallel()
+	table := openTable(t)
+	for at := range 3 {
+		put(t, table, row(at+7, at))
+	}
+	in := inbox.New(table)
+	cursor, err := in.Conversations(t.Context(), ann, inbox.PageOptions{Limit: 1})
+	if want := "AWNxDmREeguL-DIwMjYtMDUtMjFUMTA6MDI6MDAuMDAwMDAwWiMwMDAwMDAwOS0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDBl0ThT"; err != nil || cursor.Cursor != want {
+		t.Fatalf("the cursor is %q, %v; want %q", cursor.Cursor, err, want)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor.Cursor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, body := range map[string][]byte{
+		"it has version 2, this program knows version 1": append([]byte{2}, raw[1:len(raw)-4]...),
+		"it is not a cursor, or not a complete one":      raw[:10],
+	} {
+		sum := sha256.Sum256(body)
+		c := base64.RawURLEncoding.EncodeToString(append(slices.Clone(body), sum[:4]...))
+		_, err := in.Conversations(t.Context(), ann, inbox.PageOptions{Cursor: c})
+		if !errors.Is(err, inbox.ErrCursor) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
 		}
 	}
 }

@@ -48,6 +48,7 @@ func (in *Inbox) AllMessages(
 func pages[T any](opts PageOptions, read func(PageOptions) (Page[T], error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
+		opts := opts // each iteration begins where the first one began
 		for {
 			page, err := read(opts)
 			if err != nil {
