@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -250,4 +252,24 @@ func BenchmarkPostAll(b *testing.B) {
 		b.Fatal(got, err)
 	}
 	b.ReportMetric(float64(got.Stored)/b.Elapsed().Seconds(), "msg/s")
+}
+
+// TestPostAllStopped says so, also where all lines were read by then: those that wait
+// are not posted.
+func TestPostAllStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		table := openLocal(t).Table(tableName)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("the reason")
+		slow := backend.Intercept(table, func(ctx context.Context, _ *backend.TableCall, next func(context.Context) error) error {
+			time.Sleep(time.Second) // until all are read
+			defer cancel(why)
+			return next(context.WithoutCancel(ctx))
+		})
+		got, err := producer.New(slow, options()).PostAll(ctx, numbered(conversations(1, 3)...), producer.BatchOptions{Concurrency: 1})
+		if !errors.Is(err, why) || got.Stored != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
 }

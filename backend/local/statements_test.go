@@ -183,6 +183,17 @@ func queueActs() []act {
 			return err
 		}},
 		{"Receive what has expired", receive("dead.fifo", time.Hour)},
+		{"Send to be in flight", send(fifo, entry("5", "i"), entry("6", "j"))},
+		{"Receive to be in flight", receive(fifo, 0)},
+		{"a process dies", func(ctx context.Context, p *play) error {
+			return p.b.write(ctx, "die", func(t *tx) error { // another process had this one's number
+				_, err := t.exec("UPDATE processes SET token = token - 1")
+				if err == nil {
+					_, err = t.exec("UPDATE queue_messages SET process = process - 1")
+				}
+				return err
+			})
+		}},
 		{"ReleaseDead", func(ctx context.Context, p *play) error {
 			_, err := p.b.ReleaseDead(ctx)
 			return err
@@ -192,10 +203,10 @@ func queueActs() []act {
 }
 
 // begin plays the first acts.
-func begin(t *testing.T, before []act) *play {
+func begin(t *testing.T, lag time.Duration, before []act) *play {
 	t.Helper()
 	p := &play{clock: newClock()}
-	p.b = open(t, Memory, Options{Now: p.clock.now, RollSize: 2, Shards: 2})
+	p.b = open(t, Memory, Options{Now: p.clock.now, RollSize: 2, Shards: 2, IndexLag: lag})
 	for _, a := range before {
 		if err := a.call(t.Context(), p); err != nil {
 			t.Fatalf("%s: %v", a.name, err)
@@ -262,19 +273,22 @@ func eachRow(t *testing.T, c *conn, query string, each func(row []any)) {
 // nothing of it is left.
 func TestStatementThatFails(t *testing.T) {
 	t.Parallel()
-	for _, all := range [][]act{tableActs(), queueActs()} {
-		for i, a := range all {
+	for _, c := range []struct {
+		lag  time.Duration
+		acts []act
+	}{{0, tableActs()}, {time.Second, tableActs()[:5]}, {0, queueActs()}} {
+		for i, a := range c.acts {
 			t.Run(a.name, func(t *testing.T) {
 				t.Parallel()
-				failEach(t, all[:i], a)
+				failEach(t, c.lag, c.acts[:i], a)
 			})
 		}
 	}
 }
 
 // failEach plays a call once for each statement that it needs, which fails.
-func failEach(t *testing.T, before []act, a act) {
-	p := begin(t, before)
+func failEach(t *testing.T, lag time.Duration, before []act, a act) {
+	p := begin(t, lag, before)
 	p.statements()
 	if err := a.call(t.Context(), p); err != nil {
 		t.Fatal(err)
@@ -283,7 +297,7 @@ func failEach(t *testing.T, before []act, a act) {
 		if strings.HasPrefix(query, "ROLLBACK") {
 			continue // of a call that would fail anyway
 		}
-		p := begin(t, before)
+		p := begin(t, lag, before)
 		was := p.contents(t)
 		p.connection(func(c *conn) { c.stmts[query] = closed(t, c, query) })
 		if err := a.call(t.Context(), p); err == nil {

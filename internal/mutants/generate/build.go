@@ -25,7 +25,9 @@ type suite struct {
 	deps      map[string]bool
 }
 
-// suites finds the tests of the packages, and of those that import one of them.
+// suites finds the tests of the packages, and of those that import one of them. The
+// tests of a package also count as those of the packages within it that only they
+// import.
 func suites(ctx context.Context, root string, patterns []string, pkgs []*pkg) ([]suite, error) {
 	all, err := list(ctx, root, patterns...)
 	if err != nil {
@@ -36,6 +38,11 @@ func suites(ctx context.Context, root string, patterns []string, pkgs []*pkg) ([
 		s := suite{path: l.ImportPath, dir: l.Dir, deps: map[string]bool{l.ImportPath: true}}
 		for _, d := range l.Deps {
 			s.deps[d] = true
+		}
+		for _, d := range slices.Concat(l.TestImports, l.XTestImports) {
+			if strings.HasPrefix(d, l.ImportPath+"/") {
+				s.deps[d] = true
+			}
 		}
 		changed := slices.ContainsFunc(pkgs, func(p *pkg) bool { return s.deps[p.path] })
 		if changed && len(l.TestGoFiles)+len(l.XTestGoFiles) > 0 {

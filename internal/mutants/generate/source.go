@@ -41,13 +41,13 @@ type pkg struct {
 type listed struct {
 	ImportPath, Name, Dir, Export      string
 	GoFiles, TestGoFiles, XTestGoFiles []string
-	Deps                               []string
+	Deps, TestImports, XTestImports    []string
 	DepOnly                            bool
 }
 
 // list runs go list in root.
 func list(ctx context.Context, root string, args ...string) ([]listed, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Name,Dir,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,DepOnly"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=ImportPath,Name,Dir,Export,GoFiles,TestGoFiles,XTestGoFiles,Deps,TestImports,XTestImports,DepOnly"}, args...)...)
 	cmd.Dir = root
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
