@@ -69,6 +69,30 @@ func TestS24ReplacedStreamIsReadOnWhereTheLossIsTakenCareOf(t *testing.T) {
 	})
 }
 
+// The log of a table that is older than its stream is projected once, at the first
+// start: until somebody has taken care of that the stream is not read.
+func TestS24FirstStartThatIsNotTakenCareOf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, calls := newStream(openShard("a", "", "1")), 0
+		w := work(t, s, newTable(), config{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
+			if calls++; !loss.FirstStart {
+				t.Errorf("the loss is %+v", loss)
+			}
+			if calls < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		}}, nil)
+		pass(5 * time.Minute)
+		if calls != 3 {
+			t.Errorf("told %d times, want until the third", calls)
+		}
+		w.wants(t, "a/1")
+		wantStop(t, w)
+	})
+}
+
 // Two workers begin to read the table's stream for the first time, one of them,
 // which was frozen, the one before it: what lies between them is promised.
 func TestS24TwoStreamsBegunAtOnce(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c := newStream(openShard("a", "", "1", "2", "3", "4")), newTable()
-		w := work(t, s, c, config{MaxInFlight: 2}, func(r *Record) bool { return r.Sequence == "2" })
+		s, c, log := newStream(openShard("a", "", "1", "2", "3", "4")), newTable(), &logs{}
+		w := work(t, s, c, config{MaxInFlight: 2, Logger: logger(log)}, func(r *Record) bool { return r.Sequence == "2" })
 		pass(20 * time.Minute) // a page waits for room, its iterator grows old
 		w.wants(t, "a/1", "a/2")
 		s.mu.Lock()
@@ -27,6 +27,9 @@ func TestS9ExpiredIteratorGoesOnAfterTheLastRecordRead(t *testing.T) {
 			t.Errorf("opened at %+v, want once at %+v", s.opens, want)
 		}
 		wantStop(t, w)
+		if log.count("level=WARN")+log.count("level=ERROR") > 0 { // that is how iterators are
+			t.Errorf("logged:\n%s", log.b.String())
+		}
 	})
 }
 

@@ -15,7 +15,10 @@ func pretend(t *testing.T, b *Backend, token int64, host string, pid int) {
 		if _, err := tx.exec(pretendStatement, token, processToken); err != nil {
 			return err
 		}
-		_, err := tx.exec("INSERT INTO processes (token, host, pid) VALUES (?, ?, ?)", token, host, pid)
+		n, err := tx.exec("UPDATE processes SET token = ?, host = ?, pid = ? WHERE token = ?", token, host, pid, processToken)
+		if n != 1 {
+			t.Errorf("this process is registered %d times", n)
+		}
 		return err
 	})
 	if err != nil {

@@ -71,8 +71,8 @@ func TestQ14EveryWaitHasALimit(t *testing.T) {
 				if took := time.Since(begin); took != test.after {
 					t.Errorf("after %v, want %v", took, test.after)
 				}
-				if n := s.Stats().InFlight; n != 0 {
-					t.Errorf("%d in flight", n)
+				if s := s.Stats(); s.InFlight != 0 || s.Requests != 1 || s.RequestTime != test.after {
+					t.Errorf("%d in flight, %d requests took %v, want one of %v", s.InFlight, s.Requests, s.RequestTime, test.after)
 				}
 			})
 		})
