@@ -81,7 +81,11 @@ func TestS24ReadUpTo(t *testing.T) {
 	t.Parallel()
 	base := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
 	at := func(id string, seconds int, finished bool) lease.Lease {
-		return lease.Lease{Shard: id, Finished: finished, Checkpoint: lease.Position{At: base.Add(time.Duration(seconds) * time.Second)}}
+		l := lease.Lease{Shard: id, Finished: finished, Checkpoint: lease.Position{At: base.Add(time.Duration(seconds) * time.Second)}}
+		if finished {
+			l.FinishedAt = base.Add(time.Hour)
+		}
+		return l
 	}
 	for name, c := range map[string]struct {
 		leases []lease.Lease
