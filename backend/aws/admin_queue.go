@@ -97,7 +97,8 @@ func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.Queue
 }
 
 func unreadable(op, attribute string, attributes map[string]string) error {
-	return &backend.Error{Op: op, Err: fmt.Errorf("SQS answered with the %s %q", attribute, attributes[attribute])}
+	err := fmt.Errorf("SQS answered with the %s %.100q", attribute, attributes[attribute])
+	return &backend.Error{Op: op, Kind: backend.KindUnavailable, Err: err}
 }
 
 // DeleteQueue implements [backend.Backend]. SQS takes up to a minute to delete the

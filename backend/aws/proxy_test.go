@@ -83,6 +83,28 @@ func TestF15WhatAWSDoesNotName(t *testing.T) {
 	}
 }
 
+// TestF15EmptySuccess: something in front of AWS answers 200, and nothing. That neither
+// stores a message nor says that there is none, that the stream has no shards, or that
+// the queue is empty.
+func TestF15EmptySuccess(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{200, 202, 204} {
+		b, _ := openFake(t, proxied(status, ""))
+		for op, err := range everyCall(t.Context(), b) {
+			switch op {
+			case "Receive": // brings nothing, and comes again
+				continue
+			case "Send", "Delete", "ChangeVisibility": // no entry is answered for: see F16
+				continue
+			}
+			wantError(t, err, backend.KindUnavailable, op[:1])
+		}
+	}
+	b, _ := openFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), ok(`{"Attributes":{"ApproximateNumberOfMessages":"0"}}`))
+	_, err := b.Queue("q").Depth(t.Context())
+	wantError(t, err, backend.KindUnavailable, "Depth q", "ApproximateNumberOfMessagesDelayed")
+}
+
 // TestF15UnknownCodesCondemnNothing: a code that nobody knows, of whatever status, is
 // not the request's fault.
 func TestF15UnknownCodesCondemnNothing(t *testing.T) {
@@ -136,7 +158,7 @@ func TestF19AnswersAreBounded(t *testing.T) {
 		bytes int64
 		whole bool
 	}{{99, true}, {100, true}, {101, false}, {1 << 20, false}} {
-		body := &boundedBody{io.NopCloser(io.LimitReader(zeros{}, c.bytes)), 100, 100}
+		body := &boundedBody{ReadCloser: io.NopCloser(io.LimitReader(zeros{}, c.bytes)), most: 100}
 		read, err := io.ReadAll(body)
 		if (err == nil) != c.whole || int64(len(read)) > 101 || c.whole && int64(len(read)) != c.bytes {
 			t.Errorf("of %d bytes %d were read (%v)", c.bytes, len(read), err)

@@ -2,6 +2,8 @@ package aws
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -108,23 +110,23 @@ func epochMillis(s string) time.Time {
 
 // Depth implements [backend.Queue]. The counts of AWS are approximate, and become
 // exact about a minute after the last change.
-func (q *queue) Depth(ctx context.Context) (backend.Depth, error) {
-	attributes, err := q.attributes(ctx, "Depth "+q.name,
-		types.QueueAttributeNameApproximateNumberOfMessages,
-		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible,
-		types.QueueAttributeNameApproximateNumberOfMessagesDelayed)
+func (q *queue) Depth(ctx context.Context) (d backend.Depth, err error) {
+	op := "Depth " + q.name
+	counts := map[types.QueueAttributeName]*int{
+		types.QueueAttributeNameApproximateNumberOfMessages:           &d.Visible,
+		types.QueueAttributeNameApproximateNumberOfMessagesNotVisible: &d.InFlight,
+		types.QueueAttributeNameApproximateNumberOfMessagesDelayed:    &d.Delayed,
+	}
+	attributes, err := q.attributes(ctx, op, slices.Sorted(maps.Keys(counts))...)
 	if err != nil {
 		return backend.Depth{}, err
 	}
-	count := func(name types.QueueAttributeName) int {
-		n, _ := strconv.Atoi(attributes[string(name)])
-		return n
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if *counts[name], err = strconv.Atoi(attributes[string(name)]); err != nil {
+			return backend.Depth{}, unreadable(op, string(name), attributes)
+		}
 	}
-	return backend.Depth{
-		Visible:  count(types.QueueAttributeNameApproximateNumberOfMessages),
-		InFlight: count(types.QueueAttributeNameApproximateNumberOfMessagesNotVisible),
-		Delayed:  count(types.QueueAttributeNameApproximateNumberOfMessagesDelayed),
-	}, nil
+	return d, nil
 }
 
 func (q *queue) attributes(ctx context.Context, op string, names ...types.QueueAttributeName) (map[string]string, error) {

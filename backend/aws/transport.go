@@ -1,10 +1,12 @@
 package aws
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
@@ -35,7 +37,8 @@ func newHTTPClient() *awshttp.BuildableClient {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // bounded is a transport whose answers fail beyond their bound. What it counts is
-// unpacked.
+// unpacked. An answer of DynamoDB fails too if it is empty: the SDK would take it for
+// success, and for a table without items, but DynamoDB says at least {}.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -44,30 +47,35 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := int64(maxErrorBytes)
+	body := &boundedBody{ReadCloser: response.Body, most: maxErrorBytes}
 	if response.StatusCode/100 == 2 {
-		most = maxAnswerBytes
+		body.most = maxAnswerBytes
+		body.some = strings.HasPrefix(r.Header.Get("X-Amz-Target"), "DynamoDB")
 	}
-	response.Body = &boundedBody{response.Body, most, most}
+	response.Body = body
 	return response, nil
 }
 
-// boundedBody is a body that fails once more than most bytes were read of it.
+// boundedBody is a body that fails once more than most bytes were read of it, and at
+// its end if it was to have some and had none.
 type boundedBody struct {
 	io.ReadCloser
 
-	most, left int64
+	most, read int64
+	some       bool
 }
 
 // Read implements [io.Reader].
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
+	if b.read > b.most {
 		return 0, fmt.Errorf("the answer is longer than %d bytes", b.most)
 	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.most-b.read+1)])
+	b.read += int64(n)
+	if b.some && b.read == 0 && errors.Is(err, io.EOF) {
+		return 0, errEmpty
 	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
 	return n, err
 }
+
+var errEmpty = errors.New("the answer is empty")
