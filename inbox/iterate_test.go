@@ -84,7 +84,7 @@ func TestIterationEnds(t *testing.T) {
 			switch {
 			case err == nil:
 				all = append(all, key)
-			case errors.As(err, &u) && errors.Unwrap(err) == u.Err && key == "":
+			case errors.As(err, &u) && errors.Is(err, u.Err) && key == "":
 				unreadable++
 			default:
 				t.Errorf("%s: %q, %v", name, key, err)
