@@ -17,6 +17,18 @@ func uuids() *rapid.Generator[string] {
 	})
 }
 
+// groups draws uuids of conversations: a pair's own, or random.
+func groups(members []postroom.Member) *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		if len(members) == postroom.MinMembers && rapid.Bool().Draw(t, "derived") {
+			return postroom.PairUUID(members[0].UserUUID, members[1].UserUUID)
+		}
+		id := uuid.MustParse(uuids().Draw(t, "group"))
+		id[6] = id[6]&0x0f | 4<<4
+		return id.String()
+	})
+}
+
 // names draws display names and handles, up to the longest in bytes.
 func names() *rapid.Generator[string] {
 	return rapid.OneOf(
@@ -57,7 +69,7 @@ func messages() *rapid.Generator[postroom.Message] {
 	return rapid.Custom(func(t *rapid.T) postroom.Message {
 		members := membersOf(2, 5).Draw(t, "members")
 		m := messageBy(members[0])
-		m.GroupUUID = uuids().Draw(t, "group")
+		m.GroupUUID = groups(members).Draw(t, "group")
 		m.MessageUUID = uuids().Draw(t, "message")
 		m.Text = texts().Draw(t, "text")
 		m.CreatedAt = times().Draw(t, "created_at")

@@ -45,20 +45,6 @@ func DeadLetterQueue(queue string) string {
 	return base + "-dlq"
 }
 
-// PairNamespace is the UUID namespace of conversations between two people: the
-// UUIDv5 of the URL https://github.com/postroom/postroom/pair.
-var PairNamespace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://github.com/postroom/postroom/pair"))
-
-// PairUUID returns the conversation of two people, in whatever order they are given: the
-// UUIDv5, in [PairNamespace], of the two sorted uuids joined by ":". Both must be
-// canonical, see [CheckUUID].
-func PairUUID(a, b string) string {
-	if b < a {
-		a, b = b, a
-	}
-	return uuid.NewSHA1(PairNamespace, []byte(a+":"+b)).String()
-}
-
 // CheckUUID returns an error unless s is a UUID in canonical form: 36 characters, lower
 // case.
 func CheckUUID(s string) error {

@@ -45,9 +45,10 @@ type Message struct {
 func (m Message) Key() string { return MessageKey(m.CreatedAt, m.MessageUUID) }
 
 // Validate returns the first reason why m must not be in the log: an id that is not a
-// canonical uuid; a name that is missing or too long; text that is not UTF-8; a time that is
-// missing or outside the years 1 to 9999; members that are too few, repeated, or without
-// the sender.
+// canonical uuid; a name that is missing or too long; text that is not UTF-8; a time
+// that is missing or outside the years 1 to 9999; members that are too few, repeated,
+// without the sender, or other than the two from whom the conversation is derived, see
+// [PairUUID].
 //
 // It considers m alone. The producer also checks the clock and the size of the item, and
 // the projector checks that the sender is a member of an existing conversation.
@@ -64,7 +65,7 @@ func (m Message) Validate() error {
 	if m.Members == nil {
 		return nil
 	}
-	return checkMembers(m.UserUUID, m.Members)
+	return cmp.Or(checkMembers(m.UserUUID, m.Members), checkDerived(m.GroupUUID, m.Members))
 }
 
 func checkID(field, id string) error {

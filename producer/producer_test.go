@@ -383,3 +383,30 @@ func TestContextEndsRetries(t *testing.T) {
 type nothing struct{ backend.Backend }
 
 func (nothing) Table(string) backend.Table { return nil }
+
+// TestF14AClaimIsRefused: a message that opens the conversation of two other people is
+// not stored, whatever path it takes; the two themselves are.
+func TestF14AClaimIsRefused(t *testing.T) {
+	t.Parallel()
+	b := openLocal(t)
+	table := b.Table(tableName)
+	p := producer.New(table, options())
+	m := message(7, 1)
+	m.GroupUUID = postroom.PairUUID(id(1), id(2))
+	claim := m
+	claim.UserUUID, claim.Members = id(3), []postroom.Member{member(1), member(2), member(3)}
+	_, err := p.Post(t.Context(), claim)
+	if _, ok := errors.AsType[*producer.RefusedError](err); !ok {
+		t.Errorf("Post: %v", err)
+	}
+	_, err = p.Compose(producer.Draft{From: member(3), To: []postroom.Member{member(1)}, GroupUUID: m.GroupUUID, Text: "x"})
+	if err == nil {
+		t.Error("Compose makes a claim")
+	}
+	if _, err := p.Post(t.Context(), m); err != nil {
+		t.Error(err)
+	}
+	if got := stored(t, table, m.GroupUUID); len(got) != 1 || got[0].UserUUID != id(1) {
+		t.Errorf("stored are %+v", got)
+	}
+}

@@ -25,8 +25,11 @@
 //
 // # What cannot be processed
 //
-// A message that is damaged, or from somebody who is not in its conversation, is
-// quarantined. One whose conversation nobody has opened yet waits for half a
+// A message that is damaged, or from somebody who is not in its conversation, or that
+// names other members than it has, is quarantined. Who the members are is decided by
+// the conversation's head; before there is one, nobody is notified and no message is
+// quarantined on their account, unless the members are certain ([postroom.PairUUID]). A
+// message whose conversation nobody has opened yet waits for half a
 // minute, is then quarantined too, and is requeued when its members are known.
 //
 // Where the table refuses what a move is to put, and names that as what is wrong,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/projector/projection"
 )
@@ -106,16 +107,19 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	if err != nil {
 		return 0, err
 	}
-	nonMember := func(m *message) bool { return !c.Has(m.UserUUID) }
-	if err := p.quarantineThose(ctx, l, nonMember, errNonMember); err != nil {
+	if !c.Certain() {
+		if err := p.open(ctx, l, c); err != nil || !c.Certain() {
+			return 0, err
+		}
+	}
+	if err := p.quarantineUnfit(ctx, l, c); err != nil {
 		return 0, err
 	}
 	if len(l.held) == 0 {
 		return 0, nil
 	}
 	p.notifier.enqueue(c.Members, l.held)
-	if c.Large() && !p.lanes.enlarge(l) {
-		p.cache.Put(l.group, c, len(c.Members))
+	if p.waitsForSlot(l, c) {
 		return 0, nil
 	}
 	if err := p.projection.Complete(ctx, c); err != nil {
@@ -131,10 +135,9 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		if wait := p.rest(c); wait > 0 {
 			return wait, nil
 		}
-		if err := p.projection.Move(ctx, c, last, time.Now()); err != nil {
+		if err := p.move(ctx, c, last); err != nil {
 			return 0, err
 		}
-		p.moves.Add(1)
 	}
 	p.cache.Put(l.group, c, len(c.Members))
 	l.passed(len(batch))
@@ -146,6 +149,45 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		m.leave()
 	}
 	return 0, nil
+}
+
+// open makes the first move of a conversation, which decides who its members are where
+// that is not certain: before it nobody is notified as one of them, and no message is
+// quarantined as somebody else's. If none of the lane's is for the members, it moves to the message
+// that names them, whose own record is still to come.
+func (p *Projector) open(ctx context.Context, l *lane, c *projection.Conversation) error {
+	if p.waitsForSlot(l, c) {
+		return nil
+	}
+	var fit []*message
+	for _, m := range l.held[:l.batch()] {
+		if c.Has(m.UserUUID) && (m.Members == nil || c.Names(m.Members)) {
+			m.fresh = true
+			fit = append(fit, m)
+		}
+	}
+	last := c.Opening()
+	if len(fit) > 0 {
+		last = newest(fit)
+	}
+	return p.move(ctx, c, last)
+}
+
+// waitsForSlot reports whether a conversation is large and has to wait for a slot.
+func (p *Projector) waitsForSlot(l *lane, c *projection.Conversation) bool {
+	if !c.Large() || p.lanes.enlarge(l) {
+		return false
+	}
+	p.cache.Put(l.group, c, len(c.Members))
+	return true
+}
+
+func (p *Projector) move(ctx context.Context, c *projection.Conversation, last postroom.Message) error {
+	err := p.projection.Move(ctx, c, last, time.Now())
+	if err == nil {
+		p.moves.Add(1)
+	}
+	return err
 }
 
 // conversation is a lane's conversation, from the cache or loaded. It is loaded

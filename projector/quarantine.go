@@ -14,6 +14,12 @@ import (
 // conversation.
 var errNonMember = errors.New("the sender is not a member of the conversation")
 
+// errOtherMembers: the log holds a message that names others than those who would be
+// shown it. Nobody is: it may be a claim to the conversation, or it may be meant for
+// those whom it names, where somebody else's claim came first.
+var errOtherMembers = errors.New("the message names other members than the conversation has: " +
+	"who they are was decided when it was opened, and never changes")
+
 // quarantineMessage quarantines a message that cannot be processed, for good.
 func (p *Projector) quarantineMessage(ctx context.Context, m *message, reason error, attempts int) error {
 	copies := m.inQuarantine()
@@ -52,6 +58,17 @@ func (p *Projector) quarantineThose(ctx context.Context, l *lane, broken func(*m
 	}
 	l.held = kept
 	return failed
+}
+
+// quarantineUnfit quarantines those of a lane's messages that are not for the members
+// of their conversation, which is opened.
+func (p *Projector) quarantineUnfit(ctx context.Context, l *lane, c *projection.Conversation) error {
+	nonMember := func(m *message) bool { return !c.Has(m.UserUUID) }
+	if err := p.quarantineThose(ctx, l, nonMember, errNonMember); err != nil {
+		return err
+	}
+	otherMembers := func(m *message) bool { return m.Members != nil && !c.Names(m.Members) }
+	return p.quarantineThose(ctx, l, otherMembers, errOtherMembers)
 }
 
 // quarantineLate quarantines the messages of a conversation that have waited long

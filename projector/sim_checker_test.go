@@ -36,7 +36,7 @@ type posted struct {
 	at       time.Time
 	stream   string         // the table's then; empty: it was switched off
 	passed   time.Time      // when the group's checkpoint first went past its record
-	notified map[string]int // how often each of its notifications was sent; nil: of a non-member
+	notified map[string]int // how often each of its notifications was sent; nil: not for the members
 }
 
 func newChecker(w *world) *checker {
@@ -54,19 +54,57 @@ func (c *checker) violation(format string, args ...any) {
 }
 
 // expect notes a message that is about to be posted in a conversation of these
-// members.
+// members; nil: its head decides who they are.
 func (c *checker) expect(m postroom.Message, members []postroom.Member) {
 	p := &posted{Message: m, at: time.Now(), stream: c.world.store.StreamARN(tableName)}
-	c.messages[backend.Key{PK: m.GroupUUID, SK: m.Key()}], c.members[m.GroupUUID] = p, members
-	if !slices.ContainsFunc(members, func(p postroom.Member) bool { return p.UserUUID == m.UserUUID }) {
+	c.messages[backend.Key{PK: m.GroupUUID, SK: m.Key()}] = p
+	if members != nil {
+		c.members[m.GroupUUID] = members
+	}
+	c.expectNotified(p)
+}
+
+// opened notes who the members of a conversation are, for good.
+func (c *checker) opened(group, by string) {
+	opening := c.messages[backend.Key{PK: group, SK: by}]
+	if c.members[group] == nil {
+		c.members[group] = opening.Members
+	}
+	if !sameMembers(c.members[group], opening.Members) {
+		c.violation("conversation %s is opened by %s, which claims it for others", group, by)
+	}
+	for _, p := range c.messages {
+		if p.GroupUUID == group && p.notified == nil {
+			c.expectNotified(p)
+		}
+	}
+}
+
+// expectNotified notes who is to be notified of a message: nobody where it is somebody
+// else's, or not known yet whose.
+func (c *checker) expectNotified(p *posted) {
+	members := c.members[p.GroupUUID]
+	member := func(m postroom.Member) bool { return m.UserUUID == p.UserUUID }
+	if !slices.ContainsFunc(members, member) || p.Members != nil && !sameMembers(p.Members, members) {
 		return
 	}
 	p.notified = map[string]int{}
-	for _, r := range postroom.Recipients(members, m.UserUUID) {
-		id := postroom.NotificationID(m, r)
+	for _, r := range postroom.Recipients(members, p.UserUUID) {
+		id := postroom.NotificationID(p.Message, r)
 		p.notified[id] = 0
 		c.byID[id] = p
 	}
+}
+
+func sameMembers(a, b []postroom.Member) bool {
+	users := func(members []postroom.Member) map[string]bool {
+		set := map[string]bool{}
+		for _, m := range members {
+			set[m.UserUUID] = true
+		}
+		return set
+	}
+	return maps.Equal(users(a), users(b))
 }
 
 func (c *checker) wrote(by, table string, before, after backend.Item) {
@@ -82,6 +120,12 @@ func (c *checker) wrote(by, table string, before, after backend.Item) {
 	case key.SK == postroom.HeadKey:
 		if before != nil && (after == nil || compareHeads(before, after) > 0) {
 			c.violation("the head of %s went back", key.PK)
+		}
+		switch by := backend.Text(after, "opened_by"); {
+		case before == nil:
+			c.opened(key.PK, by)
+		case by != backend.Text(before, "opened_by"):
+			c.violation("the members of %s are others, those of %s", key.PK, by)
 		}
 		c.heads[key.PK] = after
 	case key.PK[:4] != postroom.InboxPrefix:

@@ -3,6 +3,7 @@ package projector_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,7 +17,7 @@ import (
 type draft struct {
 	postroom.Message
 
-	members []postroom.Member // of the conversation
+	members []postroom.Member // of the conversation; nil: it has rivals, and its head decides
 	clock   *time.Time
 	offset  time.Duration
 }
@@ -26,7 +27,8 @@ type draft struct {
 const clockLife = 30 * time.Second
 
 // compose makes the messages: conversations of two and three, now and then of
-// 99, 100 or 237, ties, late arrivals, nonMembers, and openings that arrive late.
+// 99, 100 or 237, ties, late arrivals, nonMembers, openings that arrive late, and
+// openings that claim the conversation for others.
 func (w *world) compose() {
 	for range 1 + w.rng.IntN(3) {
 		size := 2 + w.rng.IntN(2)
@@ -52,6 +54,10 @@ func (w *world) conversation(size int) []*draft {
 		members[i] = postroom.Member{UserUUID: w.uuid(), DisplayName: fmt.Sprint("user ", i), Handle: fmt.Sprint("@", i)}
 	}
 	group, clock, offset := w.uuid(), new(time.Time), time.Duration(0)
+	pair := size == postroom.MinMembers && w.rng.IntN(2) == 0
+	if pair {
+		group = postroom.PairUUID(members[0].UserUUID, members[1].UserUUID)
+	}
 	var conversation []*draft
 	for i := range 2 + w.rng.IntN(8) {
 		switch w.rng.IntN(4) {
@@ -73,6 +79,32 @@ func (w *world) conversation(size int) []*draft {
 		}
 		conversation = append(conversation, &draft{m, members, clock, offset})
 	}
+	if w.rng.IntN(4) == 0 {
+		conversation = w.claim(conversation, pair)
+	}
+	return conversation
+}
+
+// claim adds a message that opens a conversation for others: for its members and one
+// more, or without one of them. That of a pair cannot be claimed so. Of another one, the
+// claim wins if it is the first when the head is made.
+func (w *world) claim(conversation []*draft, pair bool) []*draft {
+	first := conversation[0]
+	claimant := postroom.Member{UserUUID: w.uuid(), DisplayName: "claimant", Handle: "@claimant"}
+	claim := &draft{first.Message, first.members, first.clock, first.offset + time.Duration(w.rng.IntN(9)-4)*time.Microsecond}
+	claim.MessageUUID, claim.Text = w.uuid(), "a claim"
+	claim.Members = append(slices.Clone(first.members[w.rng.IntN(2):]), claimant)
+	if w.rng.IntN(2) == 0 {
+		claim.UserUUID = claimant.UserUUID
+	} else {
+		claim.UserUUID = claim.Members[0].UserUUID
+	}
+	conversation = slices.Insert(conversation, w.rng.IntN(len(conversation)+1), claim)
+	if !pair {
+		for _, d := range conversation {
+			d.members = nil
+		}
+	}
 	return conversation
 }
 
@@ -81,6 +113,7 @@ func (w *world) uuid() string {
 	for i := range b {
 		b[i] = byte(w.rng.Uint32())
 	}
+	b[6] = b[6]&0x0f | 4<<4 // random, as its version says
 	return uuid.Must(uuid.FromBytes(b[:])).String()
 }
 

@@ -90,7 +90,7 @@ func newUnits(b testing.TB, members int, index bool) *units {
 // postAndMove appends a batch of messages and projects them as one.
 func (u *units) postAndMove(ctx context.Context, b testing.TB, batch int) {
 	b.Helper()
-	l := &lane{group: uuid.NewSHA1(uuid.NameSpaceURL, []byte("conversation")).String()}
+	l := &lane{group: id(1)}
 	for range batch {
 		u.at = u.at.Add(time.Millisecond)
 		m := postroom.Message{

@@ -2,6 +2,7 @@ package projector
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/verify"
 )
 
@@ -190,23 +192,52 @@ func TestVerifyFindsEveryKindOfDamage(t *testing.T) {
 	}
 }
 
-// TestVerifyCounts every message once, however often its conversation is looked
-// at: messages that the rules leave out, and conversations without a head.
-func TestVerifyCounts(t *testing.T) {
+// TestF4F14VerifyCountsWhatNoInboxShows, every message once however often its
+// conversation is looked at, and reports it once for each conversation, with the number
+// and an example. Nothing else is amiss there.
+func TestF4F14VerifyCountsWhatNoInboxShows(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.table.index = r.indexed
-		ms := conversationOf(1, 60, 4)
+		ms := conversationOf(1, 60, 5)
 		r.project(ms[0], ms[1])
-		nonMember, unreadable := ms[2], ms[3].Item()
+		nonMember, unreadable, others := ms[2], ms[3].Item(), ms[4]
 		nonMember.UserUUID = id(7)
 		delete(unreadable, "message")
-		r.post(nonMember)
+		others.Members = people(61)
+		r.post(nonMember, others)
 		r.put(unreadable)
-		unopened := conversationOf(2, 2, 3)
+		unopened, claimed := conversationOf(2, 2, 3), claim(pairOf(1)[0], 0, people(2)...)
 		r.post(unopened[1:]...)
+		r.post(claimed)
 		report, found := r.verify()
-		if diff := cmp.Diff(verify.Report{Messages: 6, Conversations: 2, GroupItems: 60, Skipped: 4}, report); diff != "" || found != nil {
-			t.Errorf("%s%v", diff, found)
+		if diff := cmp.Diff(verify.Report{Messages: 8, Conversations: 3, GroupItems: 60, Skipped: 6, Differences: 3}, report); diff != "" {
+			t.Fatalf("%s%v", diff, found)
+		}
+		for i, want := range []struct{ group, count, reason string }{
+			{ms[0].GroupUUID, "shows: 3", ""},
+			{unopened[0].GroupUUID, "shows: 2", projection.ErrNoMembers.Error()},
+			{claimed.GroupUUID, "shows: 1", "belongs to the two people"},
+		} {
+			d := found[i]
+			if d.Kind != verify.NotShown || d.GroupUUID != want.group || !strings.Contains(d.Detail, want.count) ||
+				!strings.Contains(d.Detail, want.reason) || !strings.Contains(d.Detail, "such as MSG#") {
+				t.Errorf("%+v, want %v", d, want)
+			}
+		}
+	})
+}
+
+// TestF4VerifyBesideAnOpeningOnItsWay: what somebody opens between the two looks is no
+// difference.
+func TestF4VerifyBesideAnOpeningOnItsWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.table.index = r.indexed
+		ms := conversationOf(1, 2, 2)
+		r.post(ms[1])
+		timer := time.AfterFunc(time.Second, func() { r.project(ms[0], ms[1]) })
+		defer timer.Stop()
+		if report, found := r.verify(); found != nil || report.Skipped != 0 {
+			t.Errorf("%+v: %v", report, found)
 		}
 	})
 }

@@ -213,6 +213,49 @@ func TestQuarantineIsAFailure(t *testing.T) {
 	s.ok("project", "--until-idle", "--idle-after", "50ms")
 }
 
+// TestF4F14WhatNoInboxShowsIsADifference: a stranger's message in a pair's conversation,
+// and messages whose conversation nobody has opened.
+func TestF4F14WhatNoInboxShowsIsADifference(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
+	s.ok("post", "--from", chloe, "--group", postroom.PairUUID(ada, bob), "--message", "I am no member")
+	s.ok("post", "--from", chloe, "--group", "f47ac10b-58cc-4372-a567-0e02b2c3d479", "--message", "Anybody there?")
+	s.run("project", "--until-idle", "--idle-after", "50ms")
+	r := s.run("verify")
+	for _, want := range []string{
+		"not_shown: conversation " + postroom.PairUUID(ada, bob) + ": messages that no inbox shows: 1, such as MSG#", "not a member",
+		"not_shown: conversation f47ac10b-", "no message of the conversation names its members", ": 2 differences\n2 messages are shown in no inbox\n",
+	} {
+		if r.code != exitDiffers || !strings.Contains(r.stdout, want) {
+			t.Errorf("verify: %+v, want %q", r, want)
+		}
+	}
+}
+
+// TestF14PostRefusesAClaim to the conversation of two other people, whichever way it is
+// made, and stores nothing; a conversation of several gets an id that is nobody's.
+func TestF14PostRefusesAClaim(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	pair := postroom.PairUUID(ada, bob)
+	s.failed(pair, "post", "--from", chloe, "--to", ada, "--to", bob, "--group", pair, "--message", "x")
+	s.failed(pair, "post", "--from", chloe, "--to", ada, "--group", pair, "--message", "x")
+	claim := message(t, func(m *postroom.Message) {
+		m.UserUUID, m.MessageUUID = chloe, chloe
+		m.Members = append(m.Members, postroom.Member{UserUUID: chloe, DisplayName: "Chloe", Handle: "@chloe"})
+	})
+	r := s.run("post", "--json", "--file", s.file("claim.jsonl", claim+message(t, nil)))
+	if r.code != exitFailed || r.stdout != `{"stored":1,"already_there":0,"refused":1}`+"\n" || !strings.Contains(r.stderr, "line 1: ") || !strings.Contains(r.stderr, "names 3 members") {
+		t.Errorf("%+v", r)
+	}
+	s.pipeline()
+	if out := s.ok("inbox", chloe, "--json"); out != "" {
+		t.Errorf("the claimant sees %s", out)
+	}
+	s.ok("verify")
+}
+
 func TestStandardQueueWithoutIndex(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)

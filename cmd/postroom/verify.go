@@ -16,8 +16,10 @@ func newVerify(p process, g *global) *cobra.Command {
 		Short: "Compare the projection with the log",
 		Long: `Folds every conversation anew and compares it with what is projected. It reads
 the whole table and writes nothing. Differences are printed as they are found,
-with --json one object a line, and at the end the counts. The exit code is 3 if
-anything differs.
+with --json one object a line, and at the end the counts. Messages that no inbox
+shows, since they cannot be processed or nobody has opened their conversation,
+are one difference for each conversation, with their number and an example. The
+exit code is 3 if anything differs.
 
 Beside a live projector only those differences count that are still there at a
 second look.`,
@@ -72,7 +74,7 @@ func (a *app) printVerified(r verify.Report) error {
 	err := a.print(r, "%s messages in %s conversations, %s group items: %s differences\n",
 		count(r.Messages), count(r.Conversations), count(r.GroupItems), count(r.Differences))
 	if err == nil && r.Skipped > 0 && !a.json {
-		_, err = fmt.Fprintf(a.stdout, "%s messages are left out of the projection by its rules\n", count(r.Skipped))
+		_, err = fmt.Fprintf(a.stdout, "%s messages are shown in no inbox\n", count(r.Skipped))
 	}
 	return err
 }

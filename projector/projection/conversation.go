@@ -17,9 +17,30 @@ type Conversation struct {
 
 	head   *Head  // nil: nothing is projected yet
 	opener string // sort key of the message that names the members
+	// opening is that message, of a conversation without a head.
+	opening postroom.Message
 	// completed: this worker saw all rows at the head's key put and those at its
 	// old key gone. Only then may it move on or acknowledge.
 	completed bool
+}
+
+// Opened reports whether the conversation has a head, which decides for good who its
+// members are.
+func (c *Conversation) Opened() bool { return c.head != nil }
+
+// Certain reports whether no message can open the conversation for others: it has a
+// head, or is derived from its members. Otherwise they are those of the first message
+// that names any, and another one may turn out to be the first.
+func (c *Conversation) Certain() bool { return c.Opened() || postroom.IsDerived(c.Group) }
+
+// Opening is the message that names the members of a conversation that is not opened.
+func (c *Conversation) Opening() postroom.Message { return c.opening }
+
+// Names reports whether members, whatever their names are, are those of the
+// conversation.
+func (c *Conversation) Names(members []postroom.Member) bool {
+	return len(members) == len(c.Members) &&
+		!slices.ContainsFunc(members, func(m postroom.Member) bool { return !c.Has(m.UserUUID) })
 }
 
 // Has reports whether a user is a member.

@@ -89,7 +89,7 @@ func (p Projection) findMembers(ctx context.Context, c *Conversation) error {
 		}
 		for _, item := range page.Items {
 			if m, err := postroom.MessageFromItem(item); err == nil && m.Members != nil {
-				c.opener = m.Key()
+				c.opener, c.opening = m.Key(), m
 				c.Members = Sorted(m.Members)
 				return nil
 			}

@@ -111,7 +111,7 @@ func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.M
 		return err
 	}
 	to := plan.to // alone: a pointer into the plan would keep all its rows in memory
-	c.head = &to
+	c.head, c.opening = &to, postroom.Message{}
 	if to.open {
 		if err := p.close(ctx, c); err != nil {
 			return err

@@ -7,6 +7,10 @@
 // those; so the scan finds rows that nobody would look for, and the inspection
 // finds rows that are missing.
 //
+// A message of the log that no inbox shows is a difference too, also where the
+// projection leaves it out by its rules: somebody has posted it and waits for an
+// answer. Those of one conversation are reported together.
+//
 // Beside a live projector a conversation is often between two states for a
 // moment. So whatever differs is checked again after a while, and only what still
 // differs then is reported. Every move puts all rows anew, so a difference in the

@@ -8,6 +8,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -32,6 +33,8 @@ type finding struct {
 	conversation *conversation
 	newest       postroom.Position // that there is to project; zero: nothing
 	differences  []Difference
+	notShown     int    // messages of the log that no inbox shows
+	example      string // one of them, and why
 }
 
 // head is how far the conversation is projected; the zero position: not at all.
@@ -48,6 +51,13 @@ func (f *finding) add(kind Kind, user, format string, args ...any) {
 	})
 }
 
+// leaveOut notes a message that no inbox shows.
+func (f *finding) leaveOut(key string, reason error) {
+	if f.notShown++; f.example == "" {
+		f.example = key + ": " + incident.Brief(reason)
+	}
+}
+
 // inspect holds one conversation against its log.
 func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) {
 	f := &finding{conversation: &conversation{group: group}}
@@ -55,32 +65,47 @@ func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) 
 	if err != nil {
 		return nil, err
 	}
+	f.conversation.members = projection.Sorted(membersOf(f.conversation, log))
+	if err := v.compare(ctx, f, log); err != nil {
+		return nil, err
+	}
+	if f.notShown > 0 {
+		f.add(NotShown, "", "messages that no inbox shows: %d, such as %s", f.notShown, f.example)
+	}
+	return f, nil
+}
+
+// compare holds the head, the rows and the index of a conversation against its log.
+func (v *verifier) compare(ctx context.Context, f *finding, log []postroom.Message) error {
 	c := f.conversation
-	c.members = projection.Sorted(membersOf(c, log))
 	if c.members == nil {
 		if c.head != nil {
 			f.add(HeadWrong, "", "the opening message %s names no members or is gone", c.head.OpenedBy)
+			return nil
 		}
-		return f, nil
+		for _, m := range log {
+			f.leaveOut(m.Key(), projection.ErrNoMembers)
+		}
+		return nil
 	}
 	last := f.fold(log)
 	if last == nil {
-		return f, nil
+		return nil
 	}
 	f.newest = last.Position()
 	switch {
 	case c.head == nil:
 		f.add(HeadMissing, "", "the newest message is %s", last.Key())
-		return f, nil
+		return nil
 	case c.head.Last != last.Position():
 		f.add(HeadWrong, "", "the head is at %s, the newest message is %s",
 			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), last.Key())
-		return f, nil
+		return nil
 	}
 	if err := v.compareRows(ctx, f, *last); err != nil || !v.opts.Index {
-		return f, err
+		return err
 	}
-	return f, v.compareIndex(ctx, f)
+	return v.compareIndex(ctx, f)
 }
 
 // readLog reads the head and every message of a conversation.
@@ -103,9 +128,15 @@ func (v *verifier) readLog(ctx context.Context, f *finding) ([]postroom.Message,
 		if f.conversation.first == "" && isMessage(key) {
 			f.conversation.first = key.SK
 		}
-		if m, err := postroom.MessageFromItem(it); err == nil {
-			log = append(log, m)
+		if !isMessage(key) {
+			continue
 		}
+		m, err := postroom.MessageFromItem(it)
+		if err != nil {
+			f.leaveOut(key.SK, err)
+			continue
+		}
+		log = append(log, m)
 	}
 	return log, nil
 }
@@ -121,7 +152,23 @@ func membersOf(c *conversation, log []postroom.Message) []postroom.Member {
 	return nil
 }
 
-// fold returns the newest message of a member; nil: there is none.
+// hides is why the members of the conversation are not shown a message; nil: they are.
+func (c *conversation) hides(m postroom.Message) error {
+	if !c.has(m.UserUUID) {
+		return fmt.Errorf("its sender %s is not a member of the conversation", m.UserUUID)
+	}
+	for _, p := range m.Members {
+		if !c.has(p.UserUUID) {
+			return fmt.Errorf("it names a member, %s, whom the conversation does not have", p.UserUUID)
+		}
+	}
+	if m.Members != nil && len(m.Members) != len(c.members) {
+		return fmt.Errorf("it names %d members, and the conversation has %d", len(m.Members), len(c.members))
+	}
+	return nil
+}
+
+// fold returns the newest message that is shown; nil: there is none.
 func (f *finding) fold(log []postroom.Message) *postroom.Message {
 	var last *postroom.Message
 	keys := map[string]string{}
@@ -130,7 +177,8 @@ func (f *finding) fold(log []postroom.Message) *postroom.Message {
 			f.add(UUIDTwice, m.UserUUID, "message %s is there as %s and as %s", m.MessageUUID, other, m.Key())
 		}
 		keys[m.MessageUUID] = m.Key()
-		if !f.conversation.has(m.UserUUID) {
+		if err := f.conversation.hides(m); err != nil {
+			f.leaveOut(m.Key(), err)
 			continue
 		}
 		if last == nil || m.Position().Compare(last.Position()) > 0 {

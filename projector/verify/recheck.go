@@ -46,6 +46,8 @@ func (v *verifier) recheckConversation(ctx context.Context, before *finding) err
 	}
 	for _, d := range now.differences {
 		switch d.Kind {
+		case NotShown:
+			v.report.Skipped += int64(now.notShown)
 		case UUIDTwice, Unreadable:
 		case HeadMissing, HeadWrong:
 			// It has come to what there was at the first look, or further. What

@@ -167,4 +167,43 @@ var projector = []Rule{
 		Old:  "newLanes(max(1, t.Movers/2))",
 		New:  "newLanes(t.Movers)",
 	},
+	{
+		Name:   "a conversation that is derived from two people is not for two others",
+		File:   "derived.go",
+		Old:    "own != groupUUID {",
+		New:    "own == \"\" {",
+		ByTest: true,
+	},
+	{
+		Name:   "a conversation that is derived from two people is not for more",
+		File:   "derived.go",
+		Old:    "if len(members) != MinMembers {",
+		New:    "if len(members) < MinMembers {",
+		ByTest: true,
+	},
+	{
+		Name: "the head decides for good who the members are",
+		File: "projector/projection/load.go",
+		Old:  "		return c, p.readMembers(ctx, c, items[1:])\n",
+		New:  "		c.opener = \"\"\n		return c, p.findMembers(ctx, c)\n",
+	},
+	{
+		Name: "a message that names other members is quarantined",
+		File: "projector/quarantine.go",
+		Old:  "return m.Members != nil && !c.Names(m.Members)",
+		New:  "return false",
+	},
+	{
+		Name: "nobody is notified before the head decides who the members are",
+		File: "projector/process.go",
+		Old:  "if !c.Certain() {",
+		New:  "if c == nil {",
+	},
+	{
+		Name:   "messages that no inbox shows are a difference",
+		File:   "projector/verify/inspect.go",
+		Old:    "if f.notShown > 0 {",
+		New:    "if f.notShown < 0 {",
+		ByTest: true,
+	},
 }
