@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -22,6 +23,12 @@ type Config struct {
 	// Index says that the table has the index of the group rows. All entries of
 	// a conversation share one of its keys, which bounds how often it moves.
 	Index bool
+}
+
+// destination is what all projectors of a table have to agree on: otherwise each
+// would send a part of the notifications somewhere else.
+func (c Config) destination() string {
+	return fmt.Sprintf("queue %s, as table %s", c.QueueName, c.TableName)
 }
 
 // Options tune a projector. The zero value of each field means its default.

@@ -69,7 +69,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		Log: table, Control: c.Control, Submit: p.submit, Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
 	}, t.Backfill)
 	options := stream.Options{
-		Worker: o.Worker, LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.backfill.Lead,
+		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.backfill.Lead,
 	}
 	if o.OnDataLoss == Backfill {
 		options.OnDataLoss = p.recordGap
@@ -91,7 +91,9 @@ func policy() retry.Policy {
 
 // Run projects until ctx is done, finishes what is in flight within a second and
 // returns nil. Several projectors share a table's shards. Run returns an error
-// when the stream has lost records and Options.OnDataLoss is Halt
+// when the other projectors of the table send to another queue
+// (*stream.DestinationError), when the stream has lost records and Options.OnDataLoss
+// is Halt
 // (*stream.DataLossError), when so many records cannot be projected that
 // something else must be wrong (*quarantine.BreakerError), or when something
 // fails that no retry fixes.

@@ -13,6 +13,7 @@
 //	PK             SK                package
 //	stream#<ARN>   WORKER#<session>  stream/internal/membership
 //	stream#<ARN>   LEADER            stream/internal/membership
+//	stream#<ARN>   DESTINATION       stream/internal/membership
 //	stream#<ARN>   SHARD#<id>        stream/internal/lease
 //	streams        <ARN>             stream/internal/lineage
 //

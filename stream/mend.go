@@ -33,6 +33,12 @@ func Mend(it backend.Item, status Status, doubts map[string]*DamageError, now ti
 			return nil, err
 		}
 		return &item.Mending{Damaged: w.Damaged, Effect: "its worker, if it runs, joins the worker group again"}, nil
+	case key == membership.DestinationKey(arn):
+		d, err := membership.DecodeDestination(it)
+		if d.Damaged == nil || err != nil {
+			return nil, err
+		}
+		return &item.Mending{Damaged: d.Damaged, Effect: "the next worker that starts decides where the group sends to"}, nil
 	case key == membership.LeaderKey(arn):
 		l, err := membership.DecodeLeader(it)
 		if l.Damaged == nil || err != nil {

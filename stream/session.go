@@ -91,6 +91,7 @@ func (s *session) firstLoop(operation string) retry.Loop {
 const (
 	opListing   = "listing shards"
 	opBeating   = "sending a heartbeat"
+	opJoining   = "joining the worker group"
 	opLeading   = "renewing the leader's lock"
 	opFollowing = "watching the worker group"
 	opReading   = "reading records"
@@ -117,7 +118,7 @@ func (s *session) join(ctx context.Context) error {
 	}
 	s.heartbeat = membership.NewHeartbeat(s.member(), s.loop(opBeating))
 	s.env.Fence = s.heartbeat.Fence
-	if err := s.heartbeat.Join(ctx, s.firstLoop(opBeating)); err != nil {
+	if err := s.joinGroup(ctx); err != nil {
 		return err
 	}
 	s.opt.Logger.Info("joined the worker group", "worker", s.self.Worker, "session", s.self.Session)

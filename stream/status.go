@@ -19,9 +19,11 @@ type Status struct {
 	StreamARN string
 	Disabled  bool         // the stream is switched off: no more records will come
 	Leader    LeaderStatus // zero: nobody has read the stream yet
-	Workers   []WorkerStatus
-	Shards    []ShardStatus
-	Damaged   []*DamageError // items that cannot be read; the shards whose leases they are, are among Shards
+	// Destination is where the workers send to; empty: none of them has said so.
+	Destination string
+	Workers     []WorkerStatus
+	Shards      []ShardStatus
+	Damaged     []*DamageError // items that cannot be read; the shards whose leases they are, are among Shards
 }
 
 // LeaderStatus is the lock of the worker group's leader.
@@ -82,6 +84,15 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		}
 	} else {
 		status.Damaged = append(status.Damaged, leader.Damaged)
+	}
+	destination, err := m.Destination(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	status.Destination = destination.Text
+	if destination.Damaged != nil {
+		status.Damaged = append(status.Damaged, destination.Damaged)
+		status.Destination = ""
 	}
 	if err := status.readShards(ctx, m, listed); err != nil {
 		return Status{}, err

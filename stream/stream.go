@@ -47,6 +47,12 @@ type Options struct {
 	// ten times as often. Default 10 s, at least 100 ms.
 	LeaseDuration time.Duration
 
+	// Destination says in words where the worker sends what it reads. All workers of
+	// a group must have the same: one with another ends with a [DestinationError],
+	// unless no worker of the group is alive, when the group has the new destination.
+	// Default "": it does not matter.
+	Destination string
+
 	// OnDataLoss is called with each loss before reading continues past it. When
 	// it returns nil it has recorded the loss durably, and the shard is read on
 	// from the oldest record that is left; after an error it is called again. It

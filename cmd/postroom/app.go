@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/backend/aws"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/deploy"
+	"github.com/postroom/postroom/stream"
 )
 
 // app is a running command: the process, its settings, and an open backend.
@@ -150,6 +151,9 @@ func (a *app) control() backend.Table {
 // explain adds to an error of the backend what a person can do about it, if the
 // backend does not say so itself.
 func (a *app) explain(err error) error {
+	if differs := (*stream.DestinationError)(nil); errors.As(err, &differs) {
+		return usagef("%w\n--queue says where to; docs/operations.md says how to change it", err)
+	}
 	if backend.KindOf(err) == backend.KindNotFound {
 		return fmt.Errorf("%w\nRun `postroom provision` first, or check --table, --queue and the region", err)
 	}

@@ -56,6 +56,9 @@ type statusJSON struct {
 	Dead        queueJSON    `json:"dead_letter_queue"`
 	// Items of the control table that are damaged and left aside.
 	Damaged []damagedJSON `json:"damaged"`
+	// Destination is where the projectors send notifications to; empty: none of them
+	// has run.
+	Destination string `json:"destination"`
 }
 
 type damagedJSON struct {
@@ -174,7 +177,7 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 
 // statusOf combines a stream's status with a probe of each of its shards.
 func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
-	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Workers: []workerJSON{}, Shards: []shardJSON{}, Damaged: []damagedJSON{}}
+	out := statusJSON{Stream: s.StreamARN, Enabled: !s.Disabled, Destination: s.Destination, Workers: []workerJSON{}, Shards: []shardJSON{}, Damaged: []damagedJSON{}}
 	live := map[string]bool{} // sessions
 	if s.Leader.Worker != "" {
 		out.Leader = &leaderJSON{s.Leader.Worker, s.Leader.Epoch, formatTime(s.Leader.RenewedAt)}

@@ -21,7 +21,7 @@ func aGroup() statusJSON {
 	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	s := stream.Status{
-		StreamARN: "arn", Leader: stream.LeaderStatus{Worker: "a", Session: "1", Epoch: 7, RenewedAt: ago(time.Second)},
+		StreamARN: "arn", Destination: "queue q, as table t", Leader: stream.LeaderStatus{Worker: "a", Session: "1", Epoch: 7, RenewedAt: ago(time.Second)},
 		Workers: []stream.WorkerStatus{
 			{Worker: "b", Session: "2", RenewedAt: ago(2 * time.Second)},
 			{Worker: "a", Session: "1", RenewedAt: ago(time.Second), Leads: true},
@@ -69,7 +69,7 @@ func TestStatusJSON(t *testing.T) {
 		`"backfill":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","silent":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
 		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
 		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0},` +
-		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}]}` + "\n"
+		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}],"destination":"queue q, as table t"}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,7 @@ func TestStatusText(t *testing.T) {
 	const want = `
 stream       arn
 led by       a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
+sends to     queue q, as table t
 shards       6, 1 of them finished
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed

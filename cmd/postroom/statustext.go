@@ -29,6 +29,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 		t.Row("", "DISABLED: no more records will come")
 	}
 	t.Row("led by", leader)
+	if s.Destination != "" {
+		t.Row("sends to", s.Destination)
+	}
 	t.Row("shards", fmt.Sprintf("%d, %d of them finished", len(s.Shards), len(s.Shards)-s.openShards()))
 	t.Row("behind", lagText(s.Lag, s.UntilLoss))
 	s.Backfill.rows(&t)

@@ -106,6 +106,27 @@ var stream = []Rule{
 		ByTest: true,
 	},
 	{
+		Name:   "whoever changes the destination of a group looks once more for others",
+		File:   "stream/internal/membership/destination.go",
+		Old:    "d.Damaged == nil && g.replaced == nil {",
+		New:    "d.Damaged == nil {",
+		ByTest: true,
+	},
+	{
+		Name:   "the destination is read after the first heartbeat is sent",
+		File:   "stream/destination.go",
+		Old:    "err := s.agree(ctx, g.Settle)",
+		New:    "err := error(nil)",
+		ByTest: true,
+	},
+	{
+		Name:   "the destination changes only once no worker is alive",
+		File:   "stream/internal/membership/destination.go",
+		Old:    "	case other == nil || d.Text == \"\" && d.Damaged == nil:",
+		New:    "	case d.Text != \"\" || other == nil:",
+		ByTest: true,
+	},
+	{
 		Name:   "a session that could not be expired lives",
 		File:   "stream/internal/membership/group.go",
 		Old:    "return found.Expired || found.Session == \"\", nil",

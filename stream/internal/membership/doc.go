@@ -6,6 +6,7 @@
 //	stream#<ARN>  WORKER#<session>  format worker session counter lease_ms renewed_at
 //	                                leads notify expired
 //	stream#<ARN>  LEADER            format worker session epoch counter lease_ms renewed_at
+//	stream#<ARN>  DESTINATION       format destination worker session set_at
 //
 // All workers that share a control table form the worker group of a stream.
 //
@@ -59,6 +60,15 @@
 // alive, and renewed like a heartbeat. Two leaders at once, after a freeze, do no
 // harm: all that a leader writes is conditional, or idempotent. So a damaged lock is
 // acquired like one that was released.
+//
+// # Destination
+//
+// All workers of a group send what they read to one destination. The first sets it.
+// One with another destination does not even join as long as a heartbeat moves; where
+// all stand still for the lease duration it joins, expires their sessions, and sets
+// its own, on the condition that nobody else has. Two that start at once cannot both
+// go on: each sends its heartbeat before it reads the destination, and who has changed
+// it looks for heartbeats afterwards, and puts the old one back if there is another.
 //
 // # Assignment
 //

@@ -19,6 +19,7 @@ type Group struct {
 
 	detector   detector
 	nextExpiry time.Time
+	replaced   *Destination // by this session's, which nobody may have joined before; nil: none
 }
 
 // NewGroup returns the group of a session that keeps this heartbeat.
