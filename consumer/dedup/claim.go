@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
 )
@@ -18,14 +19,24 @@ const (
 	lease = time.Minute
 	// maxPause is how long it takes at most to notice that the store is back.
 	maxPause = 5 * time.Second
-	// patience is how long a call may fail in a way that only a person can fix
-	// before the message fails: credentials expire and are renewed.
+	// patience is how long a renewal, a record or a release may fail in a way that
+	// only a person can fix.
 	patience = 2 * time.Minute
 	// grace is how long a claim may take to be recorded or released once the
 	// handler's context is done: less than what a worker's drain leaves, which is
 	// 250 ms by default.
 	grace = 200 * time.Millisecond
 )
+
+// newClaiming returns the loop for the claim before a message is handled. Only what is
+// wrong with the id or its item fails the message: where access is denied or the table
+// is gone, no message is to blame.
+func newClaiming(l *incident.Log) retry.Loop {
+	loop := newLoop(l, "claiming ids")
+	loop.Patience = retry.Forever
+	loop.Final = func(err error) bool { return errors.Is(err, ErrLost) || backend.KindOf(err) == backend.KindInvalid }
+	return loop
+}
 
 // newLoop returns the loop for one operation of the store.
 func newLoop(l *incident.Log, operation string) retry.Loop {

@@ -35,9 +35,9 @@
 //
 // A message whose id cannot be claimed stays in flight, and the worker extends its
 // visibility, until the store is back: an outage does not use up receive counts. The
-// log says once when it begins and once when it ends. An error that only a person
-// can fix (access denied, no such table, an invalid request) fails the message after
-// two minutes.
+// log says once when it begins and once when it ends. The same holds where access is
+// denied or the table is gone, until somebody fixes it: no message is to blame. Only
+// an invalid request, or an item that cannot be read, fails the message.
 //
 // # Costs
 //

@@ -66,7 +66,7 @@ func New(next consumer.Handler, s Store, id func(backend.Delivery) (string, erro
 	incidents := incident.NewLog(o.Logger)
 	return &Handler{
 		next: next, store: s, id: id, opts: o,
-		claiming:  newLoop(incidents, "claiming ids"),
+		claiming:  newClaiming(incidents),
 		renewing:  newLoop(incidents, "renewing claims"),
 		recording: newLoop(incidents, "recording handled ids"),
 		releasing: newLoop(incidents, "releasing claims"),
@@ -79,7 +79,8 @@ func New(next consumer.Handler, s Store, id func(backend.Delivery) (string, erro
 //   - If another delivery of the id is being handled, the error is a
 //     [consumer.RetryAfter] the time when that claim expires. This counts against
 //     the queue's maximum receive count, once for each lease of the other.
-//   - If the store does not answer, Handle waits until it does or ctx is done.
+//   - If the store does not answer, or denies access, or is not there, Handle waits
+//     until that is fixed or ctx is done.
 //
 // An id is done when the next handler returns nil or a [consumer.Drop]. After any
 // other error, or a panic, it is free again. The context of the next handler is

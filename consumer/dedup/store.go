@@ -15,8 +15,8 @@ import (
 // what it did itself and succeed. A call returns soon after ctx is done, and must
 // not retry for long by itself: callers do that.
 //
-// An error that is a backend.Error of kind denied, not found or invalid counts as
-// one that only a person can fix; after any other error the call is made again.
+// An error that is a backend.Error of kind invalid says that the id, or what is stored
+// of it, is at fault: the message fails. After any other error the claim is made again.
 type Store interface {
 	// Claim claims id for owner, for the time of the lease, if the id is free, and
 	// renews the claim if it is the owner's. Otherwise it changes nothing and

@@ -76,6 +76,16 @@ func TestF19BombInQuarantine(t *testing.T) {
 	if _, err := decompress(packed.Bytes()); err == nil || !strings.Contains(err.Error(), "which no item has") {
 		t.Errorf("unpacked: %v", err)
 	}
+	large := Record{Image: func() (backend.Item, error) {
+		return backend.Item{"a": item.String(strings.Repeat("a", 2*backend.MaxItemBytes))}, nil
+	}}
+	image, err := large.compress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decompress(image); err == nil || !strings.Contains(err.Error(), "which no table holds") {
+		t.Errorf("unpacked: %v", err)
+	}
 }
 
 // TestF19PartsThatAreNot: a record that claims to have more parts than there can be is

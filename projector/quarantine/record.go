@@ -168,5 +168,9 @@ func decompress(image []byte) (backend.Item, error) {
 	if len(data) > maxImageBytes {
 		return nil, fmt.Errorf("the image has more than %d bytes, which no item has", maxImageBytes)
 	}
-	return backend.DecodeItem(data)
+	it, err := backend.DecodeItem(data)
+	if n := backend.ItemBytes(it); n > backend.MaxItemBytes {
+		return nil, fmt.Errorf("the image is an item of %d bytes, which no table holds", n)
+	}
+	return it, err
 }

@@ -1,6 +1,7 @@
 package rules
 
-// aws is the rules of what an answer of AWS, or of what is in front of it, means.
+// aws is the rules of what an answer of AWS, or of what is in front of it, means, and
+// of who is at fault.
 var aws = []Rule{
 	{
 		Name:   "what AWS does not name is trouble of the server",
@@ -35,6 +36,13 @@ var aws = []Rule{
 		File:   "backend/aws/transport.go",
 		Old:    "if b.some && b.read == 0 && errors.Is(err, io.EOF) {",
 		New:    "if b.some && b.read < 0 && errors.Is(err, io.EOF) {",
+		ByTest: true,
+	},
+	{
+		Name:   "denied access to the store fails no message",
+		File:   "consumer/dedup/claim.go",
+		Old:    "loop.Patience = retry.Forever",
+		New:    "loop.Patience = patience",
 		ByTest: true,
 	},
 }
