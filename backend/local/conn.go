@@ -95,6 +95,7 @@ func (c *conn) prepared(query string) (*sql.Stmt, error) {
 type tx struct {
 	c      *conn
 	now    time.Time // of the whole transaction, to the microsecond
+	behind bool      // the clock was set back, and no transaction has moved the deadlines yet
 	topics []string  // whose waiters are woken after the commit
 }
 
@@ -171,7 +172,7 @@ func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error
 	if b.readOnly {
 		return b.wrap(op, fail(backend.KindDenied, "the file was opened for reading only"))
 	}
-	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", f)
+	topics, err := b.transact(ctx, b.writer, "BEGIN IMMEDIATE", b.timed(true, f))
 	if err != nil {
 		return b.wrap(op, err)
 	}
@@ -187,8 +188,18 @@ func (b *Backend) write(ctx context.Context, op string, f func(*tx) error) error
 
 // read runs f in a transaction that reads one state of the file.
 func (b *Backend) read(ctx context.Context, op string, f func(*tx) error) error {
-	_, err := b.transact(ctx, b.readers, "BEGIN", f)
+	_, err := b.transact(ctx, b.readers, "BEGIN", b.timed(false, f))
 	return b.wrap(op, err)
+}
+
+// timed sets the time of a transaction before f.
+func (b *Backend) timed(writes bool, f func(*tx) error) func(*tx) error {
+	return func(t *tx) error {
+		if err := t.setTime(b.now(), writes); err != nil {
+			return err
+		}
+		return f(t)
+	}
 }
 
 // transact runs f in a transaction of a connection of the pool. It answers, be it with
@@ -221,7 +232,7 @@ func (b *Backend) run(ctx context.Context, c *conn, begin string, f func(*tx) er
 			c.rollback()
 		}
 	}()
-	t := &tx{c: c, now: b.now()}
+	t := &tx{c: c}
 	if err := f(t); err != nil {
 		return nil, err
 	}

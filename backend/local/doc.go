@@ -44,7 +44,12 @@
 //
 // Each write does a little of the upkeep that is due, such as trimming the stream,
 // in the same transaction; reads hide what has expired. All times come from one
-// clock, see [Options]. A backend runs at most three goroutines, and Close waits for
-// them: one moves the WAL into the file after commits, one guards the files, and one
-// checks for changes by other processes while a caller waits for a change.
+// clock, see [Options]. If it is set back by more than a second, the next write moves
+// the deadlines in the file with it: what is left of a visibility timeout or of a
+// deduplication window stays as it was, and nothing is kept for longer than its
+// retention from then on.
+//
+// A backend runs at most three goroutines, and Close waits for them: one moves the WAL
+// into the file after commits, one guards the files, and one checks for changes by
+// other processes while a caller waits for a change.
 package local

@@ -18,7 +18,7 @@ const Memory = ":memory:"
 type Options struct {
 	// Now is the wall clock; default time.Now. Times are kept with a precision of a
 	// microsecond. Everything that ends with time follows this clock: iterators,
-	// records, visibility, retention.
+	// records, visibility, retention. It may be set back.
 	Now func() time.Time
 	// ReadOnly opens a file that exists for reading: it waits for no writer, and needs
 	// no permission to write the file or its folder. Calls that write are KindDenied.

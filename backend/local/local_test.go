@@ -70,7 +70,7 @@ func TestOpenRefuses(t *testing.T) {
 		"a device":        {os.DevNull, backend.KindInvalid, "not a regular file"},
 		"not SQLite":      {textFile, backend.KindInvalid, "not a SQLite database"},
 		"another program": {foreignDatabase(t, dir, "CREATE TABLE t (x)"), backend.KindInvalid, "another program"},
-		"a newer format":  {newerDatabase(t, dir), backend.KindInvalid, "has format 1000, this program knows format 1;"},
+		"a newer format":  {newerDatabase(t, dir), backend.KindInvalid, "has format 1000, this program knows format 2;"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, _ := os.ReadFile(test.path)

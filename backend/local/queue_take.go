@@ -188,7 +188,7 @@ func (r *receiving) deliver(m candidate) {
 	d.ReceiveCount = m.receives + 1
 	d.Receipt = receipt{r.nonce, m.id, d.ReceiveCount}.String()
 	d.FirstReceivedAt = r.t.now
-	if m.receivedAt != nil {
+	if m.receivedAt != nil && *m.receivedAt < r.t.now.UnixMicro() {
 		d.FirstReceivedAt = fromMicros(*m.receivedAt)
 	}
 	r.got = append(r.got, d)
@@ -200,9 +200,9 @@ func (r *receiving) hide(ids []int64) error {
 		return nil
 	}
 	_, err := r.t.exec(`UPDATE queue_messages
-		SET visible_at = ?, process = ?, receives = receives + 1, received_at = coalesce(received_at, ?)
-		WHERE id IN (SELECT value FROM json_each(?))`,
-		r.visibleAt.UnixMicro(), processToken, r.t.now.UnixMicro(), jsonList(ids))
+		SET visible_at = ?1, process = ?3, receives = receives + 1, received_at = min(coalesce(received_at, ?2), ?2)
+		WHERE id IN (SELECT value FROM json_each(?4))`,
+		r.visibleAt.UnixMicro(), r.t.now.UnixMicro(), processToken, jsonList(ids))
 	return err
 }
 

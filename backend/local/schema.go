@@ -10,7 +10,7 @@ const (
 	// fileFormat is the number of the schema, in SQLite's header (user_version).
 	// It grows with every change of the schema; a file of another format is
 	// refused.
-	fileFormat = 1
+	fileFormat = 2
 	// applicationID marks the file as Postroom's in SQLite's header: "Post".
 	applicationID = 0x506f7374
 )
@@ -19,7 +19,8 @@ const settingsSchema = `
 CREATE TABLE settings ( -- one row
   shards       INTEGER NOT NULL,
   roll_size    INTEGER NOT NULL,
-  index_lag_us INTEGER NOT NULL
+  index_lag_us INTEGER NOT NULL,
+  clock_us     INTEGER NOT NULL -- later than every time at which something happened
 );`
 
 // settings are stored in the file.
@@ -94,7 +95,7 @@ func createSchema(t *tx, s settings) error {
 			return err
 		}
 	}
-	_, err := t.exec("INSERT INTO settings (shards, roll_size, index_lag_us) VALUES (?, ?, ?)",
+	_, err := t.exec("INSERT INTO settings (shards, roll_size, index_lag_us, clock_us) VALUES (?, ?, ?, 0)",
 		s.Shards, s.RollSize, s.IndexLag.Microseconds())
 	return err
 }
