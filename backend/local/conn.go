@@ -11,12 +11,18 @@ import (
 	"time"
 
 	"modernc.org/sqlite" // also the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/postroom/postroom/backend"
 )
 
-// busyTimeout is how long a call waits for another process's write lock.
-const busyTimeout = 5 * time.Second
+const (
+	// busyTimeout is how long a call waits for another process's write lock.
+	busyTimeout = 5 * time.Second
+	// busyStep is how long SQLite waits for it at a time: nothing ends its wait, so a
+	// call whose context is done returns this much later.
+	busyStep = 100 * time.Millisecond
+)
 
 // conn is one connection with its prepared statements. One goroutine uses it at a
 // time.
@@ -218,11 +224,7 @@ func (b *Backend) transact(ctx context.Context, pool chan *conn, begin string, f
 }
 
 func (b *Backend) run(ctx context.Context, c *conn, begin string, f func(*tx) error) ([]string, error) {
-	start, err := c.prepared(begin)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := start.ExecContext(ctx); err != nil {
+	if err := c.begin(ctx, begin, b.patience); err != nil {
 		c.rollback() // the cancellation may have come together with the lock
 		return nil, err
 	}
@@ -244,6 +246,27 @@ func (b *Backend) run(ctx context.Context, c *conn, begin string, f func(*tx) er
 	}
 	committed = true
 	return t.topics, nil
+}
+
+// begin begins a transaction. It waits with patience for another process's lock, until
+// ctx is done.
+func (c *conn) begin(ctx context.Context, begin string, patience time.Duration) error {
+	start, err := c.prepared(begin)
+	if err != nil {
+		return err
+	}
+	for began := time.Now(); ; {
+		_, err := start.ExecContext(ctx)
+		s, ok := errors.AsType[*sqlite.Error](err)
+		switch {
+		case !ok || s.Code()&0xff != sqlite3.SQLITE_BUSY:
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case time.Since(began) >= patience:
+			return err
+		}
+	}
 }
 
 // acquire takes a connection out of its pool. The caller must put it back.

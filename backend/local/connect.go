@@ -27,6 +27,9 @@ func (b *Backend) connect(fresh settings) error {
 	if err := b.prepareFile(ctx, fresh); err != nil {
 		return err
 	}
+	if err := b.waitInSteps(ctx); err != nil {
+		return err
+	}
 	b.readers = b.writer
 	if b.path == Memory {
 		return nil
@@ -62,6 +65,14 @@ func (b *Backend) connectWriter(ctx context.Context) (err error) {
 	// The cache is 16 MB. The checkpoints move the WAL into the file; the writer
 	// itself does so only if they do not keep up, at 128 MB.
 	b.writer, err = b.dial(ctx, 1, mode, "cache_size(-16384)", "wal_autocheckpoint(32000)")
+	return err
+}
+
+// waitInSteps has the writing connection wait for locks in steps, from now on.
+func (b *Backend) waitInSteps(ctx context.Context) error {
+	c := <-b.writer
+	defer func() { b.writer <- c }()
+	_, err := c.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", busyStep.Milliseconds()))
 	return err
 }
 

@@ -45,6 +45,7 @@ type Backend struct {
 	readOnly bool
 	settings settings
 	place    place
+	patience time.Duration // with another process's write lock
 
 	writer  chan *conn // holds the one writing connection while nobody uses it; it only reads if readOnly
 	readers chan *conn // the same channel as writer for Memory
@@ -82,7 +83,7 @@ func Open(path string, opts Options) (*Backend, error) {
 	if err := checkPath(path, opts.ReadOnly); err != nil {
 		return nil, &backend.Error{Op: op, Kind: pathKind(err), Err: err}
 	}
-	b := &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, done: make(chan struct{})}
+	b := &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, patience: busyTimeout, done: make(chan struct{})}
 	b.place.init(path)
 	if opts.ReadOnly {
 		err = b.connectReadOnly(readAccess(path, canWrite(path)))

@@ -361,17 +361,35 @@ func TestFullDisk(t *testing.T) {
 	put(t, table, message(i))
 }
 
+// A call that waits for another process's lock ends with its context.
+func TestF7WaitForALockHeedsTheContext(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b, other := open(t, path, Options{}), open(t, path, Options{})
+	table, _ := newTable(t, b)
+	b.patience = time.Hour
+	if err := other.write(t.Context(), "hold", func(*tx) error {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := table.Put(ctx, message(1), backend.Condition{})
+		wantKind(t, err, backend.KindUnavailable)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, table, message(1))
+}
+
 // A lock that another process holds too long is KindThrottled.
 func TestLockedFile(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "postroom.db")
 	b, other := open(t, path, Options{}), open(t, path, Options{})
 	table, _ := newTable(t, b)
-	c := <-b.writer
-	if _, err := c.ExecContext(t.Context(), "PRAGMA busy_timeout = 1"); err != nil {
-		t.Fatal(err)
-	}
-	b.writer <- c
+	b.patience = time.Millisecond
 	if err := other.write(t.Context(), "hold", func(*tx) error {
 		_, err := table.Put(t.Context(), message(1), backend.Condition{})
 		wantKind(t, err, backend.KindThrottled)

@@ -52,7 +52,7 @@ func newConsume(p process, g *global) *cobra.Command {
 const idleWait = time.Second
 
 func (a *app) consume(ctx context.Context, o consumeOptions) error {
-	sink, err := o.sink.open(a, o.concurrency)
+	sink, err := o.sink.open(ctx, a, o.concurrency)
 	if err != nil {
 		return err
 	}

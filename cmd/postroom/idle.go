@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -84,11 +85,12 @@ func waitQuiet(ctx context.Context, after time.Duration, q quiet) (time.Time, er
 type daemon func(ctx context.Context) error
 
 // runUntil runs daemons until ctx is done, one of them fails, or the script, which
-// may be nil, has returned. It waits until all of them have ended.
+// may be nil, has returned. It waits until all of them have ended. Without a script ctx
+// is how they end, also if they are still starting.
 func runUntil(ctx context.Context, script func(context.Context) error, daemons ...daemon) error {
-	ctx, cancel := context.WithCancel(ctx)
+	running, cancel := context.WithCancel(ctx)
 	defer cancel()
-	group, groupCtx := errgroup.WithContext(ctx)
+	group, groupCtx := errgroup.WithContext(running)
 	for _, d := range daemons {
 		group.Go(func() error { return d(groupCtx) })
 	}
@@ -98,5 +100,9 @@ func runUntil(ctx context.Context, script func(context.Context) error, daemons .
 			return script(groupCtx)
 		})
 	}
-	return group.Wait()
+	err := group.Wait()
+	if script == nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }

@@ -90,13 +90,17 @@ func TestF7BlockedInput(t *testing.T) {
 		"post --file":    {"post", "--file"},
 		"post --members": {"post", "--from", ada, "--message", "x", "--members"},
 		"dev --import":   {"dev", "--addr", "127.0.0.1:0", "--import"},
+		"a secret":       {"consume", "--sink", "webhook", "--webhook-url", "https://example.com", "--webhook-secret-file"},
 	} {
 		for _, input := range []string{"without a writer", "with a silent writer", "-"} {
+			if name == "a secret" && input == "-" {
+				continue // it is a file
+			}
 			t.Run(name+" "+input, func(t *testing.T) {
 				t.Parallel()
 				s := newShell(t)
 				opened := make(chan struct{})
-				file, stdin := "-", io.Reader(&announcing{opened: opened})
+				file, stdin := "-", io.Reader(&announcing{opened: opened, release: t.Context().Done()})
 				if input != "-" {
 					file = s.pipe("input", "")
 					go func() { // the command has a moment to get to the pipe
@@ -134,11 +138,14 @@ func TestF7BlockedInput(t *testing.T) {
 }
 
 // announcing is a standard input on which nothing comes. It says when it is read,
-// and ends a second later, after its command.
-type announcing struct{ opened chan struct{} }
+// and ends with its test.
+type announcing struct {
+	opened  chan struct{}
+	release <-chan struct{}
+}
 
 func (a *announcing) Read([]byte) (int, error) {
 	close(a.opened)
-	time.Sleep(time.Second)
+	<-a.release
 	return 0, io.EOF
 }

@@ -5,25 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/postroom/postroom/internal/terminal"
 )
-
-// lockedWriter lets several goroutines write, one write at a time.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
-}
 
 // printJSON writes v as one line, without HTML escaping.
 func printJSON(w io.Writer, v any) error {

@@ -56,7 +56,7 @@ func (e *findingError) Error() string { return e.text }
 // run runs one command line and returns the exit code. When ctx is done it stops
 // within two seconds, unless a consumer waits for its handlers to end.
 func run(ctx context.Context, args []string, p process) int {
-	p.stdout, p.stderr = &lockedWriter{w: p.stdout}, &lockedWriter{w: p.stderr}
+	p.stdout, p.stderr = newSharedWriter(ctx, p.stdout), newSharedWriter(ctx, p.stderr)
 	root := newRoot(p)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

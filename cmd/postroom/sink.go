@@ -2,7 +2,9 @@ package main
 
 import (
 	"cmp"
-	"fmt"
+	"context"
+	"errors"
+	"io"
 	"os"
 	"time"
 
@@ -45,7 +47,7 @@ type sink struct {
 
 // open returns the sink. Its errors are usage errors, except for a file that cannot be
 // read.
-func (o *sinkOptions) open(a *app, concurrency int) (sink, error) {
+func (o *sinkOptions) open(ctx context.Context, a *app, concurrency int) (sink, error) {
 	switch o.kind {
 	case "log":
 		if o.url != "" || o.secretFile != "" {
@@ -55,17 +57,17 @@ func (o *sinkOptions) open(a *app, concurrency int) (sink, error) {
 			Handler: consumer.LogSink(a.stdout), ready: func() string { return "" }, close: func() {},
 		}, nil
 	case "webhook":
-		return o.openWebhook(a, concurrency)
+		return o.openWebhook(ctx, a, concurrency)
 	}
 	return sink{}, usagef("--sink is %q, must be log or webhook", o.kind)
 }
 
-func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
+func (o *sinkOptions) openWebhook(ctx context.Context, a *app, concurrency int) (sink, error) {
 	url := cmp.Or(o.url, a.getenv("POSTROOM_WEBHOOK_URL"))
 	if url == "" {
 		return sink{}, usagef("--webhook-url is missing")
 	}
-	keys, err := o.keys(a)
+	keys, err := o.keys(ctx, a)
 	if err != nil {
 		return sink{}, err
 	}
@@ -88,12 +90,12 @@ func (o *sinkOptions) openWebhook(a *app, concurrency int) (sink, error) {
 // maxSecretBytes bounds a file of keys, in bytes: two keys take far less.
 const maxSecretBytes = 64 << 10
 
-func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
+func (o *sinkOptions) keys(ctx context.Context, a *app) ([]webhook.Key, error) {
 	text, where := a.getenv("POSTROOM_WEBHOOK_SECRET"), "POSTROOM_WEBHOOK_SECRET"
 	if o.secretFile != "" {
 		where = "--webhook-secret-file"
 		var err error
-		if text, err = readSecret(where, o.secretFile); err != nil {
+		if text, err = readSecret(ctx, where, o.secretFile); err != nil {
 			return nil, err
 		}
 	}
@@ -108,20 +110,25 @@ func (o *sinkOptions) keys(a *app) ([]webhook.Key, error) {
 }
 
 // readSecret reads a file that only its owner can read. Where is for its errors.
-func readSecret(where, name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", where, err)
-	}
-	defer f.Close() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", where, err)
-	}
-	if err := checkSecret(name, info); err != nil {
-		return "", usagef("%s: %w", where, err)
-	}
-	data, err := readBounded(f, where, maxSecretBytes)
+func readSecret(ctx context.Context, where, name string) (string, error) {
+	in := interruptible(ctx, func() (io.ReadCloser, error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		info, err := f.Stat()
+		if err == nil {
+			if wrong := checkSecret(name, info); wrong != nil {
+				err = &usageError{wrong}
+			}
+		}
+		if err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		return f, nil
+	})
+	defer in.Close() // only read
+	data, err := readBounded(in, where, maxSecretBytes)
 	return string(data), err
 }
 
