@@ -63,6 +63,60 @@ func TestS6TrimmedAfter24Hours(t *testing.T) {
 	}
 }
 
+// Until a shard has been closed for 24 hours, and a record is 24 hours old, nothing
+// goes, however much is written meanwhile; the next microsecond hides all of it.
+func TestS6NothingIsTrimmedWithin24Hours(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now, RollSize: trimEvery, Shards: 1})
+	table, stream := newTable(t, b)
+	const old = 3*trimEvery + 1 // three shards that are closed, and one record in the open one
+	for i := range old {
+		put(t, table, message(i))
+	}
+	shards := allShards(t, stream)
+	page, err := stream.Shards(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := readShard(t, stream, shards[1].ID, backend.Position{})
+	clock.advance(backend.StreamRetention)
+	const fresh = 4 * trimEvery
+	for i := range fresh {
+		put(t, table, message(old+i))
+	}
+	if n := len(readAll(t, stream)); n != old+fresh {
+		t.Errorf("after 24 hours %d records can be read, want %d", n, old+fresh)
+	}
+	if n := count(t, b, "records"); n != old+fresh {
+		t.Errorf("after 24 hours the file has %d records, want %d", n, old+fresh)
+	}
+	if children, err := stream.Children(t.Context(), page.StreamARN, shards[0].ID); err != nil || len(children) != 1 {
+		t.Errorf("after 24 hours the children of a shard are %v, %v", children, err)
+	}
+	for _, typ := range []backend.PositionType{backend.AtSequence, backend.AfterSequence} {
+		if got := readShard(t, stream, shards[1].ID, backend.Position{Type: typ, Sequence: second[0].Sequence}); len(got) < trimEvery-1 {
+			t.Errorf("after 24 hours %d records of the second shard can be read", len(got))
+		}
+	}
+
+	clock.advance(time.Microsecond)
+	if n := len(readAll(t, stream)); n != fresh {
+		t.Errorf("a moment later %d records can be read, want the %d new ones", n, fresh)
+	}
+	for _, shard := range shards[:3] {
+		_, err := stream.Iterator(t.Context(), page.StreamARN, shard.ID, backend.Position{})
+		wantKind(t, err, backend.KindNotFound)
+	}
+	// Step by step they leave the file too.
+	for i := range 3 * trimEvery {
+		put(t, table, message(old+fresh+i))
+	}
+	if n := count(t, b, "shards WHERE closed_at < "+fmt.Sprint(clock.now().Add(-backend.StreamRetention).UnixMicro())); n != 0 {
+		t.Errorf("%d shards past the trim horizon are still in the file", n)
+	}
+}
+
 // An iterator that is behind when records are trimmed says so: nothing is
 // skipped in silence.
 func TestS6TrimmedWhileReading(t *testing.T) {
