@@ -23,6 +23,7 @@ import (
 type suite struct {
 	path, dir string
 	deps      map[string]bool
+	rapid     bool // it has flags of that package
 }
 
 // suites finds the tests of the packages, and of those that import one of them. The
@@ -35,11 +36,15 @@ func suites(ctx context.Context, root string, patterns []string, pkgs []*pkg) ([
 	}
 	var found []suite
 	for _, l := range all {
-		s := suite{path: l.ImportPath, dir: l.Dir, deps: map[string]bool{l.ImportPath: true}}
+		imports := slices.Concat(l.TestImports, l.XTestImports)
+		s := suite{
+			path: l.ImportPath, dir: l.Dir, deps: map[string]bool{l.ImportPath: true},
+			rapid: slices.Contains(imports, "pgregory.net/rapid"),
+		}
 		for _, d := range l.Deps {
 			s.deps[d] = true
 		}
-		for _, d := range slices.Concat(l.TestImports, l.XTestImports) {
+		for _, d := range imports {
 			if strings.HasPrefix(d, l.ImportPath+"/") {
 				s.deps[d] = true
 			}
@@ -105,8 +110,11 @@ func (b *build) tests(ctx context.Context, s suite) ([]string, error) {
 	}), nil
 }
 
-// command runs the tests of a package.
+// command runs the tests of a package, which leave nothing behind in its folder.
 func (b *build) command(ctx context.Context, s suite, env []string, args ...string) *exec.Cmd {
+	if s.rapid {
+		args = append(args, "-rapid.nofailfile")
+	}
 	cmd := exec.CommandContext(ctx, b.program(s), args...)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), env...)
