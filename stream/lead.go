@@ -32,10 +32,7 @@ func (s *session) lead(ctx context.Context, lock *membership.LeaderLock) error {
 	_ = s.heartbeat.Beat(ctx) // which says so, or the next one does
 	var work sync.WaitGroup
 	defer work.Wait()
-	work.Go(func() {
-		s.fail(s.sync().Run(ctx))
-		stop()
-	})
+	work.Go(func() { s.fail(s.sync().Run(ctx)) })
 	if s.opt.OnLead != nil {
 		work.Go(func() { s.fail(s.opt.OnLead(ctx)) })
 	}

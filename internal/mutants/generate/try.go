@@ -89,30 +89,53 @@ func (b *build) try(ctx context.Context, m *mutant, selections []selection) (ver
 var failed = regexp.MustCompile(`^\s*--- FAIL: (\S+)|^(panic: [^\[]+|fatal error: .*)`)
 
 // fails runs tests and returns the first that fails, "" if all pass. It is also a
-// failure to take longer than without the mutant, where they ran one by one.
+// failure not to end. What that means is measured anew in the moment that counts,
+// since the machine may have more to do by now.
 func (b *build) fails(ctx context.Context, m *mutant, s selection) (string, error) {
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second+3*s.took/2)
+	limit := patience(s.took)
+	by, over, err := b.run(ctx, m.id, s, limit)
+	if !over {
+		return by, err
+	}
+	began := time.Now()
+	if by, over, err = b.run(ctx, "", s, 20*limit); by != "" || over || err != nil {
+		return "", fmt.Errorf("the tests fail without the mutant by now: %s %w", by, err)
+	}
+	now := time.Since(began)
+	if over = now < s.took; !over {
+		by, over, err = b.run(ctx, m.id, s, patience(now))
+	}
+	if over {
+		by = "out of time"
+	}
+	return by, err
+}
+
+// patience is how long to wait for tests that take some time without a mutant.
+func patience(took time.Duration) time.Duration { return 20*time.Second + 3*took/2 }
+
+// run runs tests with a mutant switched on until one fails, or the time is over.
+func (b *build) run(ctx context.Context, id string, s selection, limit time.Duration) (by string, over bool, err error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	scratch, err := os.MkdirTemp(b.folder, "tmp")
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer func() { _ = os.RemoveAll(scratch) }()
 	args := append([]string{"-test.failfast", "-test.timeout=0", "-test.run=" + pattern(s.tests)}, b.seedsOf(s.tests)...)
-	cmd := b.command(limited, s.suite, []string{"MUTANT=" + m.id, "TMPDIR=" + scratch}, args...)
+	cmd := b.command(limited, s.suite, []string{"MUTANT=" + id, "TMPDIR=" + scratch}, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Cancel = kill
-	cmd.WaitDelay = time.Second
+	cmd.Cancel, cmd.WaitDelay = kill, time.Second
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	cmd.Stderr = cmd.Stdout
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return "", false, err
 	}
-	by := ""
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, 16<<20)
 	for by == "" && lines.Scan() {
@@ -125,15 +148,15 @@ func (b *build) fails(ctx context.Context, m *mutant, s selection) (string, erro
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return "", false, ctx.Err()
 	case by != "":
-		return by, nil
+		return by, false, nil
 	case limited.Err() != nil:
-		return "out of time", nil
+		return "", true, nil
 	case errors.As(err, &exit):
-		return fmt.Sprint("exit ", exit.ExitCode()), nil
+		return fmt.Sprint("exit ", exit.ExitCode()), false, nil
 	}
-	return "", err
+	return "", false, err
 }
 
 // pattern matches the tests of these names.

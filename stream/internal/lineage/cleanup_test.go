@@ -93,6 +93,7 @@ func TestS24ReadUpTo(t *testing.T) {
 	}{
 		"no lease":         {nil, time.Time{}},
 		"open shards":      {[]lease.Lease{at("a", 7, false), at("b", 5, false)}, base.Add(5 * time.Second)},
+		"a finished shard": {[]lease.Lease{at("a", 7, true)}, base.Add(7 * time.Second)},
 		"finished shards":  {[]lease.Lease{at("a", 7, true), at("b", 5, true)}, base.Add(7 * time.Second)},
 		"an open one left": {[]lease.Lease{at("a", 7, true), at("b", 5, false), at("c", 1, true)}, base.Add(5 * time.Second)},
 	} {

@@ -1,0 +1,56 @@
+package backfill
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+)
+
+// TestPriceOfAPage: what the server reports, or a unit for each 4 KB that was begun; and
+// one for each conversation with messages in it.
+func TestPriceOfAPage(t *testing.T) {
+	t.Parallel()
+	of := func(pk, sk string, sizeBytes int) backend.Item {
+		it := backend.Item{backend.AttrPK: item.String(pk), backend.AttrSK: item.String(sk)}
+		it["x"] = item.String(strings.Repeat("x", sizeBytes-backend.ItemBytes(it)-1))
+		return it
+	}
+	m := postroom.MessagePrefix
+	for name, c := range map[string]struct {
+		page backend.Page
+		want float64
+	}{
+		"empty":                  {backend.Page{}, 1},
+		"as reported":            {backend.Page{Units: backend.Units{Read: 7.5}, Items: []backend.Item{of("a", m+"1", 9000)}}, 8.5},
+		"4 KB":                   {backend.Page{Items: []backend.Item{of("a", "x", 4096)}}, 1},
+		"a byte more":            {backend.Page{Items: []backend.Item{of("a", "x", 2000), of("b", "x", 2097)}}, 2},
+		"conversations":          {backend.Page{Items: []backend.Item{of("a", m+"1", 100), of("a", m+"2", 100), of("b", m+"1", 100)}}, 3},
+		"rows and heads besides": {backend.Page{Items: []backend.Item{of("a", "HEAD", 100), of("grp#b", "2026", 100), of("c", m+"1", 100)}}, 2},
+	} {
+		if got := unitsOf(c.page); got != c.want {
+			t.Errorf("%s: %v units, want %v", name, got, c.want)
+		}
+	}
+}
+
+// TestPaceOfSegments: they share it, and what was not used in time is not saved up.
+func TestPaceOfSegments(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p, begin := &pace{perSecond: 10}, time.Now()
+		for i, want := range []time.Duration{500 * time.Millisecond, 700 * time.Millisecond} {
+			if got := p.charge([]float64{5, 2}[i]).Sub(begin); got != want {
+				t.Errorf("charge %d is paid after %v, want %v", i, got, want)
+			}
+		}
+		time.Sleep(time.Minute)
+		if got := time.Until(p.charge(10)); got != time.Second {
+			t.Errorf("after a minute ten units are paid in %v, want 1s", got)
+		}
+	})
+}
