@@ -141,3 +141,48 @@ func TestWrongLaterIsTriedForAWhile(t *testing.T) {
 		})
 	}
 }
+
+// A worker group without a leader lists no shards and records no loss: that nobody may
+// lead ends the session, with the reason.
+func TestNobodyMayLead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", "", "1")), newTable()
+		c.fault = func(op, sk string) error {
+			if op == "Put" && sk == leaderSK {
+				return fail(op, backend.KindDenied)
+			}
+			return nil
+		}
+		w := work(t, s, c, config{}, nil)
+		pass(10 * time.Second)
+		if err := w.ended(t); backend.KindOf(err) != backend.KindDenied {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
+// The table is not read more often than there is something to see.
+func TestGroupAtRestReadsSeldom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c, loads := newStream(openShard("a", "", "1")), newTable(), 0
+		w := work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		c.set(func() {
+			c.fault = func(op, sk string) error {
+				if op == "Query" && sk == shardPrefix {
+					loads++
+				}
+				return nil
+			}
+		})
+		pass(10 * time.Minute)
+		c.set(func() { c.fault = nil })
+		// The leader and the group look once in 30 s each, give or take a fifth.
+		if loads < 30 || loads > 60 {
+			t.Errorf("%d reads of all leases in ten minutes", loads)
+		}
+		wantStop(t, w)
+	})
+}
