@@ -170,3 +170,16 @@ func TestS11BreakerAndMissingMembers(t *testing.T) {
 		}
 	})
 }
+
+// TestS11QuarantineThatFails keeps the message in its lane, and says what it was about.
+func TestS11QuarantineThatFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 2)
+		l := &lane{group: ms[0].GroupUUID, held: []*message{unread(ms[0]), unread(ms[1])}}
+		r.control.onPut = func(backend.Item) error { return failure(backend.KindDenied) }
+		err := r.p.quarantineThose(t.Context(), l, func(*message) bool { return true }, errNonMember)
+		if backend.KindOf(err) != backend.KindDenied || !strings.HasPrefix(err.Error(), "quarantining a record: ") || len(l.held) != 2 {
+			t.Errorf("%v, %d messages are held", err, len(l.held))
+		}
+	})
+}

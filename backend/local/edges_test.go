@@ -1,6 +1,7 @@
 package local
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -194,4 +195,42 @@ func TestS24IteratorOfAStreamThatIsGone(t *testing.T) {
 	put(t, table, message(2))
 	_, err = stream.Records(t.Context(), iterator, 10)
 	wantKind(t, err, backend.KindNotFound)
+}
+
+// A page of an index ends at 1 MB of keys too, and the next one goes on after it.
+func TestPageOfLargeIndexKeys(t *testing.T) {
+	t.Parallel()
+	table, _ := newTable(t, open(t, Memory, Options{}))
+	const entries = 400
+	for i := range entries {
+		put(t, table, backend.Item{
+			"PK": text(fmt.Sprintf("%02000d", i)), "SK": text(fmt.Sprintf("%01000d", i)),
+			"group": text("g"), "user": text(fmt.Sprintf("%04d", i)),
+		})
+	}
+	q, seen := backend.Query{PK: "g", Index: "by-group"}, 0
+	for pages := 1; ; pages++ {
+		page, err := table.Query(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := 0
+		for _, it := range page.Items {
+			if got, want := backend.Text(it, "user"), fmt.Sprintf("%04d", seen); got != want {
+				t.Fatalf("entry %s, want %s", got, want)
+			}
+			seen++
+			size += backend.ItemBytes(it)
+		}
+		if size > 1<<20 || page.Last == nil && pages < 2 {
+			t.Errorf("page %d has %d bytes, last %v", pages, size, page.Last)
+		}
+		if page.Last == nil {
+			break
+		}
+		q.After, q.AfterIndex = *page.Last, page.LastIndex
+	}
+	if seen != entries {
+		t.Errorf("%d entries, want %d", seen, entries)
+	}
 }
