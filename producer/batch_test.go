@@ -273,3 +273,25 @@ func TestPostAllStopped(t *testing.T) {
 		}
 	})
 }
+
+// TestPostAllStoppedWhileReading says so as well: what follows was not read.
+func TestPostAllStoppedWhileReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		why := errors.New("the reason")
+		lines := func(yield func(postroom.NumberedMessage, error) bool) {
+			for m := range numbered(conversations(1, 3)...) {
+				if !yield(m, nil) {
+					return
+				}
+				synctest.Wait() // until it is posted
+				cancel(why)
+			}
+		}
+		got, err := producer.New(openLocal(t).Table(tableName), options()).PostAll(ctx, lines, producer.BatchOptions{})
+		if !errors.Is(err, why) || got.Stored != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
