@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,5 +226,45 @@ func TestF4MessageWithoutText(t *testing.T) {
 	}
 	if r := s.run("post", "--from", ada, "--to", bob, "--message", ""); r.code != exitUsage {
 		t.Errorf("--message '': %+v", r)
+	}
+}
+
+// A copy of the data file takes everything back to its moment. What was posted later
+// is posted again, and nothing is there twice.
+func TestF13RestoreOfALocalFile(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	all := manyMessages(t, 20)
+	early := strings.Join(strings.SplitAfter(all, "\n")[:10], "")
+	s.ok("post", "--file", s.file("early.jsonl", early))
+	s.ok("project", "--until-idle", "--idle-after", "50ms")
+	backup, err := os.ReadFile(s.path("postroom.db")) // nobody has it open, so there is no -wal
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ok("post", "--file", s.file("all.jsonl", all))
+	before := lines[postroom.Notification](t, s.pipeline())
+	inbox := s.ok("inbox", "--all", "--json")
+
+	s.file("postroom.db", string(backup))
+	if out := s.ok("post", "--json", "--file", s.path("all.jsonl")); out != `{"stored":10,"already_there":10,"refused":0}`+"\n" {
+		t.Errorf("posted again: %s", out)
+	}
+	after := lines[postroom.Notification](t, s.pipeline())
+	if out := s.ok("inbox", "--all", "--json"); out != inbox {
+		t.Errorf("the inbox has %s, had %s", out, inbox)
+	}
+	if out := s.ok("verify"); !strings.HasSuffix(out, ": 0 differences\n") {
+		t.Errorf("verify printed %s", out)
+	}
+	ids := func(all []postroom.Notification) (ids []string) {
+		for _, n := range all {
+			ids = append(ids, n.ID)
+		}
+		slices.Sort(ids)
+		return slices.Compact(ids)
+	}
+	if a, b := ids(before), ids(after); len(a) != 20 || !slices.Equal(a, b) {
+		t.Errorf("%d notifications before, %d after", len(a), len(b))
 	}
 }
