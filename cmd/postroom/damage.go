@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/postroom/postroom/projector"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/stream"
 )
@@ -36,9 +35,9 @@ func blocking(damaged []*stream.DamageError) error {
 }
 
 // undamaged is ready while no damaged item blocks anything.
-func undamaged(p *projector.Projector) readiness {
+func undamaged(damaged func() []*stream.DamageError) readiness {
 	return func() string {
-		if err := blocking(p.Damaged()); err != nil {
+		if err := blocking(damaged()); err != nil {
 			return err.Error()
 		}
 		return ""

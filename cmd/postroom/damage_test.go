@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -12,6 +16,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/stream"
 )
 
 // changeControl lets somebody write into the control table: each of its items whose
@@ -126,6 +131,7 @@ func TestF18GarbageStopsNobody(t *testing.T) {
 		{"backfill", "SCAN#garbage", false},
 		{"QUARANTINE#" + postroom.PairUUID(ada, bob), "garbage#000", false},
 		{"dedup#garbage", "ID", false},
+		{"dev", "sample", false},
 	} {
 		t.Run(c.sk, func(t *testing.T) {
 			t.Parallel()
@@ -142,7 +148,7 @@ func TestF18GarbageStopsNobody(t *testing.T) {
 			if n != 1 {
 				t.Fatal("there is no leader")
 			}
-			if d := s.damaged(); c.sk != "ID" && (len(d) != 1 || d[0].PK != c.pk || d[0].SK != c.sk || d[0].Blocks != c.blocks) {
+			if d := s.damaged(); c.sk != "ID" && c.sk != "sample" && (len(d) != 1 || d[0].PK != c.pk || d[0].SK != c.sk || d[0].Blocks != c.blocks) {
 				t.Errorf("status lists %v", d)
 			}
 			s.ok("post", "--from", ada, "--to", bob, "--message", "Are you there?")
@@ -169,5 +175,52 @@ func TestF18GarbageStopsNobody(t *testing.T) {
 			}
 			s.ok("verify")
 		})
+	}
+}
+
+// TestF11DamageIsNotReady: what blocks is named with the command that mends it, ten
+// items at most, and what does not block is not.
+func TestF11DamageIsNotReady(t *testing.T) {
+	t.Parallel()
+	var damaged []*stream.DamageError
+	ready := undamaged(func() []*stream.DamageError { return damaged })
+	if why := ready(); why != "" {
+		t.Errorf("without damage: %s", why)
+	}
+	broken := errors.New("attribute epoch: it is missing")
+	damaged = append(damaged, &stream.DamageError{Key: backend.Key{PK: "stream#s", SK: "WORKER#w"}, Err: broken})
+	if why := ready(); why != "" {
+		t.Errorf("with a damaged heartbeat: %s", why)
+	}
+	for i := range 12 {
+		damaged = append(damaged, &stream.DamageError{Key: backend.Key{PK: "stream#s", SK: fmt.Sprintf("SHARD#%02d", i)}, Err: broken, Blocks: true})
+	}
+	why := ready()
+	if !strings.Contains(why, `"stream#s", "SHARD#00" is damaged: attribute epoch: it is missing`) ||
+		!strings.Contains(why, "postroom repair") || strings.Count(why, "SHARD#") != 10 || !strings.Contains(why, "and 2 more") {
+		t.Errorf("with damaged leases: %s", why)
+	}
+}
+
+// TestF11UntilIdleBesideAnotherProjector fails too, and does not wait for it.
+func TestF11UntilIdleBesideAnotherProjector(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
+	s.pipeline()
+	s.changeControl("SHARD#", func(it backend.Item) { it["checkpoint"] = item.String("123456789") })
+	s.ok("post", "--from", ada, "--to", bob, "--message", "Are you there?")
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan result, 1)
+	go func() { ended <- s.runContext(ctx, "project") }()
+	for !strings.Contains(s.ok("status"), "WORKER") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if r := s.run("project", "--until-idle", "--idle-after", "50ms"); r.code != exitFailed || !strings.Contains(r.stderr, "SHARD#") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	stop()
+	if r := <-ended; r.code != exitDone {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 }

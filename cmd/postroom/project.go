@@ -142,8 +142,12 @@ func (a *app) projectorQuiet(p *projector.Projector) quiet {
 	}
 }
 
-// allDone reports whether no shard holds a record after its checkpoint.
+// allDone reports whether no shard holds a record after its checkpoint. What is
+// damaged is never done, and ends the wait.
 func (a *app) allDone(ctx context.Context) (bool, error) {
+	if err := a.checkUnread(ctx); err != nil {
+		return false, err
+	}
 	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
 	if err != nil {
 		return false, err

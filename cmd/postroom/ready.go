@@ -47,7 +47,7 @@ func both(a, b readiness) readiness {
 // projectorReady is ready while the projector makes progress: see [progressCheck].
 func projectorReady(p *projector.Projector) readiness {
 	var c progressCheck
-	return both(func() string { return c.check(p.StreamStats(), p.Progress(), time.Now()) }, undamaged(p))
+	return both(func() string { return c.check(p.StreamStats(), p.Progress(), time.Now()) }, undamaged(p.Damaged))
 }
 
 // progressCheck checks whether a reader makes progress: it has joined its worker

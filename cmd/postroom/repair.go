@@ -97,7 +97,7 @@ func mend(it backend.Item, s stream.Status, doubts map[string]*stream.DamageErro
 	ofBackfill, err2 := backfill.Mend(it, now)
 	ofQuarantine, err3 := quarantine.Mend(it)
 	ofDedup, err4 := dedup.Mend(it)
-	for _, m := range []*item.Mending{ofStream, ofBackfill, ofQuarantine, ofDedup} {
+	for _, m := range []*item.Mending{ofStream, ofBackfill, ofQuarantine, ofDedup, mendSampleState(it)} {
 		if m != nil {
 			return m, nil
 		}

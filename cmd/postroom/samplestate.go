@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/item"
@@ -25,6 +26,29 @@ func (a *app) setSampleState(ctx context.Context, state string) error {
 	return err
 }
 
+func decodeSampleState(it backend.Item) (string, error) {
+	d := item.Decode(it, sampleFormat)
+	state := d.String(attrState)
+	d.Check(attrState, state == sampleBegun || state == sampleDone, "it is not a state")
+	err := d.Err()
+	if item.AsDamaged(err) != nil {
+		err = fmt.Errorf("%w; `postroom repair` mends it", err)
+	}
+	return state, err
+}
+
+// mendSampleState returns how to mend the item; nil: it is good, or another.
+func mendSampleState(it backend.Item) *item.Mending {
+	if backend.KeyOf(it) != sampleKey() {
+		return nil
+	}
+	_, err := decodeSampleState(it)
+	if damage := item.AsDamaged(err); damage != nil {
+		return &item.Mending{Damaged: damage, Effect: "dev imports the sample if the table is empty"}
+	}
+	return nil
+}
+
 // wantsSample reports whether to import the sample: into an empty table, or
 // because an earlier import did not end.
 func (a *app) wantsSample(ctx context.Context) (bool, error) {
@@ -33,8 +57,8 @@ func (a *app) wantsSample(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	if it != nil {
-		d := item.Decode(it, sampleFormat)
-		return d.String(attrState) == sampleBegun, d.Err()
+		state, err := decodeSampleState(it)
+		return state == sampleBegun, err
 	}
 	page, err := a.table().Scan(ctx, backend.Scan{Limit: 1, Consistent: true})
 	return len(page.Items) == 0, err

@@ -46,6 +46,7 @@ func (h History) Encode(arn string) backend.Item {
 func DecodeHistory(it backend.Item) (History, error) {
 	d := item.Decode(it, format)
 	h := History{FirstReadAt: d.Time(attrFirstReadAt), ListedAt: d.Time(attrListedAt), MaybeFirst: d.Bool(attrMaybeFirst)}
+	d.Check(attrFirstReadAt, !h.FirstReadAt.IsZero(), "it is empty")
 	return h, d.Err()
 }
 
