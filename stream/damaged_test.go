@@ -239,14 +239,20 @@ func TestF18DamagedHeartbeatOfAFrozenWorker(t *testing.T) {
 		hands[1].gate.shut()
 		key := membership.WorkerKey(c.stream.arn, hands[1].current.Load().self.Session)
 		c.control.damage(key, "renewed_at", item.Int(1))
+		hands = append(hands, c.hire("three", config{}, nil))
 		pass(5 * time.Second)
-		c.wantShare(hands[0], 2, 2)
+		c.wantShare(hands[0], 1, 1)
+		c.wantShare(hands[2], 1, 1)
+		if n := len(c.heldBy("two")); n != 2 {
+			t.Errorf("a worker that may be alive has %d shards left of 2", n)
+		}
 		pass(15 * time.Second)
-		c.wantShare(hands[0], 4, 4)
+		c.wantShare(hands[0], 2, 2)
+		c.wantShare(hands[2], 2, 2)
 		hands[1].gate.thaw()
 		pass(20 * time.Second)
 		for _, h := range hands {
-			c.wantShare(h, 2, 2)
+			c.wantShare(h, 1, 2)
 		}
 		if n := hands[1].Stats().Expired; n != 1 {
 			t.Errorf("expired %d times", n)

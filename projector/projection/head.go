@@ -86,9 +86,14 @@ func DecodeHead(it backend.Item) (Head, error) {
 	if h.OpenedBy == "" || h.Last.MessageUUID == "" {
 		return Head{}, fmt.Errorf("head: %s and %s must both be present", attrOpenedBy, attrLastMessageUUID)
 	}
-	if b, ok := it[attrOpen].(*types.AttributeValueMemberBOOL); ok {
-		h.open = b.Value
+	if it[attrOld] != nil && h.Old == "" {
+		return Head{}, fmt.Errorf("head: %s is not a key", attrOld)
 	}
+	open, ok := it[attrOpen].(*types.AttributeValueMemberBOOL)
+	if !ok {
+		return Head{}, fmt.Errorf("head: %s is not a boolean", attrOpen)
+	}
+	h.open = open.Value
 	for name, value := range it {
 		if !slices.Contains(headAttributes, name) {
 			if h.more == nil {

@@ -123,11 +123,20 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	}
 }
 
-func TestP15DamagedHeads(t *testing.T) {
+func TestP15F11DamagedHeads(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{attrLastReplyAt, attrLastMessageUUID, attrOpenedBy, attrMovedAt} {
-		it := Head{Last: conversationOf(1, 2, 1)[0].Position(), OpenedBy: "MSG#o", movedAt: start}.encode(id(1))
-		delete(it, name)
+	head := func() backend.Item {
+		return Head{Last: conversationOf(1, 2, 1)[0].Position(), Old: "k", OpenedBy: "MSG#o", movedAt: start}.encode(id(1))
+	}
+	for _, name := range headAttributes[2:] {
+		it := head()
+		it[name] = item.Int(1)
+		if _, err := DecodeHead(it); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("with %s as a number: %v", name, err)
+		}
+		if delete(it, name); name == attrOld {
+			continue
+		}
 		if _, err := DecodeHead(it); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("without %s: %v", name, err)
 		}
