@@ -100,8 +100,8 @@ func TestP19TableDown(t *testing.T) {
 		// The queue drops what is sent twice, but only for five minutes.
 		r.p.notifier.mu.Lock()
 		defer r.p.notifier.mu.Unlock()
-		if n := r.p.notifier.sent.Load(); n != 4 || r.p.notifier.pending != 0 {
-			t.Errorf("%d notifications were sent, %d are pending; want 4, 0", n, r.p.notifier.pending)
+		if n := r.p.notifier.sent.Load(); n != 10 || r.p.notifier.pending != 0 {
+			t.Errorf("%d notifications were sent, %d are pending; want 10, 0", n, r.p.notifier.pending)
 		}
 	})
 }
