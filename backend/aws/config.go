@@ -3,10 +3,8 @@ package aws
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -109,57 +107,6 @@ func checkCharacters(c awssdk.Credentials) error {
 		}
 		return misconfigured(setting, "character %d of %d is a blank, a line break or something else that no key has: take it out",
 			len([]rune(part.value[:at]))+1, len([]rune(part.value)))
-	}
-	return nil
-}
-
-// checkEndpoints reports an endpoint that is no address of a server.
-func (b *Backend) checkEndpoints(o Options) error {
-	for s, endpoint := range map[*service]*string{
-		b.onDB: b.db.Options().BaseEndpoint, b.onStreams: b.streams.Options().BaseEndpoint, b.onSQS: b.sqs.Options().BaseEndpoint,
-	} {
-		if endpoint == nil {
-			continue
-		}
-		err := checkEndpoint(*endpoint)
-		if err == nil {
-			continue
-		}
-		setting := "endpoint_url of the profile"
-		switch *endpoint {
-		case o.EndpointURL:
-			setting = EndpointURLOption
-		case os.Getenv(s.variable), os.Getenv("AWS_ENDPOINT_URL"):
-			setting = variable(*endpoint, s.variable, "AWS_ENDPOINT_URL")
-		}
-		return misconfigured(setting, "%w: it is http:// or https://, a host and perhaps a port, as in http://localhost:8000", err)
-	}
-	return nil
-}
-
-// checkEndpoint does not quote an endpoint: there may be a password in it.
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	switch {
-	case strings.ContainsFunc(endpoint, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
-		return errors.New("there is a blank or a line break in it")
-	case !strings.Contains(endpoint, "://"):
-		return errors.New("it has no scheme")
-	case err != nil:
-		return errors.New("it is not a URL")
-	case u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("its scheme is %.20q", u.Scheme)
-	case u.Hostname() == "":
-		return errors.New("it has no host")
-	case u.User != nil:
-		return errors.New("there is a user in it")
-	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.Fragment != "":
-		return errors.New("there is more than a host in it")
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("its port is %.20q", port)
-		}
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package aws
 
 import (
 	"errors"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +93,31 @@ func TestF9WrongSettings(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestF9WrongProxy is told as the others, without its password.
+func TestF9WrongProxy(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for text, says := range map[string]string{
+		"http://me:" + secret + "@proxy:3128": "",
+		"socks5://me:" + secret + "@proxy":    "",
+		"tcp://me:" + secret + "@proxy:3128":  `"tcp"`,
+		"http://me:" + secret + "@:3128":      "no host",
+		"http://me:" + secret + "@pro%%xy":    "not a URL",
+	} {
+		endpoint := "http://localhost:8000"
+		err := checkProxy(func(*http.Request) (*url.URL, error) { return url.Parse(text) }, &endpoint)
+		if says == "" {
+			must(t, err)
+			continue
+		}
+		wantError(t, err, backend.KindInvalid, "HTTP_PROXY", says)
+		if strings.Contains(err.Error(), secret) {
+			t.Errorf("the error shows a secret: %v", err)
+		}
+	}
+	must(t, checkProxy(http.ProxyURL(nil), nil))
 }
 
 // TestF9RightSettings are taken, also unusual ones.

@@ -134,13 +134,13 @@ func TestF19AnswersAreBounded(t *testing.T) {
 				w.Header().Set("Content-Encoding", "gzip")
 				out = gzip.NewWriter(w)
 			}
-			w.WriteHeader(http.StatusBadGateway)
-			_, _ = io.CopyN(out, zeros{}, 4*maxErrorBytes) // fails once the client has enough
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.CopyN(out, zeros{}, maxErrorBytes+1<<20) // fails once the client has enough
 			_ = out.Close()
 		})
-		b := openAt(t, f.URL, 0)
+		b := openAt(t, f.URL, time.Minute) // of a machine that is busy
 		_, err := b.Queue("q").Depth(t.Context())
-		wantError(t, err, backend.KindUnavailable, "status 502")
+		wantError(t, err, backend.KindUnavailable, "status 400")
 		if len(err.Error()) > 1<<10 {
 			t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
 		}

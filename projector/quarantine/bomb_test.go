@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,18 +33,19 @@ func TestF19BombInQuarantine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var packed bytes.Buffer
-	w := gzip.NewWriter(&packed)
-	_, _ = w.Write([]byte(`{"message":{"S":"`))
-	for range 128 {
-		_, _ = w.Write(bytes.Repeat([]byte("a"), 1<<20))
+	member := func(text string) []byte { // one of several, each of which is packed by itself
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write([]byte(text))
+		_ = w.Close()
+		return b.Bytes()
 	}
-	_ = w.Close()
+	packed := slices.Concat(member(`{"message":{"S":"`), bytes.Repeat(member(strings.Repeat("a", 1<<20)), 256))
 	record := func(event string) Record {
 		return Record{Origin: Stream, EventID: event, Key: backend.Key{PK: group, SK: "MSG#" + event}}
 	}
 	bomb := record("bomb").encode(errBroken, 1, true)[0]
-	bomb[attrImage], bomb[attrParts] = item.Bytes(packed.Bytes()), item.Int(1)
+	bomb[attrImage], bomb[attrParts] = item.Bytes(packed), item.Int(1)
 	put(bomb)
 	endless := record("endless").encode(errBroken, 1, true)[0]
 	endless[attrParts] = item.Int(1 << 40)
@@ -73,7 +75,7 @@ func TestF19BombInQuarantine(t *testing.T) {
 	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 100 {
 		t.Errorf("it took %d MB", took)
 	}
-	if _, err := decompress(packed.Bytes()); err == nil || !strings.Contains(err.Error(), "which no item has") {
+	if _, err := decompress(packed); err == nil || !strings.Contains(err.Error(), "which no item has") {
 		t.Errorf("unpacked: %v", err)
 	}
 	large := Record{Image: func() (backend.Item, error) {
@@ -112,6 +114,7 @@ func TestF19PartsThatAreNot(t *testing.T) {
 // unpacked, whatever it is made of.
 func TestF19EveryItemCanBeKept(t *testing.T) {
 	t.Parallel()
+	const itemBytes = backend.MaxItemBytes / 8 // for a quick test
 	list := func(n int, v types.AttributeValue) types.AttributeValue {
 		l := make([]types.AttributeValue, n)
 		for i := range l {
@@ -120,16 +123,16 @@ func TestF19EveryItemCanBeKept(t *testing.T) {
 		return &types.AttributeValueMemberL{Value: l}
 	}
 	for name, v := range map[string]types.AttributeValue{
-		"control characters": item.String(strings.Repeat("\x01", backend.MaxItemBytes-100)),
-		"nulls":              list(backend.MaxItemBytes/2-100, &types.AttributeValueMemberNULL{Value: true}),
-		"empty texts":        list(backend.MaxItemBytes-100, item.String("")),
+		"control characters": item.String(strings.Repeat("\x01", itemBytes-100)),
+		"nulls":              list(itemBytes/2-100, &types.AttributeValueMemberNULL{Value: true}),
+		"empty texts":        list(itemBytes-100, item.String("")),
 	} {
 		it := backend.Item{backend.AttrPK: item.String("p"), backend.AttrSK: item.String("s"), "a": v}
-		if n := backend.ItemBytes(it); n > backend.MaxItemBytes {
+		if n := backend.ItemBytes(it); n > itemBytes {
 			t.Fatalf("%s: %d bytes", name, n)
 		}
-		if data, err := backend.EncodeItem(it); err != nil || len(data) > maxImageBytes {
-			t.Errorf("%s: %d bytes (%v), at most %d are read", name, len(data), err, maxImageBytes)
+		if data, err := backend.EncodeItem(it); err != nil || len(data) > maxImageBytes/8 {
+			t.Errorf("%s: %d bytes (%v), at most %d are read", name, len(data), err, maxImageBytes/8)
 		}
 	}
 }

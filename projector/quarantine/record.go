@@ -24,8 +24,9 @@ const (
 	keyPrefix = "QUARANTINE#"
 	elsewhere = keyPrefix + "-" // of partition keys that are not uuids
 	partBytes = 300 << 10
-	// maxImageBytes bounds an image that is unpacked. An item of DynamoDB takes less
-	// than nine times its size as JSON.
+	// maxImageBytes bounds an image that is unpacked. An item takes less than nine
+	// times its size as JSON, unless it is a list of thousands of numbers like 1E+125,
+	// which no message is.
 	maxImageBytes = 16 * backend.MaxItemBytes
 
 	attrReason   = "reason"
