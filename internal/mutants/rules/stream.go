@@ -172,4 +172,18 @@ var stream = []Rule{
 		Old:  "return !g.Silent && !at.After(",
 		New:  "return false && !at.After(",
 	},
+	{
+		Name:   "a save that was overtaken is not adopted",
+		File:   "stream/internal/lease/handle.go",
+		Old:    "found.Session != cur.Session || found.Epoch != cur.Epoch || ",
+		New:    "",
+		ByTest: true,
+	},
+	{
+		Name:   "the lease of a waiting child's parent is kept",
+		File:   "stream/internal/lineage/sync.go",
+		Old:    "			needed[one.Parent] = true\n",
+		New:    "",
+		ByTest: true,
+	},
 }
