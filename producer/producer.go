@@ -32,7 +32,9 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // Options of a [Producer].
 type Options struct {
-	// Now is the producer's clock. Default time.Now.
+	// Now is the producer's clock: it refuses messages that are more than
+	// [postroom.MaxClockSkew] ahead of it. Default time.Now. A clock that is itself
+	// ahead refuses nothing; on AWS ClockAhead of the backend says by how much it is.
 	Now func() time.Time
 }
 

@@ -32,6 +32,7 @@ func (p *Projector) handle(ctx context.Context, records []*stream.Record) error 
 		default:
 			m, err := decode(r)
 			if err == nil {
+				p.clocks.compare(m, r.CreatedAt)
 				messages = append(messages, newMessage(m, recordOf(r), func(*message) { r.Ack() }))
 				continue
 			}

@@ -22,7 +22,7 @@ func TestMetrics(t *testing.T) {
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	m := metrics{
 		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, Quarantined: 4, ExternalEdits: 5,
-			Throttled: 23, Conflicts: 24, DamagedItems: 25, QuarantinedShare: 0.25,
+			Throttled: 23, Conflicts: 24, FromFuture: 26, DamagedItems: 25, QuarantinedShare: 0.25,
 			Backfill: backfill.Stats{
 				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},
 			}},

@@ -32,6 +32,7 @@ type Projector struct {
 	projection projection.Projection
 	cache      *projection.Cache[*projection.Conversation]
 	notifier   *notifier
+	clocks     *clocks
 	quarantine *quarantine.Quarantine
 	backfill   *backfill.Backfill
 
@@ -58,6 +59,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		projection: projection.New(table),
 		cache:      projection.NewCache[*projection.Conversation](),
 		quarantine: quarantine.New(c.Control, t.MaxQuarantined, o.Logger),
+		clocks:     &clocks{now: t.Now, log: o.Logger},
 		incidents:  incidents,
 		processing: retry.Loop{Policy: policy(), Operation: incidents.Operation("projecting")},
 		editLog:    rate.Sometimes{First: 10, Interval: time.Minute},
@@ -162,6 +164,7 @@ func (p *Projector) submit(ctx context.Context, items []backfill.Item) error {
 	}
 	messages := make([]*message, len(items))
 	for i, it := range items {
+		p.clocks.compare(it.Message, time.Time{})
 		messages[i] = newMessage(it.Message, it.Record, func(m *message) {
 			it.Done(backfill.Outcome{Projected: m.fresh, Silent: m.record.Silent, Quarantined: m.quarantined})
 		})

@@ -19,6 +19,7 @@ type Stats struct {
 	NotificationsSent int64 `metric:"postroom_projector_notifications_sent_total" help:"Notifications accepted by the queue."`
 	Quarantined       int64 `metric:"postroom_projector_quarantined_total" help:"Records that could not be processed and were quarantined."`
 	ExternalEdits     int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
+	FromFuture        int64 `metric:"postroom_projector_future_messages_total" help:"Messages whose time was more than a minute ahead of the stream's clock and of this machine's when they were read."`
 	Conflicts         int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
 	Throttled         int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
 	DamagedItems      int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
@@ -37,6 +38,7 @@ func (p *Projector) Stats() Stats {
 		NotificationsSent: p.notifier.sent.Load(),
 		Quarantined:       p.quarantine.Total(),
 		ExternalEdits:     p.externalEdits.Load(),
+		FromFuture:        p.clocks.total(),
 		Conflicts:         p.limiter.conflicts.Load(),
 		Throttled:         p.limiter.throttled.Load(),
 		DamagedItems:      len(p.Damaged()),

@@ -50,6 +50,7 @@ type Backend struct {
 	closed  *atomic.Bool
 
 	onDB, onStreams, onSQS *service
+	clock                  clock
 
 	mu     sync.Mutex
 	queues map[string]*queue
@@ -103,11 +104,6 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 		endpoint = &o.EndpointURL
 	}
 	b := &Backend{
-		db: dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
-			c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
-			// The SDK checks after it has decoded the answer, and only logs the result.
-			c.DisableValidateResponseChecksum = true
-		}),
 		streams: dynamodbstreams.NewFromConfig(cfg, func(c *dynamodbstreams.Options) {
 			c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
 		}),
@@ -121,6 +117,12 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 		closed: new(atomic.Bool),
 		queues: map[string]*queue{},
 	}
+	b.db = dynamodb.NewFromConfig(cfg, func(c *dynamodb.Options) {
+		c.BaseEndpoint = cmp.Or(endpoint, c.BaseEndpoint)
+		// The SDK checks after it has decoded the answer, and only logs the result.
+		c.DisableValidateResponseChecksum = true
+		c.APIOptions = append(c.APIOptions, b.clock.observe)
+	})
 	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region)
 	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region)
 	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region)

@@ -60,7 +60,7 @@ func (a *app) importFrom(ctx context.Context, name string, in io.Reader, total i
 	bar := newProgress(a.process, "importing", total)
 	defer func() { _ = bar.Finish() }()
 	report := newLineReport(a.stderr, name)
-	s, err := producer.New(a.table(), producer.Options{}).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
+	s, err := a.producer(ctx).PostAll(ctx, postroom.ReadMessages(in), producer.BatchOptions{
 		Report: func(o producer.Outcome) {
 			_ = bar.Add(1)
 			if report.wants(o) {

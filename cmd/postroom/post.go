@@ -191,7 +191,7 @@ func (a *app) postOne(ctx context.Context, o postOptions) error {
 	if err != nil {
 		return err
 	}
-	post := producer.New(a.table(), producer.Options{})
+	post := a.producer(ctx)
 	m, err := post.Compose(draft)
 	if err != nil {
 		return err

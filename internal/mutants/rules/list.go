@@ -206,4 +206,18 @@ var projector = []Rule{
 		New:    "if f.notShown < 0 {",
 		ByTest: true,
 	},
+	{
+		Name:   "a message from the future is counted",
+		File:   "projector/clocks.go",
+		Old:    "if ahead <= postroom.MaxClockSkew {",
+		New:    "if ahead != 0 {",
+		ByTest: true,
+	},
+	{
+		Name:   "a clock that is wrong itself makes no message one from the future",
+		File:   "projector/clocks.go",
+		Old:    "recorded.After(latest) {",
+		New:    "recorded.Before(latest) {",
+		ByTest: true,
+	},
 }
