@@ -117,6 +117,37 @@ func TestS6NothingIsTrimmedWithin24Hours(t *testing.T) {
 	}
 }
 
+// A shard that is longer than one step leaves in steps, and nothing of it stays.
+func TestS6LongShardIsTrimmedInSteps(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	const rollSize = 2*trimRecords + 10
+	b := open(t, Memory, Options{Now: clock.now, RollSize: rollSize, Shards: 1})
+	table, _ := newTable(t, b)
+	written := 0
+	write := func(n int) {
+		for range n {
+			put(t, table, message(written))
+			written++
+		}
+	}
+	write(rollSize + 1)
+	clock.advance(backend.StreamRetention + time.Microsecond)
+	for step, left := range []int{trimRecords + 10, 10, 0} {
+		write(trimEvery)
+		old := count(t, b, fmt.Sprintf("records WHERE created_at < %d AND shard = 1", clock.now().UnixMicro()))
+		if old != left {
+			t.Errorf("after step %d: %d records are left of the shard, want %d", step+1, old, left)
+		}
+	}
+	if n := count(t, b, "records WHERE shard NOT IN (SELECT num FROM shards)"); n != 0 {
+		t.Errorf("%d records belong to no shard", n)
+	}
+	if n := count(t, b, "shards"); n != 1 {
+		t.Errorf("%d shards, want the open one", n)
+	}
+}
+
 // An iterator that is behind when records are trimmed says so: nothing is
 // skipped in silence.
 func TestS6TrimmedWhileReading(t *testing.T) {

@@ -1,0 +1,134 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/postroom/postroom/backend"
+)
+
+// A file whose pages are damaged is told as such, whatever is read of it first.
+func TestDamagedFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b := open(t, path, Options{})
+	table, _ := newTable(t, b)
+	for i := range 100 {
+		put(t, table, message(i))
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096 // the first one says what the file is
+	for i := page; i < len(data); i++ {
+		data[i] = 0xaa
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, readOnly := range []bool{false, true} {
+		_, err := Open(path, Options{ReadOnly: readOnly})
+		if err == nil || !strings.Contains(err.Error(), "damaged: restore a copy") {
+			t.Errorf("error %v does not say that the file is damaged", err)
+		}
+	}
+}
+
+// A row that no version of this program has written is an error, and not a queue
+// without settings.
+func TestDamagedQueue(t *testing.T) {
+	t.Parallel()
+	b, _, name, _ := newQueueFile(t)
+	if err := b.write(t.Context(), "damage", func(tx *tx) error {
+		_, err := tx.exec("UPDATE queues SET visibility_s = 'soon'")
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.DescribeQueue(t.Context(), name); err == nil || !strings.Contains(err.Error(), "soon") {
+		t.Errorf("DescribeQueue: error %v, want one with the value", err)
+	}
+	if _, err := b.Queue(name).Receive(t.Context(), 1, 0, 0); err == nil {
+		t.Error("a damaged queue is received from")
+	}
+}
+
+func TestF8CanWrite(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "postroom.db")
+	newTable(t, open(t, path, Options{}))
+	link := filepath.Join(dir, "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip("no links here: ", err)
+	}
+	for name, want := range map[string]bool{path: true, link: true, filepath.Join(dir, "none", "x.db"): false} {
+		if got := canWrite(name); got != want {
+			t.Errorf("canWrite(%s) is %v, want %v", name, got, want)
+		}
+	}
+}
+
+// The longest name is taken, and one byte more is not.
+func TestLongestAttributeName(t *testing.T) {
+	t.Parallel()
+	for length, ok := range map[int]bool{maxAttributeBytes: true, maxAttributeBytes + 1: false} {
+		name := strings.Repeat("a", length)
+		b := open(t, Memory, Options{})
+		newTable(t, b)
+		if err := b.SetTimeToLive(t.Context(), "postroom", name); (err == nil) != ok {
+			t.Errorf("an attribute of %d bytes that expires: %v", length, err)
+		}
+		err := b.CreateTable(t.Context(), backend.TableSpec{Name: "other", PartitionKey: name, SortKey: "SK"})
+		if (err == nil) != ok {
+			t.Errorf("a key of %d bytes: %v", length, err)
+		}
+	}
+}
+
+// The reason of a refused action is DynamoDB's text alone.
+func TestReasonOfAnInvalidAction(t *testing.T) {
+	t.Parallel()
+	table, _ := newTable(t, open(t, Memory, Options{}))
+	_, err := table.Transact(t.Context(), "token", []backend.Action{{Put: backend.Item{"PK": text("p")}}})
+	var reasons []*backend.Reason
+	if e, ok := errors.AsType[*backend.Error](err); ok {
+		reasons = e.Reasons
+	}
+	const want = "one or more parameter values were invalid: missing the key SK in the item"
+	if len(reasons) != 1 || reasons[0] == nil || reasons[0].Message != want {
+		t.Errorf("reasons %v of %v, want %q", reasons, err, want)
+	}
+}
+
+// Close waits for the goroutine that watches for changes.
+func TestCloseWaitsForTheWatcher(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, Memory, Options{})
+		watching := make(chan struct{})
+		b.notifier.watch = func() { <-watching }
+		b.changed(tableTopic("postroom"))
+		closed := make(chan error, 1)
+		go func() { closed <- b.Close() }()
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Errorf("closed while the watcher runs: %v", err)
+			close(watching)
+		default:
+			close(watching)
+			if err := <-closed; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
