@@ -1,6 +1,7 @@
 package postroom
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -104,7 +105,8 @@ func (g Group) Item() map[string]types.AttributeValue {
 	return item
 }
 
-// GroupFromItem decodes an inbox entry. It ignores unknown attributes.
+// GroupFromItem decodes an inbox entry. It ignores unknown attributes. The error names
+// the attribute that is missing, invalid, of another type, or contradicts the key.
 func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
 	r := reader{item: item}
 	lastReplyAt, groupUUID, err := ParseRowKey(r.text(attrSK))
@@ -126,7 +128,25 @@ func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
 	}
 	r.same(attrPK, InboxKey(g.UserUUID))
 	r.same(AttrGroupUUID, groupUUID)
-	return g, r.err
+	if r.err != nil {
+		return Group{}, r.err
+	}
+	return g, g.check()
+}
+
+// check returns the first reason why no member can have such an entry.
+func (g Group) check() error {
+	err := cmp.Or(
+		checkID(AttrUserUUID, g.UserUUID),
+		checkID(attrLastMessageUser, g.LastMessageUserUUID),
+	)
+	if err == nil && g.OtherUserUUID != "" {
+		err = checkID(attrOtherUUID, g.OtherUserUUID)
+	}
+	if err == nil && g.MemberCount < MinMembers {
+		err = fmt.Errorf("%s is %d, must be at least %d", attrMemberCount, g.MemberCount, MinMembers)
+	}
+	return err
 }
 
 func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }

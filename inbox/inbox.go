@@ -109,7 +109,7 @@ func checkSince(since string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("since %q is not the beginning of a time in UTC, such as 2026, 2026-05 or 2026-05-21T10:30", since)
+	return fmt.Errorf("since %.60q is not the beginning of a time in UTC, such as 2026, 2026-05 or 2026-05-21T10:30", since)
 }
 
 // read reads and decodes a page of a list, newest first.

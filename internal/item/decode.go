@@ -119,7 +119,7 @@ func (d *Decoder) Time(name string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || t.UTC().Format(time.RFC3339Nano) != s {
+	if err != nil || t.UTC().Format(time.RFC3339Nano) != s || t.IsZero() { // the zero time is written as ""
 		d.Fail(name, fmt.Errorf("%.60q is not a time as it is written here, in UTC and RFC 3339", s))
 		return time.Time{}
 	}

@@ -146,3 +146,19 @@ func keysOf(all []*DamageError) (keys []backend.Key) {
 	}
 	return keys
 }
+
+// A time is what a program of ours wrote, in its own letters, or the item is damaged.
+func TestF6TimesOfItems(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{
+		"0001-01-01T00:00:00Z", "2026-05-21T10:30:00+24:00", "2026-05-21T0:30:00Z", "2026-05-21T10:30:00,5Z",
+		"2026-05-21t10:30:00z", "2026-05-21T12:30:00+02:00", "2026-05-21T10:30:00.50Z", "2016-12-31T23:59:60Z", "now",
+	} {
+		it := New(key, 1)
+		it["at"] = String(s)
+		d := Decode(it, 1)
+		if at := d.Time("at"); !at.IsZero() || AsDamaged(d.Err()) == nil || !strings.Contains(d.Err().Error(), "attribute at") {
+			t.Errorf("%s is %s, %v", s, at, d.Err())
+		}
+	}
+}

@@ -100,8 +100,11 @@ func decodeProgress(it backend.Item) (progress, error) {
 		d.Check(backend.AttrSK, (after.PK == "") == (after.SK == ""), "it is a half of a key")
 		p.segments = append(p.segments, segmentProgress{after, d.Bool(attrDone)})
 	})
+	last := ""
 	d.Maps(attrGaps, func(d *item.Decoder) {
-		p.gaps[d.String(attrGapID)] = d.Int(attrRevision, 1)
+		id := d.String(attrGapID)
+		d.Check(attrGapID, len(p.gaps) == 0 || id > last, "it comes twice, or not in its order")
+		p.gaps[id], last = d.Int(attrRevision, 1), id
 	})
 	d.Check(attrSegments, len(p.segments) > 0, "there are none")
 	return p, d.Err()

@@ -1,6 +1,7 @@
 package projection
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,31 +68,34 @@ func (h Head) encode(group string) backend.Item {
 	return it
 }
 
-// DecodeHead reads a head from its item.
+// DecodeHead reads a head from its item. Every attribute is checked: the next move
+// deletes and completes what they say.
 func DecodeHead(it backend.Item) (Head, error) {
-	at, err := postroom.ParseTime(backend.Text(it, attrLastReplyAt))
-	if err != nil {
-		return Head{}, fmt.Errorf("head: %s: %w", attrLastReplyAt, err)
+	h := Head{Old: backend.Text(it, attrOld), OpenedBy: backend.Text(it, attrOpenedBy)}
+	h.Last.MessageUUID = backend.Text(it, attrLastMessageUUID)
+	var err error
+	check := func(name string, wrong error) {
+		if err == nil && wrong != nil {
+			err = fmt.Errorf("head: %s: %w", name, wrong)
+		}
 	}
-	movedAt, err := postroom.ParseTime(backend.Text(it, attrMovedAt))
-	if err != nil {
-		return Head{}, fmt.Errorf("head: %s: %w", attrMovedAt, err)
-	}
-	h := Head{
-		Last:     postroom.Position{CreatedAt: at, MessageUUID: backend.Text(it, attrLastMessageUUID)},
-		Old:      backend.Text(it, attrOld),
-		OpenedBy: backend.Text(it, attrOpenedBy),
-		movedAt:  movedAt,
-	}
-	if h.OpenedBy == "" || h.Last.MessageUUID == "" {
-		return Head{}, fmt.Errorf("head: %s and %s must both be present", attrOpenedBy, attrLastMessageUUID)
-	}
-	if it[attrOld] != nil && h.Old == "" {
-		return Head{}, fmt.Errorf("head: %s is not a key", attrOld)
+	var wrong error
+	h.Last.CreatedAt, wrong = postroom.ParseTime(backend.Text(it, attrLastReplyAt))
+	check(attrLastReplyAt, wrong)
+	h.movedAt, wrong = postroom.ParseTime(backend.Text(it, attrMovedAt))
+	check(attrMovedAt, wrong)
+	check(attrLastMessageUUID, postroom.CheckUUID(h.Last.MessageUUID))
+	_, _, wrong = postroom.ParseMessageKey(h.OpenedBy)
+	check(attrOpenedBy, wrong)
+	if it[attrOld] != nil {
+		check(attrOld, checkOld(h.Old, backend.KeyOf(it).PK))
 	}
 	open, ok := it[attrOpen].(*types.AttributeValueMemberBOOL)
 	if !ok {
-		return Head{}, fmt.Errorf("head: %s is not a boolean", attrOpen)
+		check(attrOpen, errors.New("it is missing or not a boolean"))
+	}
+	if err != nil {
+		return Head{}, err
 	}
 	h.open = open.Value
 	for name, value := range it {
@@ -103,6 +107,15 @@ func DecodeHead(it backend.Item) (Head, error) {
 		}
 	}
 	return h, nil
+}
+
+// checkOld returns an error unless old is a sort key of the conversation's own rows.
+func checkOld(old, group string) error {
+	_, of, err := postroom.ParseRowKey(old)
+	if err == nil && of != group {
+		err = fmt.Errorf("it is of the conversation %s", of)
+	}
+	return err
 }
 
 var headAttributes = []string{

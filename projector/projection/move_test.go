@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom"
@@ -100,8 +101,10 @@ func TestP2PlanOfAFirstMove(t *testing.T) {
 func TestP8HeadOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	ms := conversationOf(1, 2, 2)
-	h := Head{Last: ms[0].Position(), Old: "k", OpenedBy: "MSG#o", open: true, movedAt: start}
-	it := h.encode(id(1))
+	h := Head{
+		Last: ms[0].Position(), Old: postroom.RowKey(start, ms[0].GroupUUID), OpenedBy: ms[0].Key(), open: true, movedAt: start,
+	}
+	it := h.encode(ms[0].GroupUUID)
 	plain, err := DecodeHead(it)
 	if err != nil || plain.more != nil {
 		t.Fatalf("%v, more %v", err, plain.more)
@@ -116,7 +119,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	}
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head = &later
-	for _, put := range []backend.Item{planMove(c, ms[1], start).chunks[0][0].Put, later.encode(id(1))} {
+	for _, put := range []backend.Item{planMove(c, ms[1], start).chunks[0][0].Put, later.encode(ms[0].GroupUUID)} {
 		if got := backend.Text(put, "colour"); got != "blue" {
 			t.Errorf("colour is %q after the move", got)
 		}
@@ -125,20 +128,30 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 
 func TestP15F11DamagedHeads(t *testing.T) {
 	t.Parallel()
-	head := func() backend.Item {
-		return Head{Last: conversationOf(1, 2, 1)[0].Position(), Old: "k", OpenedBy: "MSG#o", movedAt: start}.encode(id(1))
+	m := conversationOf(1, 2, 1)[0]
+	head := Head{Last: m.Position(), Old: postroom.RowKey(start, m.GroupUUID), OpenedBy: m.Key(), movedAt: start}
+	if _, err := DecodeHead(head.encode(m.GroupUUID)); err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range headAttributes[2:] {
-		it := head()
-		it[name] = item.Int(1)
-		if _, err := DecodeHead(it); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("with %s as a number: %v", name, err)
-		}
-		if delete(it, name); name == attrOld {
+	for name := range head.encode(m.GroupUUID) {
+		if name == backend.AttrPK || name == backend.AttrSK {
 			continue
 		}
-		if _, err := DecodeHead(it); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("without %s: %v", name, err)
+		for damage, value := range map[string]types.AttributeValue{
+			"missing": nil, "empty": item.String(""), "text": item.String("MSG#o"), "number": item.Int(1),
+			"another conversation's": item.String(postroom.RowKey(start, id(77))),
+		} {
+			it := head.encode(m.GroupUUID)
+			it[name] = value
+			if value == nil {
+				if name == attrOld {
+					continue // a move may leave nothing
+				}
+				delete(it, name)
+			}
+			if h, err := DecodeHead(it); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s %s: %+v, %v", name, damage, h, err)
+			}
 		}
 	}
 }
