@@ -1,10 +1,11 @@
 SEEDS ?= 10000
+FUZZ ?= 1000
 SEED ?= 1
 N ?= 200
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build image test race integration recovery lint vet bench sim mutants mutate emulators walkthrough compose cases sample ci clean
+.PHONY: help build image test race integration recovery lint vet bench sim fuzz mutants mutate emulators walkthrough compose cases sample ci clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +45,9 @@ bench: ## all benchmarks
 
 sim: ## random schedules of crashes and faults: make sim SEEDS=10000
 	go test ./projector -run TestSimulation -timeout 0 -seeds $(SEEDS)
+
+fuzz: ## decoders of whatever comes in, with inputs that are made up: make fuzz FUZZ=100000
+	FUZZ=$(FUZZ) .ci/run fuzz
 
 mutants: ## rules of the projector taken out: the simulation notices each
 	.ci/run mutants

@@ -152,14 +152,3 @@ func TestCursorFormat(t *testing.T) {
 		}
 	}
 }
-
-func FuzzCursor(f *testing.F) {
-	f.Add("x")
-	f.Add("AWMAAAAAAAAAAAAAAAAA")
-	in := inbox.New(openTable(f))
-	f.Fuzz(func(t *testing.T, cursor string) {
-		if _, err := in.Conversations(t.Context(), ann, inbox.PageOptions{Cursor: cursor}); cursor != "" && !errors.Is(err, inbox.ErrCursor) {
-			t.Errorf("%q: %v", cursor, err)
-		}
-	})
-}
