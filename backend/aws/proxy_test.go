@@ -55,13 +55,13 @@ func TestF15WhatAWSDoesNotName(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]string{
 		"nothing":        "",
-		"a page":         "<html><body>\n<h1>No.</h1>" + strings.Repeat("<p>Really not.</p>", 10_000),
+		"a page":         "<html><body>\n<h1>No.</h1>" + strings.Repeat("<p>Really not.</p>", 500),
 		"other JSON":     `{"message":"no route matched"}`,
 		"a foreign code": `{"code":"404","message":"no such route"}`,
 		"a number":       `{"code":404,"message":"no such route"}`,
 		"no object":      `[]`,
 	}
-	for _, status := range []int{301, 400, 401, 403, 404, 405, 407, 408, 411, 413, 414, 415, 421, 422, 426, 431, 451, 499} {
+	for _, status := range []int{301, 400, 401, 403, 404, 407, 408, 413, 421, 499} {
 		for name, body := range bodies {
 			t.Run(fmt.Sprint(status, " with ", name), func(t *testing.T) {
 				t.Parallel()
