@@ -237,3 +237,13 @@ func TestPageOfLargeIndexKeys(t *testing.T) {
 		t.Errorf("%d entries, want %d", seen, entries)
 	}
 }
+
+// A name that is AWS's is refused with what makes it so.
+func TestAttributeNamesOfAWS(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"AWS.x": `begins with "AWS."`, "Amazon.x.y": `begins with "Amazon."`} {
+		if err := checkAttributeName(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+}

@@ -97,15 +97,14 @@ func (b *build) fails(ctx context.Context, m *mutant, s selection) (string, erro
 	if !over {
 		return by, err
 	}
-	began := time.Now()
-	if by, over, err = b.run(ctx, "", s, 20*limit); by != "" || over || err != nil {
-		return "", fmt.Errorf("the tests fail without the mutant by now: %s %w", by, err)
+	if limit *= 4; !m.alone { // one that is alone cannot be switched off
+		began := time.Now()
+		if by, over, err = b.run(ctx, "", s, 5*limit); by != "" || over || err != nil {
+			return "", errors.Join(fmt.Errorf("the tests of %s fail without the mutant by now: %s", s.suite.path, by), err)
+		}
+		limit = patience(time.Since(began))
 	}
-	now := time.Since(began)
-	if over = now < s.took; !over {
-		by, over, err = b.run(ctx, m.id, s, patience(now))
-	}
-	if over {
+	if by, over, err = b.run(ctx, m.id, s, limit); over {
 		by = "out of time"
 	}
 	return by, err
