@@ -2,11 +2,13 @@ package local
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -91,6 +93,40 @@ func TestLongestAttributeName(t *testing.T) {
 		if (err == nil) != ok {
 			t.Errorf("a key of %d bytes: %v", length, err)
 		}
+	}
+}
+
+// A token is remembered until the last moment of its life, and not at its end; from
+// then on old ones leave faster than new ones come.
+func TestLifeOfTokens(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	b := open(t, Memory, Options{Now: clock.now})
+	table, _ := newTable(t, b)
+	transact := func(token string, n int) error {
+		_, err := table.Transact(t.Context(), token, []backend.Action{{Put: message(n)}})
+		return err
+	}
+	const old = 12
+	for i := range old {
+		if err := transact(fmt.Sprint("old-", i), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock.advance(tokenLife - time.Microsecond)
+	wantKind(t, transact("old-0", 100), backend.KindInvalid)
+	clock.advance(time.Microsecond)
+	for i, want := range []int{old - 3, old - 6, old - 9} { // four go, one comes
+		if err := transact(fmt.Sprint("new-", i), 200+i); err != nil {
+			t.Fatal(err)
+		}
+		if n := count(t, b, "tokens"); n != want {
+			t.Errorf("%d tokens after transaction %d, want %d", n, i, want)
+		}
+	}
+	clock.advance(tokenLife)
+	if err := transact("new-2", 300); err != nil {
+		t.Errorf("at the end of a token's life: %v", err)
 	}
 }
 

@@ -179,6 +179,23 @@ func TestQ13QueueCrashBetweenReceiveAndDelete(t *testing.T) {
 	}
 }
 
+// A message is a duplicate until the last moment of the window, and not at its end.
+func TestQ12QueueDeduplicationWindow(t *testing.T) {
+	t.Parallel()
+	here, _, name, clock := newQueueFile(t)
+	q := here.Queue(name)
+	for i, step := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 1}, {deduplicationWindow - time.Microsecond, 1}, {time.Microsecond, 2}, {deduplicationWindow - time.Microsecond, 2}} {
+		clock.advance(step.wait)
+		sendBodies(t, q, "g", "m")
+		if depth, err := q.Depth(t.Context()); err != nil || depth.Visible != step.want {
+			t.Errorf("step %d: %+v, %v; want %d messages", i, depth, err, step.want)
+		}
+	}
+}
+
 // Deduplication ids are forgotten after their window, in steps.
 func TestQueueForgetsDeduplicationIDs(t *testing.T) {
 	t.Parallel()
