@@ -186,3 +186,32 @@ func TestGroupAtRestReadsSeldom(t *testing.T) {
 		wantStop(t, w)
 	})
 }
+
+// A read of the leases that fails says nothing of them: a worker reads on what it has.
+func TestReadOfTheLeasesThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := openShard("a", "", "1")
+		s, c := newStream(a), newTable()
+		w := work(t, s, c, config{}, nil)
+		pass(time.Minute)
+		c.set(func() {
+			c.fault = func(op, sk string) error {
+				if op == "Query" && sk == shardPrefix {
+					return fail(op, backend.KindUnavailable)
+				}
+				return nil
+			}
+		})
+		pass(5 * time.Minute)
+		s.edit(func() { a.records = append(a.records, backend.Record{Sequence: "2"}) })
+		pass(5 * time.Second)
+		w.wants(t, "a/1", "a/2")
+		c.set(func() { c.fault = nil })
+		pass(time.Minute)
+		if l := c.lease(s.arn, "a"); l.Epoch != 2 || l.Checkpoint.Sequence != "2" {
+			t.Errorf("the lease is %+v", l)
+		}
+		wantStop(t, w)
+	})
+}
