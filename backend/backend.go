@@ -80,7 +80,8 @@ type QueueSpec struct {
 	Name string
 	// VisibilitySeconds is the queue's default visibility timeout, 0 to 43,200.
 	VisibilitySeconds int
-	// RetentionSeconds is how long the queue keeps a message, 60 to 1,209,600.
+	// RetentionSeconds is how long the queue keeps a message, 60 to 1,209,600. A
+	// description has 0 where the server does not tell.
 	RetentionSeconds int
 	// DeadLetterQueue names the queue, of the same type, to which a message moves
 	// when it would be received more than MaxReceiveCount times; empty: none.

@@ -40,6 +40,9 @@ func compareQueue(have, want backend.QueueSpec) error {
 	m.compare("its dead-letter queue", orNone(have.DeadLetterQueue), orNone(want.DeadLetterQueue), remedy)
 	m.compare("maxReceiveCount", fmt.Sprint(have.MaxReceiveCount), fmt.Sprint(want.MaxReceiveCount), remedy)
 	m.compare("its visibility timeout", seconds(have.VisibilitySeconds), seconds(want.VisibilitySeconds), remedy)
+	if have.RetentionSeconds == 0 { // not told
+		have.RetentionSeconds = want.RetentionSeconds
+	}
 	m.compare("its retention", seconds(have.RetentionSeconds), seconds(want.RetentionSeconds), remedy)
 	return m.err()
 }

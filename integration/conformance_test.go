@@ -29,12 +29,13 @@ func TestConformance(t *testing.T) {
 // knownOf returns what a server can show, and where it differs from AWS.
 func knownOf(t *testing.T, s *server) (backendtest.Capabilities, map[string]string) {
 	t.Helper()
-	switch {
-	case s.url == "":
+	if s.url == "" {
 		return ofAWS(), nil
-	case edition(t, s) == "postroom-standin":
+	}
+	if h := healthOf(t, s); h.Edition == "postroom-standin" {
 		// The test of backend/aws fails for deviations that are out of date.
-		return emulator.Capabilities(), emulator.Deviations()
+		servers := emulator.Set{Queues: emulator.Server(h.Queues)}
+		return servers.Capabilities(), servers.Deviations()
 	}
 	return ofLocalStack(), ofDynamoDBLocal
 }
@@ -81,8 +82,13 @@ func ofLocalStack() backendtest.Capabilities {
 	}
 }
 
-// edition is what a server calls itself; empty where it does not.
-func edition(t *testing.T, s *server) string {
+// health is what a server says of itself; empty where it does not.
+type health struct {
+	Edition string
+	Queues  string // of the stand-in: which server for queues it has
+}
+
+func healthOf(t *testing.T, s *server) (h health) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/_localstack/health", nil)
 	if err != nil {
@@ -93,9 +99,8 @@ func edition(t *testing.T, s *server) string {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	var health struct{ Edition string }
-	if json.NewDecoder(response.Body).Decode(&health) != nil {
-		return "" // another server's page
+	if json.NewDecoder(response.Body).Decode(&h) != nil {
+		return health{} // another server's page
 	}
-	return health.Edition
+	return h
 }

@@ -9,7 +9,8 @@
 //
 // The image is localstack/localstack:4.14.0, the last that runs without a
 // token. POSTROOM_LOCALSTACK_IMAGE names another one, such as the stand-in that
-// `make localstack-standin` builds without a registry (see standin).
+// `make localstack-standin` builds without a registry (see standin), also with
+// LocalStack's own SQS.
 //
 // POSTROOM_ENDPOINT_URL names a server that already runs, and "aws" is AWS
 // itself with the credentials and the region of the environment. Every test uses

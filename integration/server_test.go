@@ -16,6 +16,7 @@ import (
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 	"github.com/testcontainers/testcontainers-go/modules/localstack"
+	"github.com/testcontainers/testcontainers-go/wait"
 )
 
 const (
@@ -150,6 +151,8 @@ func run(ctx context.Context) (*server, error) {
 			// The server keeps its data over a restart, if it can.
 			"PERSISTENCE": "1",
 		}),
+		testcontainers.WithWaitStrategyAndDeadline(startTimeout,
+			wait.ForHTTP("/_localstack/health").WithPort(port).WithStartupTimeout(startTimeout)),
 		testcontainers.WithLabels(map[string]string{runLabel: os.Getenv("POSTROOM_RUN")}),
 		testcontainers.WithHostConfigModifier(func(config *container.HostConfig) {
 			config.Binds = nil // the module mounts the socket of Docker

@@ -77,8 +77,10 @@ func (b *Backend) DescribeQueue(ctx context.Context, name string) (backend.Queue
 	if spec.VisibilitySeconds, err = strconv.Atoi(attributes["VisibilityTimeout"]); err != nil {
 		return spec, unreadable(op, "VisibilityTimeout", attributes)
 	}
-	if spec.RetentionSeconds, err = strconv.Atoi(attributes["MessageRetentionPeriod"]); err != nil {
-		return spec, unreadable(op, "MessageRetentionPeriod", attributes)
+	if retention, told := attributes["MessageRetentionPeriod"]; told {
+		if spec.RetentionSeconds, err = strconv.Atoi(retention); err != nil {
+			return spec, unreadable(op, "MessageRetentionPeriod", attributes)
+		}
 	}
 	if attributes["RedrivePolicy"] == "" {
 		return spec, nil

@@ -136,6 +136,15 @@ func TestCreateQueueAttributes(t *testing.T) {
 	}))
 }
 
+// A server that knows no retention, such as ElasticMQ, does not stop anybody.
+func TestDescribeQueueWithoutRetention(t *testing.T) {
+	t.Parallel()
+	b, _ := openFake(t, ok(`{"QueueUrl":"http://q"}`), ok(`{"Attributes":{"VisibilityTimeout":"30"}}`))
+	spec, err := b.DescribeQueue(t.Context(), "q")
+	must(t, err)
+	wantSame(t, spec, backend.QueueSpec{Name: "q", VisibilitySeconds: 30})
+}
+
 func TestDescribeQueueReadsEitherCount(t *testing.T) {
 	t.Parallel()
 	for _, count := range []string{`10`, `"10"`} {

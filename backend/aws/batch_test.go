@@ -88,7 +88,7 @@ func TestQ1EachEntryHasItsFate(t *testing.T) {
 func TestF16CodeOfAnEntryDecides(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]bool{
-		"InvalidMessageContents": true, "InvalidParameterValue": true, "ReceiptHandleIsInvalid": true,
+		"InvalidMessageContents": true, "InvalidParameterValue": true, "InvalidParameterValueException": true, "ReceiptHandleIsInvalid": true,
 		"AWS.SimpleQueueService.MessageNotInflight": true,
 
 		"KmsThrottled": false, "KmsAccessDenied": false, "KmsDisabled": false, "KMS.NotFoundException": false,

@@ -44,6 +44,7 @@ var kinds = map[string]backend.Kind{
 	"SerializationException":               backend.KindInvalid,
 	"IdempotentParameterMismatchException": backend.KindInvalid,
 	"InvalidParameterValue":                backend.KindInvalid,
+	"InvalidParameterValueException":       backend.KindInvalid, // of LocalStack's entries
 	"InvalidParameterCombination":          backend.KindInvalid,
 	"MissingParameter":                     backend.KindInvalid,
 	"InvalidMessageContents":               backend.KindInvalid,

@@ -1,34 +1,42 @@
 package aws
 
 import (
-	"flag"
-	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/postroom/postroom/backend/backendtest"
 	"github.com/postroom/postroom/internal/emulator"
 )
 
-// TestConformance holds this backend to the sentences of the ports, against
-// servers that stand in for AWS.
+// TestConformance holds this backend to the sentences of the ports, against each
+// server that stands in for AWS, or for a part of it.
 func TestConformance(t *testing.T) {
-	deviations := emulator.Deviations()
-	var seen sync.Map // names of subtests
-	backendtest.Run(t, func(t *testing.T) backendtest.Harness {
-		seen.Store(t.Name()[strings.LastIndex(t.Name(), "/")+1:], true)
-		return backendtest.Harness{
-			Backend:      openEmulators(t),
-			Capabilities: emulator.Capabilities(),
-			Deviations:   deviations,
-		}
-	})
-	if flag.Lookup("test.run").Value.String() != "" || flag.Lookup("test.skip").Value.String() != "" {
-		return // not all subtests ran
+	type harness = func(t *testing.T) backendtest.Harness
+	tables := func(t *testing.T, open harness) {
+		backendtest.RunTable(t, open)
+		backendtest.RunStream(t, open)
 	}
-	for sentence := range deviations {
-		if _, ok := seen.Load(strings.ReplaceAll(sentence, " ", "_")); !ok {
-			t.Errorf("the suite has no subtest %q: the deviation has been left behind", sentence)
-		}
+	for server, suite := range map[emulator.Server]func(*testing.T, harness){
+		emulator.Dynoxide:   tables,
+		emulator.Fauxqs:     backendtest.RunQueue,
+		emulator.Moto:       backendtest.Run,
+		emulator.LocalStack: backendtest.RunQueue,
+		emulator.ElasticMQ:  backendtest.RunQueue,
+	} {
+		t.Run(string(server), func(t *testing.T) {
+			t.Parallel()
+			alone := emulator.Set{Tables: server, Queues: server}
+			t.Cleanup(func() { must(t, alone.Close()) })
+			url := alone.Run(t).SQS
+			deviations := alone.Deviations()
+			suite(t, func(t *testing.T) backendtest.Harness {
+				return backendtest.Harness{
+					Backend:      openAt(t, url, time.Minute), // some take seconds on a busy machine
+					Capabilities: alone.Capabilities(),
+					Deviations:   deviations,
+				}
+			})
+			backendtest.Deviate(t, deviations)
+		})
 	}
 }

@@ -74,6 +74,7 @@ func TestQueueCodesWithTheirOldNames(t *testing.T) {
 		"QueueAlreadyExists":                          backend.KindExists,
 		"OverLimit":                                   backend.KindThrottled,
 		"InvalidParameterValue":                       backend.KindInvalid,
+		"InvalidParameterValueException":              backend.KindInvalid,
 		"RequestThrottled":                            backend.KindThrottled,
 	} {
 		b, _ := openFake(t, func(w http.ResponseWriter) {

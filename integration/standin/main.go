@@ -1,10 +1,11 @@
 // Standin is the process of the image that stands in for LocalStack: it starts
-// dynoxide and fauxqs and passes them what comes in on one port.
+// dynoxide, and LocalStack's SQS or fauxqs, whichever the image has, and passes them
+// what comes in on one port.
 //
 //	standin          serve, until SIGTERM
 //	standin health   succeed if the server of this machine is healthy
 //
-// With PERSISTENCE=1 in the environment, tables and queues are kept in
+// With PERSISTENCE=1 in the environment, and fauxqs, tables and queues are kept in
 // /var/lib/localstack; otherwise they are lost when the process ends, as with LocalStack.
 // Other settings of LocalStack have no meaning here.
 package main
@@ -26,8 +27,11 @@ import (
 const (
 	port         = "4566"
 	dynoxidePort = "8000"
-	fauxqsPort   = "8001"
+	sqsPort      = "8001"
 	stateFolder  = "/var/lib/localstack"
+
+	// localStack is in the image where its SQS is: the packages that it imports.
+	localStack = "/opt/localstack"
 )
 
 func main() {
@@ -50,22 +54,30 @@ func run(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	commands, err := servers(os.Getenv("PERSISTENCE"), stateFolder)
+	queues := "fauxqs"
+	if _, err := os.Stat(localStack); err == nil {
+		queues = "localstack"
+	}
+	commands, err := servers(queues, os.Getenv("PERSISTENCE"), stateFolder)
 	if err != nil {
 		return err
 	}
-	router := newRouter(loopback(dynoxidePort), loopback(fauxqsPort), newTransport())
+	router := newRouter(loopback(dynoxidePort), loopback(sqsPort), queues, newTransport())
 	return serve(ctx, listener, router, commands)
 }
 
 // servers are the commands of the image's servers, which keep their data in a folder
-// if there is one.
-func servers(persistence, folder string) ([][]string, error) {
+// if there is one. LocalStack's SQS keeps nothing, and then no table may be kept
+// either: messages would be in a table whose notifications are gone.
+func servers(queues, persistence, folder string) ([][]string, error) {
 	dynoxide := []string{"/opt/dynoxide", "serve", "--host", "127.0.0.1", "--port", dynoxidePort}
+	if queues == "localstack" {
+		return [][]string{dynoxide, {"/opt/python", "/opt/serve_localstack.py", sqsPort, "/tmp"}}, os.Setenv("PYTHONPATH", localStack)
+	}
 	fauxqs := []string{"/opt/node", "--disable-warning=ExperimentalWarning",
-		"/opt/fauxqs.mjs", "/opt/node_modules", fauxqsPort}
+		"/opt/fauxqs.mjs", "/opt/node_modules", sqsPort}
 	if persistence == "1" || persistence == "true" {
-		if err := os.MkdirAll(folder, 0o700); err != nil {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return nil, err
 		}
 		dynoxide = append(dynoxide, "--db-path", filepath.Join(folder, "dynoxide.db"))

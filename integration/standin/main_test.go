@@ -114,7 +114,7 @@ func TestKeepsWhatItIsToldTo(t *testing.T) {
 	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "state")
 	for persistence, want := range map[string]bool{"": false, "0": false, "1": true, "true": true} {
-		commands, err := servers(persistence, folder)
+		commands, err := servers("fauxqs", persistence, folder)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,6 +127,24 @@ func TestKeepsWhatItIsToldTo(t *testing.T) {
 	}
 	if _, err := os.Stat(folder); err != nil {
 		t.Error(err)
+	}
+}
+
+// LocalStack's SQS forgets its queues, and then the tables are forgotten, too.
+func TestKeepsNothingBesideLocalStack(t *testing.T) {
+	t.Setenv("PYTHONPATH", "")
+	folder := filepath.Join(t.TempDir(), "state")
+	commands, err := servers("localstack", "1", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands {
+		if slices.ContainsFunc(c, func(s string) bool { return strings.HasPrefix(s, folder) }) {
+			t.Errorf("%q", c)
+		}
+	}
+	if os.Getenv("PYTHONPATH") != localStack {
+		t.Error("Python does not find LocalStack")
 	}
 }
 

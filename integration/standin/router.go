@@ -41,11 +41,11 @@ func newTransport() *http.Transport {
 	}
 }
 
-func newRouter(dynamodb, sqs *url.URL, transport http.RoundTripper) *router {
+func newRouter(dynamodb, sqs *url.URL, queues string, transport http.RoundTripper) *router {
 	return &router{
 		dynamodb: proxy(dynamodb, transport),
 		sqs:      proxy(sqs, transport),
-		health:   health{[]*url.URL{dynamodb, sqs}, transport},
+		health:   health{dynamodb, sqs, queues, transport},
 	}
 }
 
@@ -99,8 +99,9 @@ func write(w http.ResponseWriter, contentType string, status int, body any) {
 
 // health answers like LocalStack's, once every server does.
 type health struct {
-	servers   []*url.URL
-	transport http.RoundTripper
+	dynamodb, sqs *url.URL
+	queues        string // the name of the server for queues
+	transport     http.RoundTripper
 }
 
 // ServeHTTP implements http.Handler.
@@ -108,28 +109,38 @@ func (h health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), probeTimeout)
 	defer cancel()
 	status, state := http.StatusOK, "running"
-	for _, server := range h.servers {
-		if err := h.probe(ctx, server); err != nil {
-			status, state = http.StatusServiceUnavailable, "starting"
-		}
+	if err := errors.Join(h.probe(ctx, h.dynamodb, ""), h.probe(ctx, h.sqs, "AmazonSQS.ListQueues")); err != nil {
+		status, state = http.StatusServiceUnavailable, "starting"
 	}
 	write(w, "application/json", status, map[string]any{
 		"services": map[string]string{"dynamodb": state, "dynamodbstreams": state, "sqs": state},
 		"edition":  "postroom-standin",
+		"queues":   h.queues,
 		"version":  imitated,
 	})
 }
 
-// probe accepts any answer.
-func (h health) probe(ctx context.Context, server *url.URL) error {
+// probe accepts any answer that is not the server's own failure. With an operation it
+// asks for that: LocalStack answers long before it has all that a request needs.
+func (h health) probe(ctx context.Context, server *url.URL, operation string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.JoinPath("/").String(), nil)
+	if operation != "" {
+		request, err = http.NewRequestWithContext(ctx, http.MethodPost, server.JoinPath("/").String(), strings.NewReader("{}"))
+	}
 	if err != nil {
 		return err
+	}
+	if operation != "" {
+		request.Header.Set("Content-Type", "application/x-amz-json-1.0")
+		request.Header.Set("X-Amz-Target", operation)
 	}
 	response, err := h.transport.RoundTrip(request)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, response.Body) // so that the connection is kept
-	return errors.Join(err, response.Body.Close())
+	if response.StatusCode >= http.StatusInternalServerError {
+		err = errors.New(response.Status)
+	}
+	_, read := io.Copy(io.Discard, response.Body) // so that the connection is kept
+	return errors.Join(err, read, response.Body.Close())
 }

@@ -30,7 +30,7 @@ func routerOf(t *testing.T, dynamodb, sqs *url.URL) string {
 	t.Helper()
 	transport := newTransport()
 	t.Cleanup(transport.CloseIdleConnections)
-	return serverOf(t, newRouter(dynamodb, sqs, transport)).String()
+	return serverOf(t, newRouter(dynamodb, sqs, "fauxqs", transport)).String()
 }
 
 // nowhere returns an address at which no server listens.

@@ -1,6 +1,7 @@
 // Package emulator runs servers for tests that speak the protocols of DynamoDB,
-// DynamoDB Streams (both dynoxide) and SQS (fauxqs), on free ports of the
-// loopback interface and with nothing but what the tests put into them.
+// DynamoDB Streams and SQS, on free ports of the loopback interface and with nothing
+// but what the tests put into them. Most tests need one of each, dynoxide and fauxqs;
+// the conformance suite runs on every [Server].
 //
 // They are installed by install.sh in this directory, or `make emulators`.
 // If they are not installed, a test that needs them is skipped and says so; with

