@@ -6,7 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/stream"
 )
@@ -46,8 +49,17 @@ func undamaged(damaged func() []*stream.DamageError) readiness {
 
 // checkUnread returns an error if messages may be unread, or not projected, although
 // everything is quiet: something in the control table cannot be read, or says more
-// than is so.
+// than is so. A server that is in trouble for a moment is asked again: by now all work
+// is done.
 func (a *app) checkUnread(ctx context.Context) error {
+	policy := retry.Policy{
+		Min: 100 * time.Millisecond, Max: time.Second, Attempts: 5,
+		Final: func(err error) bool { return !backend.Retryable(err) },
+	}
+	return policy.Do(ctx, a.findUnread)
+}
+
+func (a *app) findUnread(ctx context.Context) error {
 	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
 	if err != nil {
 		return err
