@@ -79,8 +79,8 @@ func TestS6TrimmedAndNothingLost(t *testing.T) {
 		})
 		pass(time.Minute)
 		w.wants(t, "a/1")
-		if log.count("DATA LOSS") != 0 {
-			t.Error("a loss was logged")
+		if log.count("DATA LOSS") != 0 || log.count("trying again") != 0 {
+			t.Error("a loss or a failure was logged")
 		}
 		wantStop(t, w)
 	})
@@ -173,10 +173,11 @@ func TestS6ShardThatExpiredBeforeTheFirstStart(t *testing.T) {
 func TestS6NotFoundForAMoment(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newStream(openShard("a", "", "1"))
-		failures := 0
+		a := openShard("a", "", "1")
+		s, failures := newStream(a), 4
 		s.fault = func(op, _ string) error {
-			if failures++; op == "Iterator" && failures < 5 {
+			if failures > 0 && (op == "Iterator" || op == "Records") {
+				failures--
 				return fail(op, backend.KindNotFound)
 			}
 			return nil
@@ -184,6 +185,12 @@ func TestS6NotFoundForAMoment(t *testing.T) {
 		w := work(t, s, newTable(), config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1")
+		s.edit(func() { // as often again, and it was found in between
+			failures = 4
+			a.records = append(a.records, backend.Record{Sequence: "2"})
+		})
+		pass(time.Minute)
+		w.wants(t, "a/1", "a/2")
 		wantStop(t, w)
 	})
 }
