@@ -153,8 +153,8 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 
 // open makes the first move of a conversation, which decides who its members are where
 // that is not certain: before it nobody is notified as one of them, and no message is
-// quarantined as somebody else's. If none of the lane's is for the members, it moves to the message
-// that names them, whose own record is still to come.
+// quarantined as somebody else's. If none of the lane's messages is for the members, it
+// moves to the message that names them, whose own record is still to come.
 func (p *Projector) open(ctx context.Context, l *lane, c *projection.Conversation) error {
 	if p.waitsForSlot(l, c) {
 		return nil

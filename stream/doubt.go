@@ -25,10 +25,11 @@ const (
 	doubtPages = 3
 )
 
-// Doubts compares the leases with what the listed shards hold, and returns by shard
-// those that cannot be right, as damaged ones: it says that it is finished, and is not read to its
-// end, or its checkpoint is no record's. What the stream does not answer is not
-// doubted. It takes up to eight calls a shard, and disturbs no Reader.
+// Doubts compares the leases with what the listed shards hold, and returns those that
+// cannot be right, by shard and as damaged ones: a lease that is finished although
+// its shard holds more records, and one whose checkpoint is no record's. What the
+// stream does not answer is not doubted. It takes up to eight calls a shard, and
+// disturbs no Reader.
 func Doubts(ctx context.Context, s backend.Stream, status Status) (map[string]*DamageError, error) {
 	doubts := map[string]*DamageError{}
 	var mu sync.Mutex

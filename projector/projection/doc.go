@@ -39,9 +39,10 @@
 //
 // # Who the members are
 //
-// The first message of the log that names any opens the conversation. The first move records it as opened_by, on
-// the condition that there is no head, and every later move carries it along. So no
-// other message can replace the members, whatever its time is.
+// The first message of the log that names any opens the conversation. The first move
+// records it as opened_by, on the condition that there is no head, and every later
+// move carries it along. So no other message can replace the members, whatever its
+// time is.
 //
 // After any error a [Conversation] is void and has to be loaded again.
 //
