@@ -23,6 +23,20 @@ var reading = map[string]string{
 	"verify": ": 0 differences",
 }
 
+// newPublicShell returns a shell whose folder others reach, also where the one for
+// temporary files is closed to them.
+func newPublicShell(t *testing.T) *shell {
+	t.Helper()
+	s := newShell(t)
+	folder, err := os.MkdirTemp("/tmp", "postroom-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	s.folder = folder
+	return s
+}
+
 // asGuest runs a command line in a process that owns nothing.
 func (s *shell) asGuest(line string) (code int, output string) {
 	s.t.Helper()
@@ -51,7 +65,6 @@ func (s *shell) readOnly() {
 	for _, file := range files {
 		s.mode(file, 0o444)
 	}
-	s.mode(filepath.Dir(s.folder), 0o755)
 	s.mode(s.folder, 0o555)
 }
 
@@ -68,7 +81,7 @@ func (s *shell) wantReading(when string) {
 // can a file whose owner writes to it all the time.
 func TestF8ReadingNeedsNoPermissionToWrite(t *testing.T) {
 	t.Parallel()
-	s := newShell(t)
+	s := newPublicShell(t)
 	s.ok("post", "--file", s.file("m.jsonl", message(t, nil)))
 	s.pipeline()
 	s.readOnly()
@@ -101,7 +114,7 @@ func TestF8ReadingNeedsNoPermissionToWrite(t *testing.T) {
 // with what to do, and nothing older is shown instead.
 func TestF8CopyWithAWALAlone(t *testing.T) {
 	t.Parallel()
-	s := newShell(t)
+	s := newPublicShell(t)
 	s.ok("post", "--file", s.file("m.jsonl", message(t, nil)))
 	if err := os.WriteFile(s.path("postroom.db-wal"), []byte("frames"), 0o600); err != nil {
 		t.Fatal(err)

@@ -88,14 +88,15 @@ var (
 	panics       = regexp.MustCompile(`(?m)^(panic: [^\[\n]+)`)
 )
 
-// try returns what catches the mutant: a seed of the simulation, or else another test
-// of its package, or of the package that one is within; "" if nothing does.
+// try returns what catches the mutant: a seed of the simulation, or else a test of its
+// package, or of the package that one is within; "" if nothing does.
 func try(r rules.Rule, dir string, seeds int) (string, error) {
 	overlay, err := r.Overlay(".", dir)
 	if err != nil {
 		return "", err
 	}
-	if !r.ByTest {
+	which := []string{"-test.run", r.Tests}
+	if r.Tests == "" {
 		simulation, err := compile("projector", dir, overlay)
 		if err != nil {
 			return "", err
@@ -104,6 +105,7 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 		if seed != "" || err != nil {
 			return "simulation: " + seed, err
 		}
+		which = []string{"-test.skip", "TestSimulation"}
 	}
 	pkg := filepath.Dir(r.File)
 	outer, _, _ := strings.Cut(pkg, "/")
@@ -115,7 +117,7 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 		if _, err := os.Stat(tests); errors.Is(err, fs.ErrNotExist) {
 			continue // it has none
 		}
-		if by, err := fails(tests, pkg, caughtByTest, "-test.skip", "TestSimulation"); by != "" || err != nil {
+		if by, err := fails(tests, pkg, caughtByTest, which...); by != "" || err != nil {
 			return by, err
 		}
 	}

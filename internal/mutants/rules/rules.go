@@ -16,10 +16,11 @@ type Rule struct {
 	File string // by its path in the repository
 	// Old stands in the file once, and becomes New.
 	Old, New string
-	// ByTest leaves the simulation out: without this rule all invariants hold, but
-	// work takes longer, or more is quarantined; or the simulation needs very many
-	// seeds to notice.
-	ByTest bool
+	// Tests is the beginning of the names of the tests that notice, with | between
+	// them, where the simulation does not: without this rule all invariants hold, but
+	// work takes longer, or more is quarantined; or it needs very many seeds. The tests
+	// are in the file's package, or in the one that this is within.
+	Tests string
 }
 
 // Named returns the rule of a name.
