@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -147,10 +148,22 @@ func readAccess(path string, writable bool) url.Values {
 	return url.Values{"mode": {"ro"}, "immutable": {"1"}}
 }
 
+// strayTime is how long a file that another process is beginning may look like a stray
+// one: SQLite makes the companions before the file has its first page.
+const strayTime = 2 * time.Second
+
 // checkStray returns an error if there is no data file, or an empty one, beside
 // companions of another one. SQLite would delete what they hold, or mix them with a
 // new file.
 func checkStray(path string) error {
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if stray := findStray(path); stray == nil || time.Since(begun) > strayTime {
+			return stray
+		}
+	}
+}
+
+func findStray(path string) error {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		return nil
 	}
