@@ -83,7 +83,18 @@ func Open(path string, opts Options) (*Backend, error) {
 	if err := checkPath(path, opts.ReadOnly); err != nil {
 		return nil, &backend.Error{Op: op, Kind: pathKind(err), Err: err}
 	}
-	b := &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, patience: busyTimeout, done: make(chan struct{})}
+	// Where several processes begin a file at once SQLite fails one of them without
+	// waiting, as its first page is written.
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		b, err := openOnce(path, opts, fresh)
+		if backend.KindOf(err) != backend.KindThrottled || time.Since(begun) > busyTimeout {
+			return b, err
+		}
+	}
+}
+
+func openOnce(path string, opts Options, fresh settings) (b *Backend, err error) {
+	b = &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, patience: busyTimeout, done: make(chan struct{})}
 	b.place.init(path)
 	if opts.ReadOnly {
 		err = b.connectReadOnly(readAccess(path, canWrite(path)))
@@ -94,7 +105,7 @@ func Open(path string, opts Options) (*Backend, error) {
 		if gone := b.inPlace(); gone != nil {
 			err = gone // and the cause
 		}
-		return nil, b.wrap(op, errors.Join(err, b.Close()))
+		return nil, b.wrap("open "+path, errors.Join(err, b.Close()))
 	}
 	return b, nil
 }
