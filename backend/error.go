@@ -100,7 +100,7 @@ func Retryable(err error) bool {
 
 // KindOfReasons returns the kind of a refused transaction: the most permanent of
 // its reasons' kinds. An invalid request stays invalid, a failed condition makes
-// the transaction void, and denied access needs an operator; after trouble of the
+// the transaction void, and denied access needs an operator; after a failure of the
 // server, throttling or a conflict the transaction can be retried.
 func KindOfReasons(reasons []*Reason) Kind {
 	for _, kind := range []Kind{KindInvalid, KindConditionFailed, KindDenied, KindUnavailable, KindThrottled, KindConflict} {

@@ -109,9 +109,9 @@ func TestF16RefusedRecipientsCountOnce(t *testing.T) {
 	})
 }
 
-// TestF16TroubleOfAnEntryCondemnsNothing: an entry that the queue does not refuse for
+// TestF16FailureOfAnEntryCondemnsNothing: an entry that the queue does not refuse for
 // its own fault is sent again until it is accepted.
-func TestF16TroubleOfAnEntryCondemnsNothing(t *testing.T) {
+func TestF16FailureOfAnEntryCondemnsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		until := time.Now().Add(10 * time.Minute)
 		r.queue.set(func(entries []backend.SendEntry) (failed []backend.EntryError, err error) {

@@ -39,7 +39,7 @@
 // only, and of the members.
 //
 // Nothing else condemns a message: no read that fails, and no error that nobody
-// knows. It may be the server's trouble, or that of a proxy in front of it, and the
+// knows. It may be a failure of the server, or of a proxy in front of it, and the
 // same call may succeed later. So it is repeated, however long that takes; the shard
 // makes no progress meanwhile, and is not ready.
 //

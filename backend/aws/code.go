@@ -96,7 +96,7 @@ func ofCode(code string) (kind backend.Kind, known bool) {
 		return kind, true
 	}
 	_, throttled := retry.DefaultThrottleErrorCodes[code]
-	key := strings.HasPrefix(code, "Kms") || strings.HasPrefix(code, "KMS") // an encryption key's trouble
+	key := strings.HasPrefix(code, "Kms") || strings.HasPrefix(code, "KMS") // a failure of an encryption key
 	switch {
 	case throttled, key && strings.Contains(code, "Throttl"):
 		return backend.KindThrottled, true

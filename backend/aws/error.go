@@ -36,7 +36,7 @@ func statusOf(err error) int {
 }
 
 // kindOf classifies an error of the SDK. An error answer without a code that is known
-// is trouble of the server or of what is in front of it, whatever its status: the
+// is a failure of the server or of what is in front of it, whatever its status: the
 // same request may succeed.
 func kindOf(err error) backend.Kind {
 	code, status := codeOf(err), statusOf(err)

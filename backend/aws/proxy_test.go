@@ -49,7 +49,7 @@ func everyCall(ctx context.Context, b *Backend) map[string]error {
 }
 
 // TestF15WhatAWSDoesNotName: a proxy or a load balancer answers for AWS. That is
-// trouble of the server, whatever the status: not the request's fault, and neither a
+// a failure of the server, whatever the status: not the request's fault, and neither a
 // missing table nor denied access. The error quotes it, within bounds.
 func TestF15WhatAWSDoesNotName(t *testing.T) {
 	t.Parallel()

@@ -67,7 +67,7 @@ func transactUnits(c types.ConsumedCapacity) backend.Units {
 }
 
 // transactError adds the reasons of a refused transaction to its error. Without any
-// it is trouble of the server.
+// it is a failure of the server.
 func transactError(err error, actions int) error {
 	var cancelled *types.TransactionCanceledException
 	var e *backend.Error

@@ -49,7 +49,7 @@ func undamaged(damaged func() []*stream.DamageError) readiness {
 
 // checkUnread returns an error if messages may be unread, or not projected, although
 // everything is quiet: something in the control table cannot be read, or says more
-// than is so. A server that is in trouble for a moment is asked again: by now all work
+// than is so. A server that fails for a moment is asked again: by now all work
 // is done.
 func (a *app) checkUnread(ctx context.Context) error {
 	policy := retry.Policy{

@@ -57,10 +57,10 @@ func TestStoppedDuringAnOutage(t *testing.T) {
 	})
 }
 
-// TestF16TroubleOfTheStoreFailsNoMessage: where access to the store is denied, or its
+// TestF16FailureOfTheStoreFailsNoMessage: where access to the store is denied, or its
 // table is gone, messages wait until somebody fixes that. An attempt that failed would
 // count as poison, and good messages would end as dead letters.
-func TestF16TroubleOfTheStoreFailsNoMessage(t *testing.T) {
+func TestF16FailureOfTheStoreFailsNoMessage(t *testing.T) {
 	for _, kind := range []backend.Kind{backend.KindDenied, backend.KindNotFound, backend.KindUnknown, backend.KindThrottled} {
 		t.Run(kind.String(), func(t *testing.T) {
 			eachStore(t, func(t *testing.T, s Store) {

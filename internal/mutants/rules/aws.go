@@ -4,7 +4,7 @@ package rules
 // of who is at fault.
 var aws = []Rule{
 	{
-		Name:  "what AWS does not name is trouble of the server",
+		Name:  "what AWS does not name is a failure of the server",
 		File:  "backend/aws/error.go",
 		Old:   "code != \"\":\n		return backend.KindUnavailable",
 		New:   "code != \"\":\n		return backend.KindInvalid",
