@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"time"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -148,30 +147,20 @@ func readAccess(path string, writable bool) url.Values {
 	return url.Values{"mode": {"ro"}, "immutable": {"1"}}
 }
 
-// strayTime is how long a file that another process is beginning may look like a stray
-// one: SQLite makes the companions before the file has its first page.
-const strayTime = 2 * time.Second
+var errStray = errors.New("the file is missing or empty")
 
 // checkStray returns an error if there is no data file, or an empty one, beside
 // companions of another one. SQLite would delete what they hold, or mix them with a
 // new file.
 func checkStray(path string) error {
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		if stray := findStray(path); stray == nil || time.Since(begun) > strayTime {
-			return stray
-		}
-	}
-}
-
-func findStray(path string) error {
 	if info, err := os.Stat(path); err == nil && info.Size() > 0 {
 		return nil
 	}
 	wal, shm := companions(path)
 	for _, name := range []string{wal, shm} {
 		if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("the file is missing or empty, and %s of an earlier file is there: if the file was moved, move it back; "+
-				"if it was removed, stop all processes that use it, and remove %s and %s too", name, wal, shm)
+			return fmt.Errorf("%w, and %s of an earlier file is there: if the file was moved, move it back; "+
+				"if it was removed, stop all processes that use it, and remove %s and %s too", errStray, name, wal, shm)
 		}
 	}
 	return nil

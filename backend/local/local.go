@@ -80,20 +80,24 @@ func Open(path string, opts Options) (*Backend, error) {
 	if err != nil {
 		return nil, &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
 	}
-	if err := checkPath(path, opts.ReadOnly); err != nil {
-		return nil, &backend.Error{Op: op, Kind: pathKind(err), Err: err}
-	}
-	// Where several processes begin a file at once SQLite fails one of them without
-	// waiting, as its first page is written.
+	// Where several processes begin a file at once it has companions before its first
+	// page, and SQLite fails who comes then, as the page is written, without waiting.
 	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
 		b, err := openOnce(path, opts, fresh)
-		if backend.KindOf(err) != backend.KindThrottled || time.Since(begun) > busyTimeout {
+		beginning := errors.Is(err, errStray) || backend.KindOf(err) == backend.KindThrottled
+		if !beginning || time.Since(begun) > beginTime {
 			return b, err
 		}
 	}
 }
 
+// beginTime bounds how long it takes another process to begin a file.
+const beginTime = 2 * time.Second
+
 func openOnce(path string, opts Options, fresh settings) (b *Backend, err error) {
+	if err := checkPath(path, opts.ReadOnly); err != nil {
+		return nil, &backend.Error{Op: "open " + path, Kind: pathKind(err), Err: err}
+	}
 	b = &Backend{path: path, clock: opts.Now, readOnly: opts.ReadOnly, patience: busyTimeout, done: make(chan struct{})}
 	b.place.init(path)
 	if opts.ReadOnly {

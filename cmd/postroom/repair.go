@@ -105,8 +105,9 @@ func mend(it backend.Item, s stream.Status, doubts map[string]*stream.DamageErro
 	return nil, errors.Join(err, err2, err3, err4)
 }
 
-// mendOne prints a damaged item and mends it, unless somebody has changed it since
-// it was read.
+// mendOne prints a damaged item and mends it. What is put is put only if nobody has
+// changed the item since it was read. What is deleted is deleted all the same: no more
+// follows from it than the effect that is printed.
 func (a *app) mendOne(ctx context.Context, it backend.Item, m *item.Mending, dryRun bool) error {
 	was, err := backend.EncodeItem(it)
 	if err != nil {
