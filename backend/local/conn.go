@@ -83,7 +83,9 @@ func (b *Backend) hangUp(c *conn) {
 	_ = c.Close() // back to its sql.DB, which closes it and reports errors
 }
 
-// prepared returns the statement of a query, prepared once for the connection.
+// prepared returns the statement of a query, prepared once for the connection. SQLite
+// plans with the value of a parameter that is the whole limit of a query, and so
+// compiles the statement again whenever that is bound. It does not look into LIMIT +?.
 func (c *conn) prepared(query string) (*sql.Stmt, error) {
 	if s := c.stmts[query]; s != nil {
 		return s, nil

@@ -60,7 +60,7 @@ func (d *tableDef) expiry(item backend.Item) sql.NullInt64 {
 }
 
 const selectExpired = `SELECT pk, sk FROM items
-WHERE tbl = ? AND expires_at >= ? AND expires_at < ? ORDER BY expires_at LIMIT ?`
+WHERE tbl = ? AND expires_at >= ? AND expires_at < ? ORDER BY expires_at LIMIT +?`
 
 // expire removes expired items: more than were written, so that they do not pile up,
 // but none that was written just now. It consumes no units.

@@ -14,7 +14,7 @@ import (
 const maxListedShards = 100
 
 const selectShards = `SELECT id, parent FROM shards
-WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT ?`
+WHERE tbl = ? AND num > ? AND (closed_at IS NULL OR closed_at >= ?) ORDER BY num LIMIT +?`
 
 // Shards lists a page of shards, in the order of their creation.
 func (s *stream) Shards(ctx context.Context, after string) (page backend.ShardPage, err error) {

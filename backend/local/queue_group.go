@@ -71,7 +71,7 @@ func members(t *tx, query string, args ...any) ([]member, error) {
 // which it ended. It reports whether there may be more of them.
 func (q queueRow) releaseDue(t *tx) (more bool, err error) {
 	due, err := members(t, `SELECT id, grp FROM queue_messages WHERE queue = ? AND visible_at <= ?
-		ORDER BY visible_at LIMIT ?`, q.id, t.now.UnixMicro(), upkeepStep)
+		ORDER BY visible_at LIMIT +?`, q.id, t.now.UnixMicro(), upkeepStep)
 	if err != nil {
 		return false, err
 	}

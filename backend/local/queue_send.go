@@ -157,7 +157,7 @@ func (q queueRow) dedupHash(e backend.SendEntry) []byte {
 // since there may be no receiver that drops them.
 func (q queueRow) upkeep(t *tx) error {
 	if _, err := t.exec(`DELETE FROM queue_dedup WHERE hash IN
-		(SELECT hash FROM queue_dedup WHERE sent_at <= ? ORDER BY sent_at LIMIT ?)`,
+		(SELECT hash FROM queue_dedup WHERE sent_at <= ? ORDER BY sent_at LIMIT +?)`,
 		t.now.Add(-deduplicationWindow).UnixMicro(), upkeepStep); err != nil {
 		return err
 	}

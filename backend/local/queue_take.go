@@ -66,7 +66,7 @@ func (r *receiving) run() (more bool, err error) {
 
 // takeStandard takes the oldest messages that are ready.
 func (r *receiving) takeStandard() (found bool, err error) {
-	ms, err := r.candidates("WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT ?", r.id, r.max-len(r.got))
+	ms, err := r.candidates("WHERE queue = ? AND grp IS NULL AND visible_at IS NULL ORDER BY id LIMIT +?", r.id, r.max-len(r.got))
 	if err != nil {
 		return false, err
 	}
@@ -79,7 +79,7 @@ func (r *receiving) takeStandard() (found bool, err error) {
 
 // takeGroups takes messages from the free groups with the oldest heads.
 func (r *receiving) takeGroups() (found bool, err error) {
-	free, err := members(r.t, "SELECT head, id FROM queue_groups WHERE queue = ? AND blocked = 0 ORDER BY head LIMIT ?", r.id, r.max-len(r.got))
+	free, err := members(r.t, "SELECT head, id FROM queue_groups WHERE queue = ? AND blocked = 0 ORDER BY head LIMIT +?", r.id, r.max-len(r.got))
 	if err != nil {
 		return false, err
 	}
@@ -120,7 +120,7 @@ func (r *receiving) takeGroup(group int64) (taken []int64, err error) {
 	after := int64(0)
 	for len(r.got) < r.max && r.gone < upkeepStep {
 		limit := r.max - len(r.got)
-		ms, err := r.candidates("WHERE queue = ? AND grp = ? AND id > ? ORDER BY id LIMIT ?", r.id, group, after, limit)
+		ms, err := r.candidates("WHERE queue = ? AND grp = ? AND id > ? ORDER BY id LIMIT +?", r.id, group, after, limit)
 		if err != nil {
 			return nil, err
 		}
