@@ -84,7 +84,7 @@ func (r *rig) wantBackfilled(gaps int) backfill.Counts {
 	return state.Finished[0].Counts
 }
 
-// toldOf counts the notifications of a conversation's messages, by event.
+// notificationsOf counts the notifications of a conversation's messages, by event.
 func (r *rig) notificationsOf(group string) int {
 	ids := map[string]bool{}
 	for _, e := range r.store.Sent("q.fifo") {

@@ -70,6 +70,32 @@ func TestLagAtTheTip(t *testing.T) {
 	}
 }
 
+// TestTimeUntilLoss is that of the oldest record at any checkpoint, and never less than
+// none.
+func TestTimeUntilLoss(t *testing.T) {
+	t.Parallel()
+	shard := func(age time.Duration) stream.ShardProgress {
+		return stream.ShardProgress{CheckpointAt: start.Add(-age), Read: start, ReadAt: start}
+	}
+	for _, c := range []struct {
+		ages []time.Duration
+		want time.Duration
+	}{
+		{[]time.Duration{time.Hour}, 23 * time.Hour},
+		{[]time.Duration{time.Hour, 4 * time.Hour, 2 * time.Hour}, 20 * time.Hour},
+		{[]time.Duration{24 * time.Hour}, 0},
+		{[]time.Duration{30 * time.Hour}, 0},
+	} {
+		var shards []stream.ShardProgress
+		for _, age := range c.ages {
+			shards = append(shards, shard(age))
+		}
+		if got := lagOf(shards, start).UntilLoss; got != c.want.Seconds() {
+			t.Errorf("ages %v: %v seconds, want %v", c.ages, got, c.want)
+		}
+	}
+}
+
 func TestMetricsOfAProjector(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		r.post(conversationOf(1, 3, 2)...)

@@ -181,6 +181,22 @@ func TestQ1SenderFaultOfOneThatCameBack(t *testing.T) {
 	})
 }
 
+// TestS11BreakerAndRefusedNotifications: where the queue refuses every notification, it
+// is not the messages that are broken, though all of them are projected.
+func TestS11BreakerAndRefusedNotifications(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.queue.set(refuse(id(1001)))
+		r.run()
+		for n := range 2 * breakerLeast {
+			r.post(conversationOf(n, 2, 1)...)
+		}
+		if tripped := r.trips(); tripped.Quarantined != breakerLeast {
+			t.Errorf("Run: %v", tripped)
+		}
+		r.wantQuarantined(breakerLeast, "InvalidMessageContents")
+	})
+}
+
 func refuse(user string) func([]backend.SendEntry) ([]backend.EntryError, error) {
 	return func(entries []backend.SendEntry) ([]backend.EntryError, error) {
 		for i, e := range entries {

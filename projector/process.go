@@ -141,8 +141,8 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	}
 	p.cache.Put(l.group, c, len(c.Members))
 	l.passed(len(batch))
-	p.quarantine.Processed(len(batch))
 	for _, m := range batch {
+		p.quarantine.Processed(backend.Key{PK: m.GroupUUID, SK: m.Key()})
 		if m.live() {
 			p.projected.Add(1)
 		}

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -296,7 +297,9 @@ func TestS11HalvesFindTheOne(t *testing.T) {
 		const n = 256
 		ms := conversationOf(1, 2, n)
 		for bad := range n {
-			r.p.quarantine.Processed(n)
+			for i := range n {
+				r.p.quarantine.Processed(backend.Key{PK: fmt.Sprint(bad), SK: fmt.Sprint(i)})
+			}
 			l := &lane{group: ms[0].GroupUUID}
 			for _, i := range rand.Perm(n) {
 				l.held = append(l.held, newMessage(ms[i], r.record(ms[i]), func(*message) {}))

@@ -49,34 +49,35 @@ type breaker struct {
 	tripped func(*BreakerError) // called once, under the lock; must not block
 
 	mu          sync.Mutex
-	ends        []end                    // of the window, the oldest first
-	quarantined map[backend.Key]struct{} // of the window
-	pending     int                      // being quarantined just now
+	ends        []*end               // of the window, the oldest first
+	byKey       map[backend.Key]*end // the same
+	quarantined int                  // of them
+	pending     int                  // being quarantined just now
 	err         *BreakerError
 }
 
 // end is that of one record.
 type end struct {
+	key         backend.Key
 	at          time.Time
-	quarantined backend.Key // zero: it was processed
+	quarantined bool // otherwise it was processed
 }
 
 func newBreaker(share float64) *breaker {
-	return &breaker{share: share, tripped: func(*BreakerError) {}, quarantined: map[backend.Key]struct{}{}}
+	return &breaker{share: share, tripped: func(*BreakerError) {}, byKey: map[backend.Key]*end{}}
 }
 
-// processed notes that n records were processed.
-func (b *breaker) processed(n int) {
+// processed notes that records were processed.
+func (b *breaker) processed(keys ...backend.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for range min(n, breakerRecords) {
-		b.add(backend.Key{})
+	for _, key := range keys {
+		b.add(key, false)
 	}
 }
 
 // guard quarantines one record by a call, unless the breaker has tripped or trips
-// at this. The error is a *BreakerError then, or that of the call. A message that
-// comes again, from the stream and from the log, counts once.
+// at this. The error is a *BreakerError then, or that of the call.
 func (b *breaker) guard(key backend.Key, reason error, put func() error) error {
 	if err := b.begin(key, reason); err != nil {
 		return err
@@ -85,8 +86,8 @@ func (b *breaker) guard(key backend.Key, reason error, put func() error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.pending--
-	if _, again := b.quarantined[key]; err == nil && !again {
-		b.add(key)
+	if err == nil {
+		b.add(key, true)
 	}
 	return err
 }
@@ -99,9 +100,13 @@ func (b *breaker) begin(key backend.Key, reason error) error {
 		return b.err
 	}
 	b.expire()
-	quarantined, handled := len(b.quarantined)+b.pending, len(b.ends)+b.pending
-	_, again := b.quarantined[key]
-	if !again && quarantined >= breakerLeast && float64(quarantined+1) > b.share*float64(handled+1) {
+	quarantined, handled, more := b.quarantined+b.pending, len(b.ends)+b.pending, 1
+	before := b.byKey[key]
+	if before != nil {
+		more = 0 // it is among those that were handled
+	}
+	again := before != nil && before.quarantined
+	if !again && quarantined >= breakerLeast && float64(quarantined+1) > b.share*float64(handled+more) {
 		b.err = &BreakerError{Quarantined: quarantined, Handled: handled, Last: reason}
 		b.tripped(b.err)
 		return b.err
@@ -116,13 +121,21 @@ func (b *breaker) state() (share float64, err *BreakerError) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.expire()
-	return float64(len(b.quarantined)) / float64(max(1, len(b.ends))), b.err
+	return float64(b.quarantined) / float64(max(1, len(b.ends))), b.err
 }
 
-func (b *breaker) add(quarantined backend.Key) {
-	b.ends = append(b.ends, end{time.Now(), quarantined})
-	if quarantined != (backend.Key{}) {
-		b.quarantined[quarantined] = struct{}{}
+// add notes the end of a record. A message counts once: it may come from the stream
+// and from the log, and one that is projected is quarantined all the same if the
+// queue refuses its notification, before or afterwards.
+func (b *breaker) add(key backend.Key, quarantined bool) {
+	e := b.byKey[key]
+	if e == nil {
+		e = &end{key: key, at: time.Now()}
+		b.ends, b.byKey[key] = append(b.ends, e), e
+	}
+	if quarantined && !e.quarantined {
+		e.quarantined = true
+		b.quarantined++
 	}
 	b.expire()
 }
@@ -130,7 +143,11 @@ func (b *breaker) add(quarantined backend.Key) {
 // expire takes what is outside the window out of it.
 func (b *breaker) expire() {
 	for len(b.ends) > breakerRecords || len(b.ends) > 0 && time.Since(b.ends[0].at) > breakerPeriod {
-		delete(b.quarantined, b.ends[0].quarantined)
+		oldest := b.ends[0]
 		b.ends = b.ends[1:]
+		delete(b.byKey, oldest.key)
+		if oldest.quarantined {
+			b.quarantined--
+		}
 	}
 }

@@ -36,6 +36,14 @@ func inWindow(t *testing.T, test func(t *testing.T, b *breaker, put func(n int) 
 
 func record(n int) backend.Key { return backend.Key{PK: fmt.Sprint(n), SK: "MSG#"} }
 
+// processed are the keys of so many records that nothing else in a test has.
+func processed(n int) (keys []backend.Key) {
+	for i := range n {
+		keys = append(keys, record(-1-i))
+	}
+	return keys
+}
+
 // TestS11BreakerLeast: fifty may be quarantined whatever their share is; the next
 // one trips the breaker, once, and nothing is quarantined any more.
 func TestS11BreakerLeast(t *testing.T) {
@@ -49,7 +57,7 @@ func TestS11BreakerLeast(t *testing.T) {
 		if err := put(1); !errors.As(err, &tripped) || !errors.Is(err, errBroken) || tripped.Quarantined != 50 || tripped.Handled != 50 {
 			t.Fatalf("%v, want the breaker to trip", err)
 		}
-		b.processed(10_000)
+		b.processed(processed(10_000)...)
 		if err := put(1); !errors.As(err, &tripped) || trips != 1 {
 			t.Errorf("%v, tripped %d times", err, trips)
 		}
@@ -59,7 +67,7 @@ func TestS11BreakerLeast(t *testing.T) {
 // TestS11BreakerShare: half of the last thousand may be quarantined, no more.
 func TestS11BreakerShare(t *testing.T) {
 	inWindow(t, func(t *testing.T, b *breaker, put func(int) error) {
-		b.processed(5000) // of which the window holds a thousand
+		b.processed(processed(5000)...) // of which the window holds a thousand
 		if err := put(500); err != nil {
 			t.Fatal(err)
 		}
@@ -130,4 +138,39 @@ func TestS11BreakerSameRecord(t *testing.T) {
 			t.Errorf("what is quarantined already trips the breaker: %v", err)
 		}
 	})
+}
+
+// TestS11BreakerCountsOnce: a message that is projected, and whose notification the
+// queue refuses, is one record, and that is quarantined, whatever comes first.
+func TestS11BreakerCountsOnce(t *testing.T) {
+	for name, projectedFirst := range map[string]bool{"projected first": true, "refused first": false} {
+		t.Run(name, func(t *testing.T) {
+			inWindow(t, func(t *testing.T, b *breaker, _ func(int) error) {
+				quarantined := func(n int) error {
+					return b.guard(record(n), errBroken, func() error { return nil })
+				}
+				for n := range breakerLeast {
+					if projectedFirst {
+						b.processed(record(n))
+					}
+					if err := quarantined(n); err != nil {
+						t.Fatal(err)
+					}
+					b.processed(record(n))
+				}
+				if share, _ := b.state(); share != 1 {
+					t.Errorf("a share of %v, want all", share)
+				}
+				b.processed(record(breakerLeast))
+				var tripped *BreakerError
+				if err := quarantined(breakerLeast); !errors.As(err, &tripped) || tripped.Quarantined != breakerLeast {
+					t.Errorf("%v, want the breaker to trip at record %d", err, breakerLeast+1)
+				}
+				time.Sleep(breakerPeriod + 1)
+				if share, _ := b.state(); share != 0 || b.quarantined != 0 || len(b.byKey) != 0 {
+					t.Errorf("%d of %d records are left after ten minutes", b.quarantined, len(b.byKey))
+				}
+			})
+		})
+	}
 }

@@ -26,6 +26,12 @@
 // a crash loses nothing. A message that turns out to be broken after all stays for
 // good ([Quarantine.Keep]).
 //
+// # Damage
+//
+// A damaged item of a record is left aside ([Quarantine.Damaged]): it is not requeued,
+// and stops nothing else. An image is unpacked up to a bound, since the control table
+// could hold anything.
+//
 // # The breaker
 //
 // When most of what is handled would be quarantined, it is not the records that
@@ -33,5 +39,6 @@
 // of the last ten minutes would be quarantined. 50 records always may be: damaged
 // records may well come together, since one producer damaged them. From then on
 // every call that would quarantine a record fails with a [BreakerError]. Records
-// that wait do not count.
+// that wait do not count. A message counts once, also if it is projected and then
+// quarantined because the queue refuses its notification.
 package quarantine

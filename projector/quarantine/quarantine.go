@@ -34,8 +34,8 @@ func New(control backend.Table, maxShare float64, log *slog.Logger) *Quarantine 
 // block, and not call the quarantine. It is for the time before the first Put.
 func (q *Quarantine) OnTrip(tripped func(*BreakerError)) { q.breaker.tripped = tripped }
 
-// Processed tells the breaker of records that were processed.
-func (q *Quarantine) Processed(n int) { q.breaker.processed(n) }
+// Processed notes for the breaker that the records with these keys were processed.
+func (q *Quarantine) Processed(keys ...backend.Key) { q.breaker.processed(keys...) }
 
 // Breaker is the share of the last records that was quarantined, and the error
 // once the breaker has tripped.
