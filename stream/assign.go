@@ -30,7 +30,12 @@ func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, liv
 		l := leases[a.Shard]
 		switch {
 		case a.Action == membership.Stop:
-			if one := s.shardOf(a.Shard); one != nil {
+			one := s.shardOf(a.Shard)
+			switch {
+			case one == nil:
+			case l.OwnedBy(one.NewOwner().Session): // the answer to the transfer is on its way
+				s.transferred(one)
+			default:
 				s.lose(one)
 			}
 		case a.Action == membership.TransferTo:
@@ -40,8 +45,7 @@ func (s *session) assign(ctx context.Context, leases map[string]lease.Lease, liv
 			}
 		case l.OwnedBy(s.self.Session):
 			received++
-			s.count.received.Add(1)
-			s.read(s.leases.Handle(l))
+			s.read(s.leases.Handle(l), &s.count.received)
 		default:
 			free = append(free, a)
 		}
@@ -115,8 +119,7 @@ func (s *session) acquire(ctx context.Context, leases map[string]lease.Lease, fr
 			h, err := s.leases.Acquire(ctx, leases[a.Shard])
 			if h != nil {
 				acquired.Add(1)
-				s.count.acquired.Add(1)
-				s.read(h)
+				s.read(h, &s.count.acquired)
 			}
 			return err
 		})
@@ -129,8 +132,10 @@ func (s *session) acquire(ctx context.Context, leases map[string]lease.Lease, fr
 	return left, err
 }
 
-// read starts to read a shard whose lease is this session's.
-func (s *session) read(h *lease.Handle) {
+// read starts to read a shard whose lease is this session's, and counts that. It may
+// be called twice for one lease: where the answer to a write of it is late, a look
+// finds the lease meanwhile.
+func (s *session) read(h *lease.Handle, count *atomic.Int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := h.Lease().Shard
@@ -139,15 +144,13 @@ func (s *session) read(h *lease.Handle) {
 	}
 	one := shard.New(s.env, h)
 	s.shards[id] = one
+	count.Add(1)
 	s.noteActive()
 	s.queue.Add(one)
 }
 
 // readChild starts to read the child of a shard that is finished.
-func (s *session) readChild(h *lease.Handle) {
-	s.count.acquired.Add(1)
-	s.read(h)
-}
+func (s *session) readChild(h *lease.Handle) { s.read(h, &s.count.acquired) }
 
 // hasChildren reports whether a shard is known to have children.
 func (s *session) hasChildren(shard string) bool {
@@ -167,6 +170,13 @@ func (s *session) lose(one *shard.Shard) {
 	if s.stopReading(one) {
 		s.count.lost.Add(1)
 		s.opt.Logger.Warn("a lease was lost to another worker", "shard", one.ID)
+	}
+}
+
+// transferred stops reading a shard whose lease was transferred to another session.
+func (s *session) transferred(one *shard.Shard) {
+	if s.stopReading(one) {
+		s.count.transferred.Add(1)
 	}
 }
 

@@ -20,32 +20,32 @@ type DamageError = item.DamageError
 // be called concurrently with Run.
 func (r *Reader) Damaged() []*DamageError { return r.aside.All() }
 
-// disbelief is of a lease that can be read, and whose checkpoint the stream does not
-// know.
-type disbelief struct {
+// suspension is that of a shard whose lease can be read, and has a checkpoint that the
+// stream does not know.
+type suspension struct {
 	checkpoint string
 	damage     *item.DamageError
 }
 
-// disbelieve stops reading a shard until its lease has another checkpoint.
-func (s *session) disbelieve(one *shard.Shard, damage *item.DamageError) {
+// suspend stops reading a shard until its lease has another checkpoint.
+func (s *session) suspend(one *shard.Shard, damage *item.DamageError) {
 	s.mu.Lock()
-	s.disbelieved[one.ID] = disbelief{one.Checkpoint(), damage}
+	s.suspended[one.ID] = suspension{one.Checkpoint(), damage}
 	s.mu.Unlock()
 	s.stopReading(one)
 	retry.Wake(s.lookNow)
 }
 
-// leaveAside makes the leases that are not believed damaged ones, and notes all that
-// are damaged.
+// leaveAside makes the leases of suspended shards damaged ones, and notes all that are
+// damaged.
 func (s *session) leaveAside(leases map[string]lease.Lease) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, d := range s.disbelieved {
+	for id, d := range s.suspended {
 		if leases[id].Checkpoint.Sequence == d.checkpoint && leases[id].OwnedBy(s.self.Session) {
 			leases[id] = lease.Lease{Shard: id, Parent: leases[id].Parent, Damaged: d.damage}
 		} else {
-			delete(s.disbelieved, id)
+			delete(s.suspended, id)
 		}
 	}
 	s.aside.Set("leases", damagedLeases(leases))

@@ -23,11 +23,11 @@ const (
 func TestS14NewcomerReceivesItsHalf(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(t, manyShards(6)...)
-		one := c.hire("one", config{}, nil)
+		c, log := newCrew(t, manyShards(6)...), &logs{}
+		one := c.hire("one", config{Logger: logger(log)}, nil)
 		pass(5 * time.Second)
 		c.wantShare(one, 6, 6)
-		two := c.hire("two", config{}, nil)
+		two := c.hire("two", config{Logger: logger(log)}, nil)
 		for range 100 { // records come all the while
 			pass(100 * time.Millisecond)
 			c.write()
@@ -42,6 +42,9 @@ func TestS14NewcomerReceivesItsHalf(t *testing.T) {
 		}
 		if s := two.Stats(); s.Received != 3 || s.Acquired != 0 || s.Lost != 0 || s.Workers != 2 || s.Leases != 3 {
 			t.Errorf("the second: %+v", s)
+		}
+		if log.count(`"acquired shards" shards=6 of=6`) != 1 || log.count(`"received shards"`) == 0 {
+			t.Errorf("the log:\n%s", log.b.String())
 		}
 		wantStop(t, two.worker)
 		wantStop(t, one.worker)

@@ -54,14 +54,14 @@ type session struct {
 	active        atomic.Int64  // when something happened last, in ns since start
 	start         time.Time
 
-	mu      sync.Mutex
-	shards  map[string]*shard.Shard // that are read
-	stopped map[string]time.Time    // shards that are no longer read, since when
-	// Leases whose checkpoints the stream does not know, by shard.
-	disbelieved map[string]disbelief
-	err         error              // the first that stopped the session
-	stop        context.CancelFunc // stops reading
-	ended       <-chan struct{}    // closed once reading was stopped
+	mu        sync.Mutex
+	shards    map[string]*shard.Shard // that are read
+	stopped   map[string]time.Time    // shards that are no longer read, since when
+	suspended map[string]suspension   // by shard
+	losses    map[string]bool         // that were reported, by their text
+	err       error                   // the first that stopped the session
+	stop      context.CancelFunc      // stops reading
+	ended     <-chan struct{}         // closed once reading was stopped
 }
 
 func newSession(r *Reader, o Options, inFlight *shard.InFlight, incidents *incident.Log) *session {
@@ -71,7 +71,8 @@ func newSession(r *Reader, o Options, inFlight *shard.InFlight, incidents *incid
 		self:      lease.Owner{Worker: o.Worker, Session: rand.Text()},
 		incidents: incidents, aside: r.aside, inFlight: inFlight, queue: shard.NewQueue(),
 		checkpointDue: make(chan struct{}, 1), lookNow: make(chan struct{}, 1), start: time.Now(),
-		shards: make(map[string]*shard.Shard), stopped: make(map[string]time.Time), disbelieved: make(map[string]disbelief),
+		shards: make(map[string]*shard.Shard), stopped: make(map[string]time.Time), suspended: make(map[string]suspension),
+		losses: make(map[string]bool),
 	}
 	s.checkpoint = s.loop("writing checkpoints")
 	return s
@@ -161,9 +162,7 @@ func (s *session) step(ctx context.Context, one *shard.Shard) (rest time.Duratio
 	outcome, rest, err := one.Step(ctx)
 	switch {
 	case err == nil && outcome == shard.Transferred:
-		if s.stopReading(one) {
-			s.count.transferred.Add(1)
-		}
+		s.transferred(one)
 		if err := s.heartbeat.Notify(ctx); err != nil && ctx.Err() == nil {
 			s.opt.Logger.Debug("the new owner was not notified, and finds out later", "shard", one.ID, "error", err)
 		}
@@ -177,7 +176,7 @@ func (s *session) step(ctx context.Context, one *shard.Shard) (rest time.Duratio
 	case errors.Is(err, lease.ErrLost):
 		s.fail(membership.ErrExpired)
 	case item.AsDamaged(err) != nil:
-		s.disbelieve(one, item.AsDamaged(err))
+		s.suspend(one, item.AsDamaged(err))
 	default:
 		s.fail(err)
 	}
@@ -194,9 +193,10 @@ func (s *session) deliver(ctx context.Context, page *shard.Page, records []backe
 	return s.handler(ctx, refs)
 }
 
-// recordLoss is the session's lineage.Recorder.
+// recordLoss is the session's lineage.Recorder. A loss comes again if what follows it
+// cannot be written.
 func (s *session) recordLoss(ctx context.Context, loss *lineage.LossError) (recorded bool, err error) {
-	if !loss.FirstStart {
+	if !loss.FirstStart && s.isNews(loss) {
 		s.count.dataLosses.Add(1)
 		s.opt.Logger.Error("DATA LOSS: the stream no longer holds records that were not read", "error", loss)
 	}
@@ -207,6 +207,16 @@ func (s *session) recordLoss(ctx context.Context, loss *lineage.LossError) (reco
 		return s.opt.OnDataLoss(ctx, (*DataLossError)(loss))
 	})
 	return true, err
+}
+
+// isNews reports whether a loss is reported for the first time in this session.
+func (s *session) isNews(loss *lineage.LossError) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := loss.Error()
+	news := !s.losses[text]
+	s.losses[text] = true
+	return news
 }
 
 // watchForChanges wakes shards when the backend says that there may be records.

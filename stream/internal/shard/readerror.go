@@ -12,8 +12,8 @@ import (
 )
 
 // goneAfter is how many times in a row a shard must not be found before it counts
-// as gone: a listing and an iterator need not agree for a moment. So often its
-// checkpoint must be refused before it is not believed.
+// as gone: a listing and an iterator need not agree for a moment. It is also how many
+// times its checkpoint must be refused before the lease counts as damaged.
 const goneAfter = 5
 
 // handleReadError decides what follows a failed read: another attempt, after a
@@ -51,7 +51,7 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 	case backend.KindInvalid:
 		if s.iterator == "" && s.read.Sequence != "" {
 			if s.refused++; s.refused >= goneAfter {
-				return 0, s.disbelieve(err)
+				return 0, s.unknownCheckpoint(err)
 			}
 		}
 		s.iterator = ""
@@ -65,9 +65,9 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 	return max(pause, 1), nil
 }
 
-// disbelieve returns the error of a lease whose checkpoint the stream does not know:
-// somebody has changed it. The shard waits for a person; others do not.
-func (s *Shard) disbelieve(cause error) error {
+// unknownCheckpoint returns the error of a lease whose checkpoint the stream does not
+// know: somebody has changed it. This shard waits for an operator, others go on.
+func (s *Shard) unknownCheckpoint(cause error) error {
 	s.env.Read.Succeeded(s.ID)
 	return &item.DamageError{
 		Key: lease.Key(s.env.ARN, s.ID), Err: fmt.Errorf("attribute checkpoint: the stream does not know %q: %w", s.read.Sequence, cause),

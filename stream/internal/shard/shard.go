@@ -139,12 +139,15 @@ func (s *Shard) TransferTo(owner lease.Owner) {
 	s.env.Queue.Wake(s)
 }
 
-// transferring reports whether the shard is to be transferred.
-func (s *Shard) transferring() bool {
+// NewOwner returns whom the shard is to be transferred to; zero: nobody.
+func (s *Shard) NewOwner() lease.Owner {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.newOwner != lease.Owner{}
+	return s.newOwner
 }
+
+// transferring reports whether the shard is to be transferred.
+func (s *Shard) transferring() bool { return s.NewOwner() != lease.Owner{} }
 
 // AtTip returns since when the shard is read to its open end, and when the read
 // began that last found it so, by the wall clock; zero: it is not.
