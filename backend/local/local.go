@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"math"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/option"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // Memory is the path of a private database in memory that is gone once it is closed.
@@ -80,18 +82,25 @@ func Open(path string, opts Options) (*Backend, error) {
 	if err != nil {
 		return nil, &backend.Error{Op: op, Kind: backend.KindInvalid, Err: err}
 	}
-	// Where several processes begin a file at once it has companions before its first
-	// page, and SQLite fails who comes then, as the page is written, without waiting.
-	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
-		b, err := openOnce(path, opts, fresh)
-		beginning := errors.Is(err, errStray) || backend.KindOf(err) == backend.KindThrottled
-		if !beginning || time.Since(begun) > beginTime {
-			return b, err
-		}
+	// Where several processes create a file at once it has companions before its first
+	// page, and while that page is written SQLite fails other openers without waiting.
+	begun := time.Now()
+	beginning := retry.Policy{
+		Min: 20 * time.Millisecond, Max: 40 * time.Millisecond, Patience: beginTime,
+		Final: func(err error) bool {
+			begins := errors.Is(err, errStray) || backend.KindOf(err) == backend.KindThrottled
+			return !begins || time.Since(begun) > beginTime
+		},
 	}
+	var b *Backend
+	err = beginning.Do(context.Background(), func(context.Context) (err error) {
+		b, err = openOnce(path, opts, fresh)
+		return err
+	})
+	return b, err
 }
 
-// beginTime bounds how long it takes another process to begin a file.
+// beginTime bounds how long it takes another process to create a file.
 const beginTime = 2 * time.Second
 
 func openOnce(path string, opts Options, fresh settings) (b *Backend, err error) {
