@@ -52,7 +52,7 @@ type Summary struct {
 	Stored       int           `json:"stored"`
 	AlreadyThere int           `json:"already_there"`
 	Refused      int           `json:"refused"`             // messages, and lines that are not messages
-	Stranded     int           `json:"stranded,omitempty"`  // outcomes with OpeningRefused
+	Orphaned     int           `json:"orphaned,omitempty"`  // outcomes with OpeningRefused
 	Reordered    int           `json:"reordered,omitempty"` // outcomes with Before
 	Units        backend.Units `json:"-"`
 }
@@ -197,7 +197,7 @@ func (b *batch) done(o Outcome) {
 		b.Stored++
 	}
 	if o.OpeningRefused > 0 {
-		b.Stranded++
+		b.Orphaned++
 	}
 	if o.Before > 0 {
 		b.Reordered++

@@ -25,23 +25,24 @@
 //
 // # What cannot be processed
 //
-// A message that is damaged, or from somebody who is not in its conversation, or that
-// names other members than it has, is quarantined. Who the members are is decided by
-// the conversation's head; before there is one, nobody is notified and no message is
-// quarantined on their account, unless the members are certain ([postroom.PairUUID]). A
-// message whose conversation nobody has opened yet waits for half a
-// minute, is then quarantined too, and is requeued when its members are known.
+// A message is quarantined if it is damaged, if its sender is not a member of its
+// conversation, or if it names other members than the conversation has. The head of a
+// conversation decides who its members are. Before there is a head, nobody is notified
+// and no message is quarantined for its sender or its members, unless the members are
+// certain ([postroom.PairUUID]). A message whose conversation nobody has opened yet
+// waits for half a minute; then it is quarantined too, and requeued once its members
+// are known.
 //
-// Where the table refuses what a move is to put, and names that as what is wrong,
-// the messages are bisected: the older half goes first, and of what fails again the
-// older half. So the one that fails is found by few failing moves, and is
-// quarantined alone. The rows, though, are made of the newest message of a batch
-// only, and of the members.
+// If the table refuses a move, and its error code says that what the move puts is
+// wrong, the messages are bisected: the older half goes first, and of a half that fails
+// again the older half. So the message that fails is found by few failing moves, and is
+// quarantined alone. (Rows are made of the members and the newest message of a batch
+// only.)
 //
-// Nothing else condemns a message: no read that fails, and no error that nobody
-// knows. It may be a failure of the server, or of a proxy in front of it, and the
-// same call may succeed later. So it is repeated, however long that takes; the shard
-// makes no progress meanwhile, and is not ready.
+// No other error condemns a message, neither a read that fails nor an unknown error:
+// it may be a failure of the server, or of a proxy in front of it, and the same call
+// may succeed later. So the call is repeated, however long that takes. Meanwhile the
+// shard makes no progress, and the projector is not ready.
 //
 // When most records would be quarantined it is not the records that are broken.
 // Then the breaker trips: Run ends with a [quarantine.BreakerError], and what is

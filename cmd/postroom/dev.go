@@ -188,7 +188,7 @@ func (d *devRun) addImported(s producer.Summary) {
 	d.imported.Stored += s.Stored
 	d.imported.AlreadyThere += s.AlreadyThere
 	d.imported.Refused += s.Refused
-	d.imported.Stranded += s.Stranded
+	d.imported.Orphaned += s.Orphaned
 }
 
 // sink prints the deliveries once the pipeline has caught up. Before that there

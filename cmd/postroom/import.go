@@ -36,9 +36,9 @@ func refused(name string, s producer.Summary) error {
 		return nil
 	}
 	err := fmt.Errorf("%s: %s lines were refused, the others are in the log", name, count(s.Refused))
-	if s.Stranded > 0 {
+	if s.Orphaned > 0 {
 		err = fmt.Errorf("%w; %s of them belong to conversations that a refused line would have opened, and nobody sees them before that line is corrected and posted",
-			err, count(s.Stranded))
+			err, count(s.Orphaned))
 	}
 	return err
 }

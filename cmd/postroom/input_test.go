@@ -71,7 +71,7 @@ func TestF4ByteOrderMark(t *testing.T) {
 	s.ok("post", "--from", ada, "--members", members, "--message", "Hello")
 }
 
-func TestF4StrandedLinesAreToldAtOnce(t *testing.T) {
+func TestF4OrphanedLinesAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	opening := message(t, nil)
@@ -82,7 +82,7 @@ func TestF4StrandedLinesAreToldAtOnce(t *testing.T) {
 	} {
 		file := s.file("messages.jsonl", broken+numbered(t, 2, nil)+numbered(t, 3, nil))
 		r := s.run("post", "--json", "--file", file)
-		if r.code != exitFailed || !strings.HasSuffix(r.stdout, `"refused":1,"stranded":2}`+"\n") {
+		if r.code != exitFailed || !strings.HasSuffix(r.stdout, `"refused":1,"orphaned":2}`+"\n") {
 			t.Errorf("refused %s: %+v", name, r)
 		}
 		for _, want := range []string{"messages.jsonl: line 1: ", "messages.jsonl: line 2: nobody sees this message", "line 1, which would open it, was refused"} {
@@ -94,9 +94,9 @@ func TestF4StrandedLinesAreToldAtOnce(t *testing.T) {
 			t.Errorf("refused %s: every line of the conversation is named:\n%s", name, r.stderr)
 		}
 	}
-	// A broken line strands nobody where another one opens the conversation.
+	// A broken line orphans no other where another one opens the conversation.
 	file := s.file("messages.jsonl", opening+opening[:len(opening)-3]+"\n"+numbered(t, 2, nil))
-	if r := s.run("post", "--json", "--file", file); r.code != exitFailed || strings.Contains(r.stdout+r.stderr, "stranded") || strings.Contains(r.stderr, "nobody") {
+	if r := s.run("post", "--json", "--file", file); r.code != exitFailed || strings.Contains(r.stdout+r.stderr, "orphaned") || strings.Contains(r.stderr, "nobody") {
 		t.Errorf("opened by another line: %+v", r)
 	}
 }

@@ -42,20 +42,20 @@ type lineReport struct {
 	name      string
 	stderr    io.Writer
 	refused   bounded
-	stranding bounded
-	stranded  map[int]bool // refused lines that were named as stranding others
+	orphans   bounded
+	openings  map[int]bool // refused lines that were named as the openings of others
 	reordered bool
 }
 
 func newLineReport(stderr io.Writer, name string) *lineReport {
 	return &lineReport{
-		name: name, stderr: stderr, refused: bounded{stderr: stderr}, stranding: bounded{stderr: stderr}, stranded: map[int]bool{},
+		name: name, stderr: stderr, refused: bounded{stderr: stderr}, orphans: bounded{stderr: stderr}, openings: map[int]bool{},
 	}
 }
 
 // wants reports whether add prints a line.
 func (r *lineReport) wants(o producer.Outcome) bool {
-	return o.Err != nil || o.OpeningRefused > 0 && !r.stranded[o.OpeningRefused] || o.Before > 0 && !r.reordered
+	return o.Err != nil || o.OpeningRefused > 0 && !r.openings[o.OpeningRefused] || o.Before > 0 && !r.reordered
 }
 
 func (r *lineReport) add(o producer.Outcome) {
@@ -66,11 +66,11 @@ func (r *lineReport) add(o producer.Outcome) {
 			line = broken
 		}
 		r.refused.print("%s: %v", r.name, line)
-	case o.OpeningRefused > 0 && !r.stranded[o.OpeningRefused]:
-		if len(r.stranded) < maxReported {
-			r.stranded[o.OpeningRefused] = true
+	case o.OpeningRefused > 0 && !r.openings[o.OpeningRefused]:
+		if len(r.openings) < maxReported {
+			r.openings[o.OpeningRefused] = true
 		}
-		r.stranding.print("%s: line %d: nobody sees this message before its conversation is opened, and line %d, which would open it, was refused",
+		r.orphans.print("%s: line %d: nobody sees this message before its conversation is opened, and line %d, which would open it, was refused",
 			r.name, o.Line, o.OpeningRefused)
 	}
 	if o.Before > 0 && !r.reordered {
@@ -83,7 +83,7 @@ func (r *lineReport) add(o producer.Outcome) {
 // end prints the sums of what was not printed line by line.
 func (r *lineReport) end(s producer.Summary) {
 	r.refused.end("refused lines of " + r.name)
-	r.stranding.end("stranded lines of " + r.name)
+	r.orphans.end("orphaned lines of " + r.name)
 	if s.Reordered > 1 {
 		fmt.Fprintf(r.stderr, "%s: %s lines in all come before an earlier line of the same time\n", r.name, count(s.Reordered))
 	}

@@ -39,7 +39,7 @@ share its shards, and go on with those of one that is stopped or dies.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.worker, "worker", "", "name of this projector among those of the table (default HOST:PID:RANDOM)")
-	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost what was not read: backfill it from the log, or halt")
+	cmd.Flags().StringVar(&o.onDataLoss, "on-data-loss", lossRecover, "when the stream has lost records that were not read: recover them from the log, or halt")
 	serverFlag(cmd, &o.addr)
 	o.idle.flags(cmd)
 	return cmd

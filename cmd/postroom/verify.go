@@ -21,8 +21,7 @@ shows, since they cannot be processed or nobody has opened their conversation,
 are one difference for each conversation, with their number and an example. The
 exit code is 3 if anything differs.
 
-Beside a live projector only those differences count that are still there at a
-second look.`,
+While a projector runs, a difference counts only if a second look still finds it.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {

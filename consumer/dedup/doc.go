@@ -2,7 +2,7 @@
 // it: a [Handler] stands in front of another handler, and a [Store] remembers ids.
 //
 // A FIFO queue drops what is sent again within five minutes, and no longer.
-// Repetitions after that come from a replay of the stream, a recovery from the log,
+// Repetitions after that come from a replay of the stream, a backfill from the log,
 // a redrive, or a message whose deletion failed. To the queue they are other
 // messages, but they carry the same notification with the same id.
 //

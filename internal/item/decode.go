@@ -183,7 +183,7 @@ func (d *Decoder) wrongType(name, want string) {
 }
 
 // Err returns the first error as a backend.Error of KindInvalid, with the item's
-// key. Unless the item has a newer format, the error is of a [DamageError] item.
+// key. It wraps a [DamageError], unless the item has a newer format.
 func (d *Decoder) Err() error {
 	if d.err == nil {
 		return nil

@@ -3,8 +3,8 @@
 //
 // Decoding is strict. Nothing else guards these items, and a person, or another
 // program, may have changed one: an attribute that is missing, of another type or
-// out of its range makes the item [DamageError], and is never believed in part. What is
-// damaged is left aside by whoever reads it, see [Aside].
+// out of its range makes the whole item damaged, see [DamageError]. Whoever reads a
+// damaged item leaves it aside, see [Aside].
 package item
 
 import (

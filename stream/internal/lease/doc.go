@@ -39,11 +39,11 @@
 //
 // # Damage
 //
-// A lease whose item cannot be read says only that ([Lease].Damaged). It counts as
-// neither owned nor free nor finished: whether its shard is read, and up to where, is
-// not known. So its shard is not read, nor are the children, and nobody writes it. A
-// Handle that meets it is lost. A person has it mended ([Mended]), with a new epoch's
-// owner and nothing skipped.
+// Of a lease whose item cannot be read nothing is known but that ([Lease].Damaged). It
+// counts as neither owned nor free nor finished. So neither its shard nor the children
+// are read, nobody writes the item, and a Handle that finds it is lost. When an operator
+// has it repaired ([Mended]) it is free, and nothing is skipped: the next owner
+// acquires it with the next epoch.
 //
 // Two leases of one shard cannot be told apart if an operator deletes the item
 // while its owner lives, and the same session acquires it anew: then what is found

@@ -23,6 +23,8 @@
 //	no          finished    deletes it after 48 hours, once its children have begun
 //	no          unfinished  nothing: its reader notices
 //
+// While any lease is damaged none is deleted: it may be that of a child.
+//
 // # What is lost between generations
 //
 // A listed shard that is new although its parent has no lease came of a shard that
@@ -42,8 +44,8 @@
 // others then; maybe_first says that somebody has still to look, also after a crash
 // between the two steps. One of them sees both, and reports what lies between them.
 //
-// A damaged item is made anew: the oldest time up to which an unfinished shard was
-// read is early enough for that of the last listing.
+// A damaged item is replaced: the oldest time up to which an unfinished shard was read
+// is early enough to stand for the time of the last listing.
 //
 // Each loss goes to a [Recorder] before reading continues past it. If nobody records
 // losses, the loss ends the session, and is reported again at each start until a

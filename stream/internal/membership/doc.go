@@ -45,12 +45,16 @@
 //
 // # Damage
 //
-// A damaged heartbeat is observed like another. A session that lives sends its next
-// one over the damage, if session and counter are intact, and otherwise finds that it
-// is expired. After the lease duration it can be told which: where the session could
-// still renew, the heartbeat is expired by one write, on the condition that it is as
-// it was read; otherwise there is nothing left to take. Until then the session keeps
-// its leases and gets no others. The item stays, left aside, for a person to see.
+// A damaged heartbeat is observed like any other. If its session and counter are
+// intact, a live session overwrites the damage with its next heartbeat; otherwise its
+// next renewal fails, and the session is expired. A damaged heartbeat that stands still
+// for the lease duration is expired by one write, on the condition that the item is as
+// it was read, if its session could still renew it; if not, no write is needed. Until
+// then the session keeps its leases and gets no others. The item stays, left aside,
+// until `postroom repair` deletes it.
+//
+// A damaged lock is acquired like a released one. A damaged destination stops nobody
+// who has joined; a worker that finds nobody else alive replaces it.
 //
 // # Leader
 //
@@ -58,17 +62,17 @@
 // for the group. While a live session says in its heartbeat that it leads, the
 // lock is not read. It is acquired when it is released, or its session is not
 // alive, and renewed like a heartbeat. Two leaders at once, after a freeze, do no
-// harm: all that a leader writes is conditional, or idempotent. So a damaged lock is
-// acquired like one that was released.
+// harm: all that a leader writes is conditional, or idempotent.
 //
 // # Destination
 //
-// All workers of a group send what they read to one destination. The first sets it.
-// One with another destination does not even join as long as a heartbeat moves; where
-// all stand still for the lease duration it joins, expires their sessions, and sets
-// its own, on the condition that nobody else has. Two that start at once cannot both
-// go on: each sends its heartbeat before it reads the destination, and who has changed
-// it looks for heartbeats afterwards, and puts the old one back if there is another.
+// All workers of a group send what they read to one destination. The first worker sets
+// it. A worker with another destination does not join while any heartbeat moves. Once
+// all of them have stood still for the lease duration it joins, expires their sessions,
+// and sets its own destination, on the condition that nobody else has. Two workers that
+// start at once cannot both go on: each sends its heartbeat and then reads the
+// destination again. A worker that has changed it looks for other live sessions
+// afterwards, and if there is one it restores the old destination and leaves.
 //
 // # Assignment
 //

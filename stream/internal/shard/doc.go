@@ -54,6 +54,12 @@
 // on from what is left, with the loss noted in its lease. If nobody records losses
 // the loss is noted and ends the session.
 //
+// # Damage
+//
+// If the stream refuses the position at the checkpoint five times as invalid, somebody
+// has changed the lease: the step fails with an item.DamageError, and the session stops
+// reading the shard until the lease has another checkpoint.
+//
 // # Schedule
 //
 // Shards wait in one [Queue] until they are due, and a bounded number is read at
