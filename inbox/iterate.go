@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
 )
 
 // AllConversations yields a user's conversations from opts.Cursor on, the one with the
@@ -79,29 +80,21 @@ func pages[T any](opts PageOptions, read func(PageOptions) (Page[T], error)) ite
 // goes on; any other error ends it.
 func (in *Inbox) All(ctx context.Context) iter.Seq2[postroom.Group, error] {
 	return func(yield func(postroom.Group, error) bool) {
-		scan := backend.Scan{Consistent: true}
-		for {
-			page, err := in.table.Scan(ctx, scan)
+		for item, err := range batch.NewTable(in.table).Scan(ctx, backend.Scan{Consistent: true}) {
 			if err != nil {
 				yield(postroom.Group{}, err)
 				return
 			}
-			for _, item := range page.Items {
-				if !strings.HasPrefix(backend.Text(item, backend.AttrPK), postroom.InboxPrefix) {
-					continue
-				}
-				g, err := postroom.GroupFromItem(item)
-				if err != nil {
-					g, err = postroom.Group{}, &UnreadableError{backend.KeyOf(item), err}
-				}
-				if !yield(g, err) {
-					return
-				}
+			if !strings.HasPrefix(backend.Text(item, backend.AttrPK), postroom.InboxPrefix) {
+				continue
 			}
-			if page.Last == nil {
+			g, err := postroom.GroupFromItem(item)
+			if err != nil {
+				g, err = postroom.Group{}, &UnreadableError{backend.KeyOf(item), err}
+			}
+			if !yield(g, err) {
 				return
 			}
-			scan.After = *page.Last
 		}
 	}
 }

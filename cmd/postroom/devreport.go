@@ -10,6 +10,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/inbox"
+	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/projector/quarantine"
 )
 
@@ -46,26 +47,18 @@ type holdings struct {
 func (a *app) holdings(ctx context.Context) (holdings, error) {
 	var h holdings
 	conversations, users := map[string]bool{}, map[string]int{}
-	scan := backend.Scan{Consistent: true}
-	for table := a.table(); ; {
-		page, err := table.Scan(ctx, scan)
+	for item, err := range batch.NewTable(a.table()).Scan(ctx, backend.Scan{Consistent: true}) {
 		if err != nil {
 			return h, err
 		}
-		for _, item := range page.Items {
-			key := backend.KeyOf(item)
-			if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
-				h.groupItems++
-				users[user]++
-			} else if strings.HasPrefix(key.SK, postroom.MessagePrefix) {
-				h.messages++
-				conversations[key.PK] = true
-			}
+		key := backend.KeyOf(item)
+		if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
+			h.groupItems++
+			users[user]++
+		} else if strings.HasPrefix(key.SK, postroom.MessagePrefix) {
+			h.messages++
+			conversations[key.PK] = true
 		}
-		if page.Last == nil {
-			break
-		}
-		scan.After = *page.Last
 	}
 	h.conversations = int64(len(conversations))
 	for user, n := range users {

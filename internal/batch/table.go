@@ -41,10 +41,36 @@ func (t Table) Get(ctx context.Context, key backend.Key) (item backend.Item, err
 
 // Query returns the items of all pages. The first error ends the sequence.
 func (t Table) Query(ctx context.Context, q backend.Query) iter.Seq2[backend.Item, error] {
+	return items(func(after backend.Page) (backend.Page, error) {
+		q := q // ranging again begins anew
+		if after.Last != nil {
+			q.After, q.AfterIndex = *after.Last, after.LastIndex
+		}
+		return t.Page(ctx, q)
+	})
+}
+
+// Scan returns the items of all pages of a scan. The first error ends the sequence.
+func (t Table) Scan(ctx context.Context, s backend.Scan) iter.Seq2[backend.Item, error] {
+	return items(func(after backend.Page) (page backend.Page, err error) {
+		s := s // ranging again begins anew
+		if after.Last != nil {
+			s.After = *after.Last
+		}
+		err = t.Retry.Do(ctx, func(ctx context.Context) (err error) {
+			page, err = t.Table.Scan(ctx, s)
+			return err
+		})
+		return page, err
+	})
+}
+
+// items returns the items of all pages, given how to read the page after another one.
+func items(read func(after backend.Page) (backend.Page, error)) iter.Seq2[backend.Item, error] {
 	return func(yield func(backend.Item, error) bool) {
-		for {
-			page, err := t.Page(ctx, q)
-			if err != nil {
+		for page := (backend.Page{}); ; {
+			var err error
+			if page, err = read(page); err != nil {
 				yield(nil, err)
 				return
 			}
@@ -56,7 +82,6 @@ func (t Table) Query(ctx context.Context, q backend.Query) iter.Seq2[backend.Ite
 			if page.Last == nil {
 				return
 			}
-			q.After, q.AfterIndex = *page.Last, page.LastIndex
 		}
 	}
 }
@@ -65,15 +90,6 @@ func (t Table) Query(ctx context.Context, q backend.Query) iter.Seq2[backend.Ite
 func (t Table) Page(ctx context.Context, q backend.Query) (page backend.Page, err error) {
 	err = t.Retry.Do(ctx, func(ctx context.Context) (err error) {
 		page, err = t.Table.Query(ctx, q)
-		return err
-	})
-	return page, err
-}
-
-// Scan reads one page of a scan.
-func (t Table) Scan(ctx context.Context, s backend.Scan) (page backend.Page, err error) {
-	err = t.Retry.Do(ctx, func(ctx context.Context) (err error) {
-		page, err = t.Table.Scan(ctx, s)
 		return err
 	})
 	return page, err

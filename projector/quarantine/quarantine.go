@@ -171,27 +171,20 @@ func (q *Quarantine) Damaged() []*item.DamageError { return q.aside.All() }
 // Count counts the records that are quarantined in a control table, and returns
 // their items that are damaged.
 func Count(ctx context.Context, control backend.Table) (n int, damaged []*item.DamageError, err error) {
-	s := backend.Scan{Consistent: true}
-	for {
-		page, err := control.Scan(ctx, s)
+	for it, err := range batch.NewTable(control).Scan(ctx, backend.Scan{Consistent: true}) {
 		if err != nil {
 			return 0, nil, err
 		}
-		for _, it := range page.Items {
-			if isFirstPart(backend.KeyOf(it)) {
-				n++
-			}
-			damage, err := check(it)
-			if err != nil {
-				return 0, nil, err
-			}
-			if damage != nil {
-				damaged = append(damaged, damage)
-			}
+		if isFirstPart(backend.KeyOf(it)) {
+			n++
 		}
-		if page.Last == nil {
-			return n, damaged, nil
+		damage, err := check(it)
+		if err != nil {
+			return 0, nil, err
 		}
-		s.After = *page.Last
+		if damage != nil {
+			damaged = append(damaged, damage)
+		}
 	}
+	return n, damaged, nil
 }

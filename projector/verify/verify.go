@@ -47,8 +47,8 @@ type Options struct {
 	Index bool // the table has the index, which is compared too
 	// Found is called with every difference, one call after the other. Default: none.
 	Found func(Difference)
-	// Progress is called now and then, one call after the other, with the number of
-	// items read so far. It must not block. Default: none.
+	// Progress is called often, one call after the other, with the number of items
+	// counted so far. It must not block. Default: none.
 	Progress func(items int64)
 }
 
@@ -99,31 +99,15 @@ type verifier struct {
 
 func (v *verifier) scan(ctx context.Context, segment, segments int) error {
 	s := backend.Scan{Segment: segment, Segments: segments, Consistent: true}
-	for {
-		page, err := v.table.Scan(ctx, s)
+	for item, err := range v.table.Scan(ctx, s) {
+		if err == nil {
+			err = v.item(ctx, item)
+		}
 		if err != nil {
 			return err
 		}
-		for _, item := range page.Items {
-			if err := v.item(ctx, item); err != nil {
-				return err
-			}
-		}
-		v.progress()
-		if page.Last == nil {
-			return nil
-		}
-		s.After = *page.Last
 	}
-}
-
-func (v *verifier) progress() {
-	if v.opts.Progress == nil {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.opts.Progress(v.report.Messages + v.report.Conversations + v.report.GroupItems)
+	return nil
 }
 
 // item counts one item and inspects the conversation it belongs to.
@@ -166,6 +150,9 @@ func (v *verifier) count(n *int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	*n++
+	if v.opts.Progress != nil {
+		v.opts.Progress(v.report.Messages + v.report.Conversations + v.report.GroupItems)
+	}
 }
 
 func (v *verifier) suspectRow(key backend.Key) {
