@@ -40,7 +40,7 @@ func (f *fakeTable) mend(t *testing.T, s *fakeStream, key backend.Key) string {
 		t.Fatal(err)
 	}
 	it, _, _ := f.Get(t.Context(), key)
-	m, err := Mend(it, status, nil, time.Now())
+	m, err := Mend(it, status, time.Now())
 	if err != nil || m == nil || m.Damaged.Key != key {
 		t.Fatalf("%q is mended by %v (%v)", key, m, err)
 	}
@@ -300,7 +300,7 @@ func TestF11CheckpointThatTheStreamDoesNotKnow(t *testing.T) {
 	})
 }
 
-// TestF11FinishedLeaseOfAShardThatIsNot: nothing reads the shard, and Doubts says so.
+// TestF11FinishedLeaseOfAShardThatIsNot: nothing reads the shard, and Doubt says so.
 func TestF11FinishedLeaseOfAShardThatIsNot(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -328,13 +328,14 @@ func mendDoubted(t *testing.T, s *fakeStream, table *fakeTable, shard string, wh
 	if err != nil {
 		t.Fatal(err)
 	}
-	doubts, err := Doubts(t.Context(), s, status)
-	if d := doubts[shard]; err != nil || len(doubts) != 1 || !errors.Is(d, why) || !d.Blocks {
-		t.Fatalf("doubts %v (%v)", doubts, err)
-	}
+	err = status.Doubt(t.Context(), s)
 	key := lease.Key(s.arn, shard)
+	wantDamaged(t, status.Damaged, true, key)
+	if err != nil || len(status.Damaged) != 1 || !errors.Is(status.Damaged[0], why) {
+		t.Fatalf("doubts %v (%v)", status.Damaged, err)
+	}
 	it, _, _ := table.Get(t.Context(), key)
-	m, err := Mend(it, status, doubts, time.Now())
+	m, err := Mend(it, status, time.Now())
 	if err != nil || m == nil {
 		t.Fatalf("%v (%v)", m, err)
 	}

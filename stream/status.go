@@ -28,22 +28,15 @@ type Status struct {
 
 // LeaderStatus is the lock of the worker group's leader.
 type LeaderStatus struct {
-	Worker  string // empty: released
-	Session string // of that worker
-	Epoch   int64  // grows with every change of leader
-	Counter int64  // grows with every renewal
-	// LeaseDuration is how long the leader keeps the lock without renewing it.
-	LeaseDuration time.Duration
-	// RenewedAt is when the leader last renewed, by its own clock: for people.
-	RenewedAt time.Time
+	Worker    string    // empty: released
+	Epoch     int64     // grows with every change of leader
+	Counter   int64     // grows with every renewal
+	RenewedAt time.Time // by its own clock: for people
 }
 
-// WorkerStatus is one worker of the group. The others expire the session of a
-// worker that sends no heartbeat for LeaseDuration.
+// WorkerStatus is one worker of the group.
 type WorkerStatus struct {
 	Worker, Session string
-	Counter         int64 // grows with every heartbeat
-	LeaseDuration   time.Duration
 	RenewedAt       time.Time // by its own clock: for people
 	Leads           bool
 }
@@ -62,6 +55,9 @@ type ShardStatus struct {
 	FinishedAt     time.Time
 	Lost           string // what was lost, see [DataLossError]; empty: nothing
 	Damaged        bool   // the lease cannot be read, and nothing else is known
+	// Doubt is why the lease is not believed although it can be read; nil: it is, or
+	// [Status.Doubt] has not looked.
+	Doubt *DamageError
 }
 
 // ReadStatus reads the status of a stream. It needs no Reader and disturbs
@@ -78,10 +74,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		return Status{}, err
 	}
 	if leader.Damaged == nil {
-		status.Leader = LeaderStatus{
-			Worker: leader.Worker, Session: leader.Session, Epoch: leader.Epoch, Counter: leader.Counter,
-			LeaseDuration: leader.LeaseDuration, RenewedAt: leader.RenewedAt,
-		}
+		status.Leader = LeaderStatus{leader.Worker, leader.Epoch, leader.Counter, leader.RenewedAt}
 	} else {
 		status.Damaged = append(status.Damaged, leader.Damaged)
 	}
@@ -105,10 +98,7 @@ func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (S
 		if w.Damaged != nil {
 			status.Damaged = append(status.Damaged, w.Damaged)
 		} else if !w.Expired {
-			status.Workers = append(status.Workers, WorkerStatus{
-				Worker: w.Worker, Session: w.Session, Counter: w.Counter, LeaseDuration: w.LeaseDuration,
-				RenewedAt: w.RenewedAt, Leads: w.Leads,
-			})
+			status.Workers = append(status.Workers, WorkerStatus{w.Worker, w.Session, w.RenewedAt, w.Leads})
 		}
 	}
 	return status, nil

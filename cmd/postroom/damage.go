@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -68,10 +67,8 @@ func (a *app) findUnread(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	doubts, err := stream.Doubts(ctx, a.backend.Stream(a.global.table), s)
-	if err != nil {
+	if err := s.Doubt(ctx, a.backend.Stream(a.global.table)); err != nil {
 		return err
 	}
-	damaged := slices.Concat(s.Damaged, b.Damaged)
-	return blocking(slices.AppendSeq(damaged, maps.Values(doubts)))
+	return blocking(slices.Concat(s.Damaged, b.Damaged))
 }

@@ -10,13 +10,8 @@ import (
 	"github.com/postroom/postroom/stream"
 )
 
-const (
-	// probes is how many shards are probed at once.
-	probes = 8
-	// probePages is how many pages of a shard are read. An empty page is not the
-	// end, but after several empty pages there is most likely nothing.
-	probePages = 3
-)
+// probes is how many shards are probed at once.
+const probes = 8
 
 // probe is what a shard holds after its checkpoint. The checkpoint alone does not
 // tell: on a quiet table it is old although everything is done.
@@ -70,19 +65,10 @@ func (a *app) probeShards(ctx context.Context, s stream.Status) []probe {
 
 // probeShard looks for the first record after a shard's checkpoint.
 func probeShard(ctx context.Context, source backend.Stream, arn string, sh stream.ShardStatus) (probe, error) {
-	at := backend.Position{Type: backend.TrimHorizon}
-	if sh.Checkpoint != "" {
-		at = backend.Position{Type: backend.AfterSequence, Sequence: sh.Checkpoint}
-	}
-	iterator, err := source.Iterator(ctx, arn, sh.Shard, at)
-	for page := 0; err == nil && iterator != "" && page < probePages; page++ {
-		var got backend.RecordPage
-		if got, err = source.Records(ctx, iterator, 1); err == nil && len(got.Records) > 0 {
-			return probe{known: true, oldest: got.Records[0].CreatedAt}, nil
-		}
-		iterator = got.Next
-	}
+	r, err := stream.FirstUnread(ctx, source, arn, sh)
 	switch kind := backend.KindOf(err); {
+	case r != nil:
+		return probe{known: true, oldest: r.CreatedAt}, nil
 	case err == nil:
 		return probe{known: true}, nil
 	case kind == backend.KindTrimmed, kind == backend.KindNotFound && sh.Checkpoint != "":

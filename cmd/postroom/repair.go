@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer/dedup"
+	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
@@ -52,33 +53,25 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 	if err != nil {
 		return err
 	}
-	doubts, err := stream.Doubts(ctx, a.backend.Stream(a.global.table), s)
-	if err != nil {
+	if err := s.Doubt(ctx, a.backend.Stream(a.global.table)); err != nil {
 		return err
 	}
-	n := 0
-	for scan := (backend.Scan{Consistent: true}); ; {
-		page, err := a.control().Scan(ctx, scan)
+	control, n := batch.NewTable(a.control()), 0
+	for it, err := range control.Scan(ctx, backend.Scan{Consistent: true}) {
 		if err != nil {
 			return err
 		}
-		for _, it := range page.Items {
-			m, err := mend(it, s, doubts, time.Now())
-			if err != nil {
-				return err
-			}
-			if m == nil {
-				continue
-			}
-			n++
-			if err := a.mendOne(ctx, it, m, dryRun); err != nil {
-				return err
-			}
+		m, err := mend(it, s, time.Now())
+		if err != nil {
+			return err
 		}
-		if page.Last == nil {
-			break
+		if m == nil {
+			continue
 		}
-		scan.After = *page.Last
+		n++
+		if err := a.mendOne(ctx, control, it, m, dryRun); err != nil {
+			return err
+		}
 	}
 	if a.json {
 		return nil
@@ -92,8 +85,8 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 }
 
 // mend asks everybody who keeps items in the control table.
-func mend(it backend.Item, s stream.Status, doubts map[string]*stream.DamageError, now time.Time) (*item.Mending, error) {
-	ofStream, err := stream.Mend(it, s, doubts, now)
+func mend(it backend.Item, s stream.Status, now time.Time) (*item.Mending, error) {
+	ofStream, err := stream.Mend(it, s, now)
 	ofBackfill, err2 := backfill.Mend(it, now)
 	ofQuarantine, err3 := quarantine.Mend(it)
 	ofDedup, err4 := dedup.Mend(it)
@@ -108,7 +101,7 @@ func mend(it backend.Item, s stream.Status, doubts map[string]*stream.DamageErro
 // mendOne prints a damaged item and mends it. What is put is put only if nobody has
 // changed the item since it was read. What is deleted is deleted all the same: no more
 // follows from it than the effect that is printed.
-func (a *app) mendOne(ctx context.Context, it backend.Item, m *item.Mending, dryRun bool) error {
+func (a *app) mendOne(ctx context.Context, control batch.Table, it backend.Item, m *item.Mending, dryRun bool) error {
 	was, err := backend.EncodeItem(it)
 	if err != nil {
 		return err
@@ -119,16 +112,12 @@ func (a *app) mendOne(ctx context.Context, it backend.Item, m *item.Mending, dry
 	if err != nil || dryRun {
 		return err
 	}
-	if m.Put != nil {
-		_, err = a.control().Put(ctx, m.Put, item.Same(it))
-		if backend.KindOf(err) == backend.KindConditionFailed {
-			return nil // its owner has written it anew, or it is seen the next time
-		}
-		return err
+	if m.Put == nil {
+		return control.Delete(ctx, []backend.Key{key})
 	}
-	unprocessed, _, err := a.control().BatchWrite(ctx, []backend.Write{{Delete: key}})
-	if err == nil && len(unprocessed) > 0 {
-		err = fmt.Errorf("the item %q, %q was not deleted, since the table is throttled: try again", key.PK, key.SK)
+	err = control.Put(ctx, m.Put, item.Same(it))
+	if backend.KindOf(err) == backend.KindConditionFailed {
+		return nil // its owner has written it anew, or it is seen the next time
 	}
 	return err
 }

@@ -21,7 +21,7 @@ func aGroup() statusJSON {
 	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	s := stream.Status{
-		StreamARN: "arn", Destination: "queue q, as table t", Leader: stream.LeaderStatus{Worker: "a", Session: "1", Epoch: 7, RenewedAt: ago(time.Second)},
+		StreamARN: "arn", Destination: "queue q, as table t", Leader: stream.LeaderStatus{Worker: "a", Epoch: 7, RenewedAt: ago(time.Second)},
 		Workers: []stream.WorkerStatus{
 			{Worker: "b", Session: "2", RenewedAt: ago(2 * time.Second)},
 			{Worker: "a", Session: "1", RenewedAt: ago(time.Second), Leads: true},

@@ -2,6 +2,7 @@ package dedup
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -62,4 +63,14 @@ func decode(it backend.Item) (entry, error) {
 		return entry{}, fmt.Errorf("%w; if you delete the item, its id is handled again", err)
 	}
 	return e, nil
+}
+
+// Mend returns how to mend an item of the control table; nil: it is good, or not one
+// of a [Table]'s. The error is that of a newer format.
+func Mend(it backend.Item) (*item.Mending, error) {
+	if !strings.HasPrefix(backend.KeyOf(it).PK, pkPrefix) {
+		return nil, nil
+	}
+	_, err := decode(it)
+	return item.Deletion(item.AsDamaged(err), err, "its notification, if it comes again, is handled again")
 }

@@ -9,5 +9,14 @@ type Mending struct {
 	Effect  string       // what follows, as a sentence without its beginning and end
 }
 
+// Deletion is the mending of an item that is deleted if it is damaged, given what its
+// decoder says of it; nil: it is good, or of a newer format, which is the error.
+func Deletion(damaged *DamageError, err error, effect string) (*Mending, error) {
+	if damaged == nil {
+		return nil, err
+	}
+	return &Mending{Damaged: damaged, Effect: effect}, nil
+}
+
 // Loose returns a decoder that reads what it can of an item of any format.
 func Loose(it backend.Item) *Decoder { return &Decoder{item: it} }

@@ -16,10 +16,7 @@ func Mend(it backend.Item, now time.Time) (*item.Mending, error) {
 	switch {
 	case key.PK == partition && strings.HasPrefix(key.SK, scanPrefix):
 		_, err := decodeProgress(it)
-		if damage := item.AsDamaged(err); damage != nil {
-			return &item.Mending{Damaged: damage, Effect: "the log is scanned from its beginning where a gap is open"}, nil
-		}
-		return nil, err
+		return item.Deletion(item.AsDamaged(err), err, "the log is scanned from its beginning where a gap is open")
 	case key.PK == partition && strings.HasPrefix(key.SK, gapPrefix):
 		g, err := decodeGap(it)
 		damage := item.AsDamaged(err)

@@ -12,13 +12,7 @@ import (
 // with an item that is deleted: the message is in the log.
 func Mend(it backend.Item) (*item.Mending, error) {
 	damage, err := check(it)
-	if damage == nil || err != nil {
-		return nil, err
-	}
-	return &item.Mending{
-		Damaged: damage,
-		Effect:  "its message, if it was one, is in the log: `postroom verify` tells whether it is missing from the lists",
-	}, nil
+	return item.Deletion(damage, err, "its message, if it was one, is in the log: `postroom verify` tells whether it is missing from the lists")
 }
 
 // check decodes one part of a record, as far as it can be checked alone.

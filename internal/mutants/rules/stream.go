@@ -101,8 +101,8 @@ var stream = []Rule{
 	{
 		Name:  "whoever waits until idle looks for damage first",
 		File:  "cmd/postroom/damage.go",
-		Old:   "return blocking(slices.AppendSeq(damaged, maps.Values(doubts)))",
-		New:   "_ = blocking(slices.AppendSeq(damaged, maps.Values(doubts)))\n	return nil",
+		Old:   "return blocking(slices.Concat(s.Damaged, b.Damaged))",
+		New:   "_ = blocking(slices.Concat(s.Damaged, b.Damaged))\n	return nil",
 		Tests: "TestF11UntilIdleNeverSucceeds",
 	},
 	{

@@ -49,10 +49,8 @@ func DecodeDestination(it backend.Item) (Destination, error) {
 		Text:  from.String(attrDestination), SetAt: from.Time(attrSetAt),
 	}
 	from.Check(attrDestination, d.Text != "", "it is empty")
-	var err error
-	if d.Damaged, err = from.Damage(); d.Damaged != nil {
-		d.as = it
-	}
+	damaged, err := from.Damage()
+	d.damage = damage{damaged, it}
 	return d, err
 }
 

@@ -40,9 +40,6 @@ func LeaderKey(arn string) backend.Key {
 	return backend.Key{PK: lease.Partition(arn), SK: leaderSK}
 }
 
-// IsHeartbeat reports whether a key is that of a heartbeat.
-func IsHeartbeat(key backend.Key) bool { return strings.HasPrefix(key.SK, workerPrefix) }
-
 // Worker is the item of one session: its heartbeat.
 type Worker struct {
 	lease.Owner
@@ -85,10 +82,8 @@ func DecodeWorker(it backend.Item) (Worker, error) {
 	key := backend.KeyOf(it).SK
 	d.Check(attrSession, workerPrefix+w.Session == key, "it is not the session of the key")
 	d.Check(attrWorker, w.Worker != "", "it is empty")
-	var err error
-	if w.Damaged, err = d.Damage(); w.Damaged != nil {
-		w.as, w.Session = it, strings.TrimPrefix(key, workerPrefix)
-	}
+	damaged, err := d.Damage()
+	w.Session, w.damage = strings.TrimPrefix(key, workerPrefix), damage{damaged, it}
 	return w, err
 }
 
@@ -166,10 +161,8 @@ func DecodeLeader(it backend.Item) (Leader, error) {
 		LeaseDuration: duration(d), RenewedAt: d.Time(attrRenewedAt),
 	}
 	d.Check(attrSession, l.Session != "", "it is empty")
-	var err error
-	if l.Damaged, err = d.Damage(); l.Damaged != nil {
-		l.as = it
-	}
+	damaged, err := d.Damage()
+	l.damage = damage{damaged, it}
 	return l, err
 }
 
@@ -192,4 +185,21 @@ func (l Leader) renewed(now time.Time) Leader {
 	l.Counter++
 	l.RenewedAt = now
 	return l
+}
+
+// Mend returns how to mend an item of a stream's partition; nil: it is good, or not one
+// of these. The error is that of a newer format.
+func Mend(it backend.Item) (*item.Mending, error) {
+	switch sk := backend.KeyOf(it).SK; {
+	case strings.HasPrefix(sk, workerPrefix):
+		w, err := DecodeWorker(it)
+		return item.Deletion(w.Damaged, err, "its worker, if it runs, joins the worker group again")
+	case sk == leaderSK:
+		l, err := DecodeLeader(it)
+		return item.Deletion(l.Damaged, err, "a worker leads the worker group within seconds")
+	case sk == destinationSK:
+		d, err := DecodeDestination(it)
+		return item.Deletion(d.Damaged, err, "the next worker that starts decides where the group sends to")
+	}
+	return nil, nil
 }
