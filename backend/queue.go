@@ -77,6 +77,19 @@ type SendEntry struct {
 	Attributes map[string]string
 }
 
+// AttributeType is the type of all attributes, and counts towards their bytes.
+const AttributeType = "String"
+
+// SizeBytes is what the entry counts for in the size of a batch.
+// Source: SQS API reference, MessageAttributeValue.
+func (e SendEntry) SizeBytes() int {
+	n := len(e.Body)
+	for name, value := range e.Attributes {
+		n += len(name) + len(AttributeType) + len(value)
+	}
+	return n
+}
+
 // Delivery is one message received.
 type Delivery struct {
 	MessageID       string

@@ -19,19 +19,6 @@ var (
 	attributeNameOfAWS   = regexp.MustCompile(`(?i)^(aws|amazon)\.`)
 )
 
-// attributeType is the only type of attributes.
-const attributeType = "String"
-
-// attributeBytes returns how many bytes of a message its attributes take: names,
-// types and values. Source: SQS API reference, MessageAttributeValue.
-func attributeBytes(attributes map[string]string) int {
-	size := 0
-	for name, value := range attributes {
-		size += len(name) + len(attributeType) + len(value)
-	}
-	return size
-}
-
 // checkAttributes returns an error if SQS would refuse the attributes.
 func checkAttributes(attributes map[string]string) error {
 	if n := len(attributes); n > backend.MaxAttributes {

@@ -52,7 +52,7 @@ func checkSend(entries []backend.SendEntry) error {
 	}
 	size := 0
 	for _, e := range entries {
-		size += len(e.Body) + attributeBytes(e.Attributes)
+		size += e.SizeBytes()
 	}
 	if size > backend.MaxQueueBytes {
 		return invalid("BatchRequestTooLong: the batch has %d bytes, at most %d are allowed", size, backend.MaxQueueBytes)

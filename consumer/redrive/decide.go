@@ -8,7 +8,6 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
-	"github.com/postroom/postroom/internal/batch"
 )
 
 // CountAttribute is the attribute of a message that counts how often it was
@@ -106,7 +105,7 @@ func fits(e backend.SendEntry) error {
 	if n := len(e.Attributes); n > backend.MaxAttributes {
 		return fmt.Errorf("has %d attributes with %s, at most %d are allowed", n, CountAttribute, backend.MaxAttributes)
 	}
-	if n := batch.SizeBytes(e); n > backend.MaxQueueBytes {
+	if n := e.SizeBytes(); n > backend.MaxQueueBytes {
 		return fmt.Errorf("has %d bytes with %s, at most %d are allowed", n, CountAttribute, backend.MaxQueueBytes)
 	}
 	return nil

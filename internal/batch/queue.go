@@ -16,7 +16,7 @@ func Next(entries []backend.SendEntry) (batch, rest []int) {
 	size := 0
 	groups := make(map[string]bool, backend.MaxQueueBatch)
 	for i, e := range entries {
-		n := SizeBytes(e)
+		n := e.SizeBytes()
 		fits := len(batch) < backend.MaxQueueBatch && size+n <= backend.MaxQueueBytes
 		if len(batch) > 0 && (!fits || e.GroupID != "" && groups[e.GroupID]) {
 			groups[e.GroupID] = true // what follows in the group waits too
@@ -37,18 +37,6 @@ func Pick[T any](all []T, indices []int) []T {
 		picked[n] = all[i]
 	}
 	return picked
-}
-
-// attributeType counts, too. Source: SQS developer guide, message metadata.
-const attributeType = "String"
-
-// SizeBytes is what an entry counts for in the size of a batch.
-func SizeBytes(e backend.SendEntry) int {
-	n := len(e.Body)
-	for name, value := range e.Attributes {
-		n += len(name) + len(attributeType) + len(value)
-	}
-	return n
 }
 
 // Clean replaces what SQS refuses in a text, and bounds it on a rune boundary.

@@ -34,7 +34,7 @@ func TestQ1Q2Batches(t *testing.T) {
 			left = Pick(left, rest)
 			size, groups := 0, map[string]bool{}
 			for _, e := range batch {
-				size += SizeBytes(e)
+				size += e.SizeBytes()
 				n := slices.IndexFunc(entries, func(o backend.SendEntry) bool { return o.DeduplicationID == e.DeduplicationID })
 				if e.GroupID == "" {
 					continue
