@@ -44,14 +44,18 @@ func explainConfig(err error) error {
 	return misconfigured("the configuration of AWS", "%w", err)
 }
 
-// variable returns the first of some variables that has a value, or the first of all.
-func variable(value string, names ...string) string {
-	for _, name := range names {
+// origin is what to correct where a value is wrong: the field of [Options] that has it,
+// or the first of some variables that does, or else the profile's setting.
+func origin(value, option, optionValue, profile string, variables ...string) string {
+	if value == optionValue {
+		return option
+	}
+	for _, name := range variables {
 		if os.Getenv(name) == value {
 			return name
 		}
 	}
-	return names[0]
+	return profile
 }
 
 // hostLabel is what may stand in the host name of a region's endpoints.
@@ -64,13 +68,7 @@ func checkRegion(region string, o Options) error {
 	if hostLabel.MatchString(region) {
 		return nil
 	}
-	setting := "region of the profile"
-	switch region {
-	case o.Region:
-		setting = RegionOption
-	case os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"):
-		setting = variable(region, "AWS_REGION", "AWS_DEFAULT_REGION")
-	}
+	setting := origin(region, RegionOption, o.Region, "region of the profile", "AWS_REGION", "AWS_DEFAULT_REGION")
 	return misconfigured(setting, "%.80q is no region: it has lower-case letters, digits and hyphens, as in eu-west-1", region)
 }
 

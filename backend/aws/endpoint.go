@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,18 +25,10 @@ func (b *Backend) checkEndpoints(o Options) error {
 		if endpoint == nil {
 			continue
 		}
-		err := checkEndpoint(*endpoint)
-		if err == nil {
-			continue
+		if err := checkEndpoint(*endpoint); err != nil {
+			setting := origin(*endpoint, EndpointURLOption, o.EndpointURL, "endpoint_url of the profile", s.variable, "AWS_ENDPOINT_URL")
+			return misconfigured(setting, "%w: it is http:// or https://, a host and perhaps a port, as in http://localhost:8000", err)
 		}
-		setting := "endpoint_url of the profile"
-		switch *endpoint {
-		case o.EndpointURL:
-			setting = EndpointURLOption
-		case os.Getenv(s.variable), os.Getenv("AWS_ENDPOINT_URL"):
-			setting = variable(*endpoint, s.variable, "AWS_ENDPOINT_URL")
-		}
-		return misconfigured(setting, "%w: it is http:// or https://, a host and perhaps a port, as in http://localhost:8000", err)
 	}
 	return nil
 }

@@ -19,8 +19,8 @@ const unnamed = "UnknownError"
 
 // codeOf returns the code of an error with which AWS answered; empty: AWS did not.
 func codeOf(err error) string {
-	var api smithy.APIError
-	if !errors.As(err, &api) || api.ErrorCode() == unnamed {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || api.ErrorCode() == unnamed {
 		return ""
 	}
 	return bare(api.ErrorCode())
@@ -28,8 +28,7 @@ func codeOf(err error) string {
 
 // statusOf returns the HTTP status of the answer; 0: there was none.
 func statusOf(err error) int {
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && response.Response != nil {
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok && response.Response != nil {
 		return response.HTTPStatusCode()
 	}
 	return 0

@@ -82,10 +82,8 @@ func delivery(m types.Message) backend.Delivery {
 	}
 }
 
-// attributeType is the type of the attributes that are sent. Of the attributes of
-// other senders, those with a text value are received, numbers included.
-const attributeType = "String"
-
+// attributes returns the attributes that have a text value. Other senders may have given
+// one another type, such as a number.
 func attributes(values map[string]types.MessageAttributeValue) map[string]string {
 	var texts map[string]string
 	for name, v := range values {

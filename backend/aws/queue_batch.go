@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // The id of a batch entry is its index.
@@ -72,7 +73,7 @@ func attributeValues(attributes map[string]string) map[string]types.MessageAttri
 	}
 	values := make(map[string]types.MessageAttributeValue, len(attributes))
 	for name, text := range attributes {
-		values[name] = types.MessageAttributeValue{DataType: awssdk.String(attributeType), StringValue: &text}
+		values[name] = types.MessageAttributeValue{DataType: awssdk.String(backend.AttributeType), StringValue: &text}
 	}
 	return values
 }
@@ -129,9 +130,9 @@ func entryErrors(op string, n int, done []*string, failed []types.BatchResultErr
 		kind, _ := ofCode(awssdk.ToString(f.Code))
 		errs = append(errs, backend.EntryError{
 			Index:       i,
-			Code:        brief(awssdk.ToString(f.Code), maxCode),
+			Code:        terminal.Line(awssdk.ToString(f.Code), maxCode),
 			SenderFault: kind == backend.KindInvalid,
-			Message:     brief(awssdk.ToString(f.Message), maxMessage),
+			Message:     terminal.Line(awssdk.ToString(f.Message), maxMessage),
 		})
 	}
 	for i, ok := range answered {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // service is one of the three services, as errors describe it.
@@ -89,14 +90,12 @@ func (s *service) fail(caller context.Context, op string, allowed time.Duration,
 
 // answered returns the text of an error with which the server answered.
 func (s *service) answered(kind backend.Kind, code string, err error) string {
-	text := brief(code, maxCode)
-	var api smithy.APIError
-	if errors.As(err, &api) && api.ErrorMessage() != "" {
-		text += ": " + brief(api.ErrorMessage(), maxMessage)
+	text := terminal.Line(code, maxCode)
+	if api, ok := errors.AsType[smithy.APIError](err); ok && api.ErrorMessage() != "" {
+		text += ": " + terminal.Line(api.ErrorMessage(), maxMessage)
 	}
 	text += " (" + s.place
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && response.ServiceRequestID() != "" {
+	if response, ok := errors.AsType[*awshttp.ResponseError](err); ok && response.ServiceRequestID() != "" {
 		text += ", request " + response.ServiceRequestID()
 	}
 	text += ")"
@@ -112,8 +111,7 @@ func (s *service) checkEndpoint() string {
 
 // cause returns the part of a connection error that gives the reason.
 func cause(err error) error {
-	var address *url.Error
-	if errors.As(err, &address) {
+	if address, ok := errors.AsType[*url.Error](err); ok {
 		return address.Err
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/terminal"
 )
 
 // Transact implements [backend.Table].
@@ -78,7 +79,7 @@ func transactError(err error, actions int) error {
 	for i, r := range cancelled.CancellationReasons {
 		code := awssdk.ToString(r.Code)
 		if i < actions && code != "" && code != "None" {
-			e.Reasons[i] = &backend.Reason{Kind: ofReason(code), Code: code, Message: brief(awssdk.ToString(r.Message), maxReason)}
+			e.Reasons[i] = &backend.Reason{Kind: ofReason(code), Code: code, Message: terminal.Line(awssdk.ToString(r.Message), maxReason)}
 		}
 	}
 	if e.Kind = backend.KindOfReasons(e.Reasons); e.Kind == backend.KindUnknown {
