@@ -1,7 +1,6 @@
 package postroom
 
 import (
-	"slices"
 	"strings"
 	"time"
 )
@@ -42,9 +41,7 @@ type Group struct {
 // Groups returns the inbox entries of all members, in the order of members, after last
 // has become the newest message of the conversation. The members must be valid.
 func Groups(last Message, members []Member) []Group {
-	sorted := slices.SortedFunc(slices.Values(members), func(a, b Member) int {
-		return strings.Compare(a.UserUUID, b.UserUUID)
-	})
+	sorted := SortedMembers(members)
 	preview := Preview(last.Text)
 	entries := make([]Group, len(members))
 	for i, p := range members {

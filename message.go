@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,6 +25,13 @@ type Member struct {
 	UserUUID    string `json:"user_uuid"`
 	DisplayName string `json:"display_name"`
 	Handle      string `json:"handle"`
+}
+
+// SortedMembers returns members in the order of their uuids; nil if there are none.
+func SortedMembers(members []Member) []Member {
+	return slices.SortedFunc(slices.Values(members), func(a, b Member) int {
+		return strings.Compare(a.UserUUID, b.UserUUID)
+	})
 }
 
 // Message is one event of the log. Its identity is the conversation, the time as it is

@@ -75,11 +75,7 @@ func (p *Producer) PostAll(
 	if err := option.Check("producer", "Concurrency", opts.Concurrency, 1, 1<<10); err != nil {
 		return Summary{}, err
 	}
-	seen, err := newHistory()
-	if err != nil {
-		return Summary{}, err
-	}
-	b := batch{producer: p, report: opts.Report, history: seen}
+	b := batch{producer: p, report: opts.Report, history: newHistory()}
 	group, groupCtx := errgroup.WithContext(ctx)
 	lanes := make([]chan line, opts.Concurrency)
 	for i := range lanes {
@@ -90,7 +86,7 @@ func (p *Producer) PostAll(
 	for _, lane := range lanes {
 		close(lane)
 	}
-	err = cmp.Or(group.Wait(), readErr)
+	err := cmp.Or(group.Wait(), readErr)
 	if err != nil {
 		err = fmt.Errorf("stopped with %d messages stored, %d already there, %d refused: %w",
 			b.Stored, b.AlreadyThere, b.Refused, err)

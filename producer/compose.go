@@ -3,7 +3,6 @@ package producer
 import (
 	"cmp"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +55,7 @@ func (p *Producer) Compose(d Draft) (postroom.Message, error) {
 			}
 			m.Members = append(m.Members, named(to))
 		}
-		slices.SortFunc(m.Members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })
+		m.Members = postroom.SortedMembers(m.Members)
 	}
 	if d.CreatedAt.IsZero() {
 		m.CreatedAt = postroom.RoundTime(p.now())

@@ -27,9 +27,9 @@ type seen struct {
 	refused  int  // the first line that would have opened it and was refused
 }
 
-func newHistory() (*history, error) {
-	c, err := lru.New[string, seen](historySize)
-	return &history{conversations: c}, err
+func newHistory() *history {
+	c, _ := lru.New[string, seen](historySize) // fails only for a size below one
+	return &history{conversations: c}
 }
 
 // change changes what is known of a conversation, and returns what was known.

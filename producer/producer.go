@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -140,13 +139,7 @@ func compare(m postroom.Message, conditionFailed error) error {
 func same(a, b postroom.Message) bool {
 	return a.GroupUUID == b.GroupUUID && a.Position().Compare(b.Position()) == 0 &&
 		a.UserUUID == b.UserUUID && a.DisplayName == b.DisplayName && a.Handle == b.Handle &&
-		a.Text == b.Text && slices.Equal(byUUID(a.Members), byUUID(b.Members))
-}
-
-func byUUID(members []postroom.Member) []postroom.Member {
-	return slices.SortedFunc(slices.Values(members), func(a, b postroom.Member) int {
-		return strings.Compare(a.UserUUID, b.UserUUID)
-	})
+		a.Text == b.Text && slices.Equal(postroom.SortedMembers(a.Members), postroom.SortedMembers(b.Members))
 }
 
 // mayHaveWritten reports whether a put that failed may have been carried out.

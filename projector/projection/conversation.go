@@ -24,14 +24,10 @@ type Conversation struct {
 	completed bool
 }
 
-// Opened reports whether the conversation has a head, which decides for good who its
-// members are.
-func (c *Conversation) Opened() bool { return c.head != nil }
-
 // Certain reports whether no message can open the conversation for others: it has a
-// head, or is derived from its members. Otherwise they are those of the first message
+// head, which decides for good, or is derived from its members. Otherwise they are those of the first message
 // that names any, and another one may turn out to be the first.
-func (c *Conversation) Certain() bool { return c.Opened() || postroom.IsDerived(c.Group) }
+func (c *Conversation) Certain() bool { return c.head != nil || postroom.IsDerived(c.Group) }
 
 // Opening is the message that names the members of a conversation that is not opened.
 func (c *Conversation) Opening() postroom.Message { return c.opening }
@@ -53,12 +49,6 @@ func (c *Conversation) Reached(p postroom.Position) bool {
 
 // Large reports whether a move takes more than one transaction.
 func (c *Conversation) Large() bool { return len(c.Members) > chunkRows }
-
-// Sorted puts members in the order of their uuids, in place.
-func Sorted(members []postroom.Member) []postroom.Member {
-	slices.SortFunc(members, func(a, b postroom.Member) int { return strings.Compare(a.UserUUID, b.UserUUID) })
-	return members
-}
 
 // Has reports whether a user is among sorted members.
 func Has(members []postroom.Member, user string) bool {

@@ -74,7 +74,7 @@ func (c *Conversation) opened(item backend.Item) error {
 	if err != nil {
 		return &DamagedError{fmt.Errorf("conversation %s: opening message %s: %w", c.Group, c.opener, err)}
 	}
-	c.Members = Sorted(m.Members)
+	c.Members = postroom.SortedMembers(m.Members)
 	return nil
 }
 
@@ -90,7 +90,7 @@ func (p Projection) findMembers(ctx context.Context, c *Conversation) error {
 		for _, item := range page.Items {
 			if m, err := postroom.MessageFromItem(item); err == nil && m.Members != nil {
 				c.opener, c.opening = m.Key(), m
-				c.Members = Sorted(m.Members)
+				c.Members = postroom.SortedMembers(m.Members)
 				return nil
 			}
 		}

@@ -16,7 +16,7 @@ import (
 
 func conversationAt(m postroom.Message, members []postroom.Member) *Conversation {
 	c := &Conversation{Group: m.GroupUUID, opener: "MSG#opener", completed: true}
-	c.Members = Sorted(members)
+	c.Members = postroom.SortedMembers(members)
 	c.head = &Head{Last: m.Position(), OpenedBy: c.opener, movedAt: start}
 	return c
 }

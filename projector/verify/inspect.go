@@ -65,7 +65,7 @@ func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) 
 	if err != nil {
 		return nil, err
 	}
-	f.conversation.members = projection.Sorted(membersOf(f.conversation, log))
+	f.conversation.members = postroom.SortedMembers(membersOf(f.conversation, log))
 	if err := v.compare(ctx, f, log); err != nil {
 		return nil, err
 	}
