@@ -151,7 +151,7 @@ func (a *app) control() backend.Table {
 // explain adds to an error of the backend what a person can do about it, if the
 // backend does not say so itself.
 func (a *app) explain(err error) error {
-	if differs := (*stream.DestinationError)(nil); errors.As(err, &differs) {
+	if _, differs := errors.AsType[*stream.DestinationError](err); differs {
 		return usagef("%w\n--queue says where to; docs/operations.md says how to change it", err)
 	}
 	if backend.KindOf(err) == backend.KindNotFound {

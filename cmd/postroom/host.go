@@ -13,10 +13,12 @@ import (
 // then have a browser on this machine ask for it; its name is in the Host header. An
 // address is no name that could be resolved, and what arrives at another address of
 // this machine was not sent from here: there, names are up to whoever runs the network.
-// Names are allowed, besides localhost.
-func checkHost(next http.Handler, names ...string) http.Handler {
+// Besides localhost, the host of the address to listen on is allowed, and the name of
+// this machine.
+func checkHost(next http.Handler, addr, hostname string) http.Handler {
+	own, _, _ := net.SplitHostPort(addr) // "": any
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if arrivedAtLoopback(r) && !ofThisMachine(r.Host, names) {
+		if arrivedAtLoopback(r) && !ofThisMachine(r.Host, own, hostname) {
 			answer(w, http.StatusMisdirectedRequest, "the Host header names another machine: ask for localhost, an address, or the host of --addr")
 			return
 		}
@@ -31,7 +33,7 @@ func arrivedAtLoopback(r *http.Request) bool {
 
 // ofThisMachine reports whether a Host header is empty, an address, or a name of this
 // machine.
-func ofThisMachine(host string, names []string) bool {
+func ofThisMachine(host string, names ...string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
@@ -41,15 +43,4 @@ func ofThisMachine(host string, names []string) bool {
 	}
 	return host == "" || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
 		slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, host) })
-}
-
-// ownNames returns the host of the address to listen on, and the name of this machine.
-func ownNames(addr, hostname string) (names []string) {
-	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
-		names = append(names, host)
-	}
-	if hostname != "" {
-		names = append(names, hostname)
-	}
-	return names
 }

@@ -48,7 +48,7 @@ func (a *app) httpServer(ready readiness, daemons ...prometheus.Collector) daemo
 	metrics.MustRegister(daemons...)
 	hostname, _ := os.Hostname() // "": only its addresses are known
 	server := &http.Server{
-		Handler:      checkHost(httpMux(ready, metrics, a.log), ownNames(a.addr, hostname)...),
+		Handler:      checkHost(httpMux(ready, metrics, a.log), a.addr, hostname),
 		ReadTimeout:  httpReadTimeout, // of headers and body, and of an idle connection
 		WriteTimeout: httpWriteTimeout,
 		ErrorLog:     slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),

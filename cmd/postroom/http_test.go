@@ -18,7 +18,7 @@ func TestF20HostOfARequest(t *testing.T) {
 	t.Parallel()
 	loopback, other := net.IPv4(127, 0, 1, 1), net.IPv4(10, 0, 0, 7)
 	h := checkHost(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") }),
-		ownNames("Mail.example:8080", "mybox")...)
+		"Mail.example:8080", "mybox")
 	for _, c := range []struct {
 		at   net.IP
 		host string

@@ -80,12 +80,8 @@ type deadLetterJSON struct {
 
 // redriveJSON has the counts at the end.
 type redriveJSON struct {
-	DryRun  bool `json:"dry_run"`
-	Moved   int  `json:"moved"` // in a dry run: would be
-	Left    int  `json:"left"`
-	Refused int  `json:"refused"`
-	Failed  int  `json:"failed"`
-	Unseen  int  `json:"unseen"`
+	DryRun bool `json:"dry_run"` // Moved counts what would be
+	redrive.Report
 }
 
 func (a *app) redrive(ctx context.Context, o redrive.Options) error {
@@ -152,7 +148,7 @@ func (a *app) printRedriven(r redrive.Report, dryRun bool) error {
 	if dryRun {
 		verb = "would be moved"
 	}
-	err := a.print(redriveJSON{dryRun, r.Moved, r.Left, r.Refused, r.Failed, r.Unseen},
+	err := a.print(redriveJSON{dryRun, r},
 		"%s %s, %s left, %s refused, %s failed\n",
 		count(r.Moved), verb, count(r.Left), count(r.Refused), count(r.Failed))
 	if r.Unseen > 0 && !a.json {

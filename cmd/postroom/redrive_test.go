@@ -85,7 +85,7 @@ func TestQ16RedriveCommand(t *testing.T) {
 
 	dry := s.ok("redrive", "--dry-run", "--json")
 	all, counts := letters(t, dry)
-	if len(all) != 4 || counts != (redriveJSON{DryRun: true, Moved: 4}) {
+	if len(all) != 4 || counts != (redriveJSON{DryRun: true, Report: redrive.Report{Moved: 4}}) {
 		t.Errorf("dry run: %s", dry)
 	}
 	ids := map[string]bool{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,10 +97,7 @@ type global struct {
 
 // setting is what a person has to correct: a flag, or the variable that set it.
 func (g *global) setting(flag string) string {
-	if variable := g.variables[flag]; variable != "" {
-		return variable
-	}
-	return "--" + flag
+	return cmp.Or(g.variables[flag], "--"+flag)
 }
 
 // The defaults that a printed command line leaves out.

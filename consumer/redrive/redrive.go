@@ -68,11 +68,14 @@ type Outcome struct {
 
 // Report counts dead letters.
 type Report struct {
-	Moved, Left, Refused, Failed int
+	Moved   int `json:"moved"`
+	Left    int `json:"left"`
+	Refused int `json:"refused"`
+	Failed  int `json:"failed"`
 	// Unseen is approximately how many more were in the dead-letter queue at the end
 	// of a run: behind others of their group that stay, beyond Max, received by
 	// somebody else, or new.
-	Unseen int
+	Unseen int `json:"unseen"`
 }
 
 // Run moves dead letters back to their queue until it has seen all that it can
@@ -92,8 +95,9 @@ func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, err
 			return Report{}, fmt.Errorf("redrive: the %s cannot be used: %w", name, err)
 		}
 	}
-	calling, stop := outlive(ctx)
+	calling, stop := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx, by the grace
 	defer stop()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, stop) })()
 	r := &run{
 		dead: dead, queue: queue, opts: o, began: time.Now(),
 		limiter: rate.NewLimiter(rate.Limit(o.Rate), min(o.Rate, backend.MaxQueueBatch)),
@@ -107,14 +111,4 @@ func Run(ctx context.Context, dead, queue backend.Queue, o Options) (Report, err
 		err = fmt.Errorf("redrive: %w", err)
 	}
 	return r.report, errors.Join(err, r.release(calling, func(*deadLetter) bool { return true }))
-}
-
-// outlive returns a context that ends after ctx, by the grace.
-func outlive(ctx context.Context) (context.Context, func()) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })
-	return longer, func() {
-		unwatch()
-		cancel()
-	}
 }
