@@ -25,8 +25,7 @@ func (m *Meter) Table(t Table) Table {
 	return Intercept(t, func(ctx context.Context, call *TableCall, next func(context.Context) error) error {
 		err := next(ctx)
 		units := call.Units
-		var failed *Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*Error](err); ok {
 			units = units.Add(failed.Units)
 		}
 		m.mu.Lock()

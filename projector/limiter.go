@@ -88,8 +88,8 @@ func (l *limiter) Table(t backend.Table) backend.Table {
 
 // is reports whether an error is of a kind, or one of its reasons.
 func is(err error, kind backend.Kind) bool {
-	var e *backend.Error
-	return errors.As(err, &e) && (e.Kind == kind ||
+	e, ok := errors.AsType[*backend.Error](err)
+	return ok && (e.Kind == kind ||
 		slices.ContainsFunc(e.Reasons, func(r *backend.Reason) bool { return r != nil && r.Kind == kind }))
 }
 

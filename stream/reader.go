@@ -93,8 +93,8 @@ func (r *Reader) runSession(ctx context.Context, s *session) error {
 
 // dataLoss makes of a loss that nobody has recorded an error that says what to do.
 func dataLoss(err error) error {
-	var loss *lineage.LossError
-	if !errors.As(err, &loss) {
+	loss, ok := errors.AsType[*lineage.LossError](err)
+	if !ok {
 		return err
 	}
 	key := lease.Key(loss.StreamARN, loss.Shard)

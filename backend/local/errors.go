@@ -20,8 +20,7 @@ func (b *Backend) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var known *backend.Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*backend.Error](err); ok {
 		if known.Op == "" {
 			known.Op = op
 		}
@@ -47,8 +46,7 @@ func errClosed() error { return invalid("the file is closed") }
 
 // messageOf returns the text of an error without its op and kind.
 func messageOf(err error) string {
-	var e *backend.Error
-	if errors.As(err, &e) && e.Err != nil {
+	if e, ok := errors.AsType[*backend.Error](err); ok && e.Err != nil {
 		err = e.Err
 	}
 	return err.Error()
@@ -60,8 +58,8 @@ func (b *Backend) classify(err error) (backend.Kind, string) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return backend.KindUnavailable, ""
 	}
-	var s *sqlite.Error
-	if !errors.As(err, &s) {
+	s, ok := errors.AsType[*sqlite.Error](err)
+	if !ok {
 		return backend.KindUnknown, ""
 	}
 	if s.Code() == sqlite3.SQLITE_READONLY_DBMOVED {

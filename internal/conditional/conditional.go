@@ -22,8 +22,8 @@ func Put[T any](ctx context.Context, table batch.Table, it backend.Item, c backe
 	decode func(backend.Item) (T, error),
 ) (found *T, err error) {
 	err = table.Put(ctx, it, c)
-	var failed *backend.Error
-	if !errors.As(err, &failed) || failed.Kind != backend.KindConditionFailed {
+	failed, ok := errors.AsType[*backend.Error](err)
+	if !ok || failed.Kind != backend.KindConditionFailed {
 		return nil, err
 	}
 	if failed.Item == nil {

@@ -28,8 +28,7 @@ func (d *DamageError) Unwrap() error { return d.Err }
 
 // AsDamaged returns the damage that an error is of; nil: it is of something else.
 func AsDamaged(err error) *DamageError {
-	var d *DamageError
-	errors.As(err, &d)
+	d, _ := errors.AsType[*DamageError](err)
 	return d
 }
 
