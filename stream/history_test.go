@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
@@ -151,6 +153,33 @@ func TestS24TwoStreamsBegunAtOnceAndACrash(t *testing.T) {
 			wantStop(t, w)
 		}
 	})
+}
+
+// A history and a lease are damaged at once: the stream is not taken for one that is
+// read for the first time, of which nothing was promised.
+func TestF18DamagedHistoryAndLeaseHideNoLoss(t *testing.T) {
+	t.Parallel()
+	for _, attribute := range []string{"listed_at", "first_read_at"} {
+		t.Run(attribute, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := openShard("a", "", "1").close()
+				s, c := newStream(a, openShard("z", "", "9")), newTable()
+				w := work(t, s, c, config{}, nil)
+				pass(time.Minute)
+				wantStop(t, w)
+				pass(25 * time.Hour)
+				s.edit(func() { a.gone = true; s.shards = append(s.shards, openShard("c", "b", "3")) })
+				c.damage(lineage.HistoryKey(s.arn), attribute, item.Bool(true))
+				c.damage(lease.Key(s.arn, "z"), "epoch", item.String("one"))
+				w = work(t, s, c, config{}, nil)
+				loss := wantError[*DataLossError](t, w.ended(t))
+				if loss.Shard != "b" || loss.FirstStart || time.Since(loss.AfterTime) > 25*time.Hour || time.Since(loss.AfterTime) < 23*time.Hour {
+					t.Errorf("the loss is %+v", loss)
+				}
+			})
+		})
+	}
 }
 
 func TestS24DisabledStreamIsReadToItsEnd(t *testing.T) {

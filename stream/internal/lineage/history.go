@@ -101,15 +101,19 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 	return h, s.write(ctx, h)
 }
 
-// replace makes a damaged history anew: of when the stream was listed last the
-// leases know enough, since a shard is listed before it is read. Without a lease the
-// stream may as well be read for the first time.
+// replace makes a damaged history anew: the leases know well enough when the stream
+// was listed last, since a shard is listed before it is read. If one of them is damaged
+// they do not tell, and what the stream can still hold bounds it. Without any lease the
+// stream may as well be read for the first time now.
 func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError) (History, error) {
-	read, err := s.readUpTo(ctx, s.ARN)
+	leases, err := s.Leases.Load(ctx)
 	if err != nil {
 		return h, err
 	}
-	h.ListedAt = read
+	h.ListedAt = readUpTo(leases)
+	if len(leases) > 0 && h.ListedAt.IsZero() {
+		h.ListedAt = Latest(h.FirstReadAt, s.Now().Add(-backend.StreamRetention))
+	}
 	if h.FirstReadAt.IsZero() {
 		h.FirstReadAt = s.Now()
 	}
@@ -165,10 +169,12 @@ func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string) 
 	loss.Replaced = slices.Max(older)
 	loss.Reason = "the table has a new stream: what was left in the old one, " + loss.Replaced +
 		", and what was written while there was none, is in neither"
-	var err error
-	if loss.AfterTime, err = s.readUpTo(ctx, loss.Replaced); err != nil {
+	leases := lease.Store{Table: s.Leases.Table, ARN: loss.Replaced}
+	all, err := leases.Load(ctx)
+	if err != nil {
 		return err
 	}
+	loss.AfterTime = readUpTo(all)
 	recorded, err := s.Record(ctx, loss)
 	if err == nil && !recorded {
 		err = loss
@@ -176,13 +182,9 @@ func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string) 
 	return err
 }
 
-// readUpTo is a time up to which everything in a stream was read.
-func (s *Sync) readUpTo(ctx context.Context, arn string) (t time.Time, err error) {
-	leases := lease.Store{Table: s.Leases.Table, ARN: arn}
-	all, err := leases.Load(ctx)
-	if err != nil {
-		return t, err
-	}
+// readUpTo is a time up to which everything in a stream was read; zero: its leases do
+// not tell.
+func readUpTo(all map[string]lease.Lease) time.Time {
 	var open, ended []time.Time
 	for _, l := range all {
 		if l.Finished {
@@ -193,9 +195,9 @@ func (s *Sync) readUpTo(ctx context.Context, arn string) (t time.Time, err error
 	}
 	switch {
 	case len(open) > 0:
-		return slices.MinFunc(open, time.Time.Compare), nil
+		return slices.MinFunc(open, time.Time.Compare)
 	case len(ended) > 0:
-		return Latest(ended...), nil
+		return Latest(ended...)
 	}
-	return t, nil
+	return time.Time{}
 }
