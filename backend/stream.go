@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// MaxRecords is the largest limit of a call of Records.
-// Source: DynamoDB Streams API reference, GetRecords.
-const MaxRecords = 1000
+// Limits of one call of Records. Source: DynamoDB Streams API reference, GetRecords.
+const (
+	MaxRecords      = 1000    // records of a page
+	MaxRecordsBytes = 1 << 20 // their sizes together
+)
 
 // StreamRetention is how long a stream keeps a record: afterwards the record is
 // trimmed and can no longer be read.

@@ -26,6 +26,13 @@ func (k Key) Compare(other Key) int {
 	return cmp.Or(cmp.Compare(k.PK, other.PK), cmp.Compare(k.SK, other.SK))
 }
 
+// What one capacity unit covers, in bytes. Source: DynamoDB developer guide, read and
+// write capacity.
+const (
+	ReadUnitBytes  = 4 << 10
+	WriteUnitBytes = 1 << 10
+)
+
 // Units are capacity units as DynamoDB counts them: one write unit for each KB, one
 // read unit for each 4 KB that is read consistently and half of one otherwise, and
 // twice as many in a transaction. The units of an index are included. They are zero

@@ -42,7 +42,7 @@ type tuning struct {
 	syncInterval       time.Duration // between two listings of the shards, and looks at the leases
 	checkpointInterval time.Duration // between two writes of checkpoints
 	maxInFlight        int           // records delivered and not acknowledged, over all shards
-	maxInFlightBytes   int64         // of them, as the stream counts; at least shard.MaxPageBytes
+	maxInFlightBytes   int64         // of them, as the stream counts; at least backend.MaxRecordsBytes
 	readers            int           // shards read at once, and calls of the handler that overlap
 }
 

@@ -14,10 +14,6 @@ type stream struct {
 	table string
 }
 
-// maxRecordsBytes is the size limit of a page of records. Source: DynamoDB Streams
-// API reference, GetRecords.
-const maxRecordsBytes = 1 << 20
-
 // read runs f with the stream's table in a transaction that reads.
 func (s *stream) read(ctx context.Context, call string, f func(*tx, *tableDef) error) error {
 	return s.b.read(ctx, call+" "+s.table, withTable(s.table, func(t *tx, def *tableDef) error {
@@ -151,7 +147,7 @@ func (it *iterator) read(t *tx, limit int) ([]backend.Record, error) {
 			it.after = num
 			continue
 		}
-		if bytes += r.SizeBytes; bytes > maxRecordsBytes && len(records) > 0 {
+		if bytes += r.SizeBytes; bytes > backend.MaxRecordsBytes && len(records) > 0 {
 			break
 		}
 		it.after, it.horizon = num, false

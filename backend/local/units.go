@@ -2,21 +2,18 @@ package local
 
 import "github.com/postroom/postroom/backend"
 
-// Bounds of one capacity unit and the factors on it. Source: DynamoDB developer
-// guide, read and write capacity; transactions.
+// Factors on capacity units. Source: DynamoDB developer guide, read and write capacity;
+// transactions.
 const (
-	writeUnitBytes = 1 << 10
-	readUnitBytes  = 4 << 10
-
 	eventualFactor    = 0.5
 	transactionFactor = 2 // prepare and commit
 )
 
 // writeUnits returns the units of writing so many bytes, at least one.
-func writeUnits(size int) float64 { return unitsOf(size, writeUnitBytes) }
+func writeUnits(size int) float64 { return unitsOf(size, backend.WriteUnitBytes) }
 
 // readUnits returns the units of reading so many bytes consistently, at least one.
-func readUnits(size int) float64 { return unitsOf(size, readUnitBytes) }
+func readUnits(size int) float64 { return unitsOf(size, backend.ReadUnitBytes) }
 
 func unitsOf(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) }
 

@@ -8,10 +8,6 @@ import (
 	"github.com/postroom/postroom/backend"
 )
 
-// readUnitBytes is what one unit reads consistently.
-// Source: DynamoDB developer guide, read request units.
-const readUnitBytes = 4 << 10
-
 // pace keeps the reading of the log to so many units a second, over all
 // segments. A page is paid after it was read, so that its price need not be
 // guessed: each segment may be one page ahead. For that reason it is not
@@ -48,7 +44,7 @@ func unitsOf(page backend.Page) float64 {
 		}
 	}
 	if units == 0 {
-		units = max(1, math.Ceil(float64(bytes)/readUnitBytes))
+		units = max(1, math.Ceil(float64(bytes)/backend.ReadUnitBytes))
 	}
 	return units + float64(conversations)
 }

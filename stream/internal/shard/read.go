@@ -21,10 +21,6 @@ const (
 	pagesInStep = 16
 )
 
-// MaxPageBytes ends a page of records.
-// Source: DynamoDB Streams API reference, GetRecords.
-const MaxPageBytes = 1 << 20
-
 // readPages reads until there is nothing more to be read at once.
 func (s *Shard) readPages(ctx context.Context) (rest time.Duration, err error) {
 	for range pagesInStep {
@@ -74,7 +70,7 @@ func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 // of the shard, and each read costs, however little it brings: a handler that
 // writes to the table that it reads would be answered its own writes one by one.
 func (s *Shard) full(page backend.RecordPage) bool {
-	return len(page.Records) > s.limit()/2 || size(page.Records) > MaxPageBytes/2
+	return len(page.Records) > s.limit()/2 || size(page.Records) > backend.MaxRecordsBytes/2
 }
 
 func size(records []backend.Record) (n int64) {
