@@ -32,17 +32,17 @@ func (f *fakeTable) damage(key backend.Key, name string, value types.AttributeVa
 	})
 }
 
-// mend has an item mended as a person might, and returns what follows.
-func (f *fakeTable) mend(t *testing.T, s *fakeStream, key backend.Key) string {
+// repair has an item repaired as a person might, and returns what follows.
+func (f *fakeTable) repair(t *testing.T, s *fakeStream, key backend.Key) string {
 	t.Helper()
 	status, err := ReadStatus(t.Context(), s, f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	it, _, _ := f.Get(t.Context(), key)
-	m, err := Mend(it, status, time.Now())
+	m, err := Repair(it, status, time.Now())
 	if err != nil || m == nil || m.Damaged.Key != key {
-		t.Fatalf("%q is mended by %v (%v)", key, m, err)
+		t.Fatalf("%q is repaired by %v (%v)", key, m, err)
 	}
 	f.set(func() {
 		if f.items[key] = m.Put; m.Put == nil {
@@ -70,7 +70,7 @@ func wantDamaged(t *testing.T, all []*DamageError, blocks bool, keys ...backend.
 
 // TestF11F18DamagedLeaseBlocksItsShardAlone: whatever attribute of a lease is
 // damaged, its shard and the children are not read, the others are, and the item is
-// named once. Once it is mended everything is read.
+// named once. Once it is repaired everything is read.
 func TestF11F18DamagedLeaseBlocksItsShardAlone(t *testing.T) {
 	t.Parallel()
 	text, number := item.String("x"), item.Int(-1)
@@ -103,7 +103,7 @@ func TestF11F18DamagedLeaseBlocksItsShardAlone(t *testing.T) {
 					t.Errorf("%+v (%v)", status, err)
 				}
 				wantDamaged(t, status.Damaged, true, key)
-				table.mend(t, s, key)
+				table.repair(t, s, key)
 				pass(time.Minute)
 				want := []string{"c/4", "a/2", "b/3"}
 				if name == "checkpoint" {
@@ -258,8 +258,8 @@ func TestF18DamagedHeartbeatOfAFrozenWorker(t *testing.T) {
 			t.Errorf("expired %d times", n)
 		}
 		wantDamaged(t, hands[0].Damaged(), false, key)
-		if effect := c.control.mend(t, c.stream, key); !strings.Contains(effect, "joins the worker group") {
-			t.Errorf("mended: %s", effect)
+		if effect := c.control.repair(t, c.stream, key); !strings.Contains(effect, "joins the worker group") {
+			t.Errorf("repaired: %s", effect)
 		}
 		pass(time.Minute)
 		wantDamaged(t, hands[0].Damaged(), false)
@@ -267,7 +267,7 @@ func TestF18DamagedHeartbeatOfAFrozenWorker(t *testing.T) {
 }
 
 // TestF11CheckpointThatTheStreamDoesNotKnow: a number that no record has. Its shard is
-// left aside, the worker goes on, and mended it is read from its beginning.
+// left aside, the worker goes on, and repaired it is read from its beginning.
 func TestF11CheckpointThatTheStreamDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -292,7 +292,7 @@ func TestF11CheckpointThatTheStreamDoesNotKnow(t *testing.T) {
 		if _, ok := w.IdleSince(); !ok {
 			t.Error("the rest of the stream is not idle")
 		}
-		mendDoubted(t, s, table, "a", errNoCheckpoint)
+		repairDoubted(t, s, table, "a", errNoCheckpoint)
 		pass(time.Minute)
 		w.wants(t, "b/3", "a/1", "a/2")
 		wantDamaged(t, w.Damaged(), true)
@@ -314,15 +314,15 @@ func TestF11FinishedLeaseOfAShardThatIsNot(t *testing.T) {
 		w := work(t, s, table, config{}, nil)
 		pass(time.Minute)
 		w.wants(t)
-		mendDoubted(t, s, table, "a", errNotFinished)
+		repairDoubted(t, s, table, "a", errNotFinished)
 		pass(time.Minute)
 		w.wants(t, "a/2")
 		wantStop(t, w)
 	})
 }
 
-// mendDoubted has a lease mended that is doubted, the only one.
-func mendDoubted(t *testing.T, s *fakeStream, table *fakeTable, shard string, why error) {
+// repairDoubted has a lease repaired that is doubted, the only one.
+func repairDoubted(t *testing.T, s *fakeStream, table *fakeTable, shard string, why error) {
 	t.Helper()
 	status, err := ReadStatus(t.Context(), s, table)
 	if err != nil {
@@ -335,7 +335,7 @@ func mendDoubted(t *testing.T, s *fakeStream, table *fakeTable, shard string, wh
 		t.Fatalf("doubts %v (%v)", status.Damaged, err)
 	}
 	it, _, _ := table.Get(t.Context(), key)
-	m, err := Mend(it, status, time.Now())
+	m, err := Repair(it, status, time.Now())
 	if err != nil || m == nil {
 		t.Fatalf("%v (%v)", m, err)
 	}

@@ -26,7 +26,7 @@
 // All of them are decoded strictly. An item that is damaged is left aside and logged
 // once ([Reader.Damaged]): it stops neither the worker nor the group. The lease of a
 // shard must be readable for that shard to be read, so a damaged one blocks its shard
-// and the children. [Mend] says how to mend an item, and [Status.Doubt] finds leases
+// and the children. [Repair] says how to repair an item, and [Status.Doubt] finds leases
 // that can be read and cannot be right.
 //
 // # Sessions

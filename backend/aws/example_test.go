@@ -23,7 +23,7 @@ func ExampleOpen() {
 	case backend.Retryable(err):
 		fmt.Println("again after a pause:", err)
 	case err != nil:
-		log.Fatal(err) // says what was called, where, and how to mend it
+		log.Fatal(err) // says what was called, where, and how to fix it
 	default:
 		fmt.Println(len(item), "attributes for", units.Read, "read units")
 	}

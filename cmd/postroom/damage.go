@@ -32,7 +32,7 @@ func blocking(damaged []*stream.DamageError) error {
 	if more := len(lines) - maxDamaged; more > 0 {
 		lines = append(lines[:maxDamaged], fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Errorf("messages may be unread because of damage to the control table; `postroom repair` mends it:\n%s",
+	return fmt.Errorf("messages may be unread because of damage to the control table; run `postroom repair`:\n%s",
 		strings.Join(lines, "\n"))
 }
 

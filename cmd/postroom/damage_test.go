@@ -59,7 +59,7 @@ func (s *shell) damaged() []damagedJSON {
 
 // TestF11UntilIdleNeverSucceedsWithSomethingUnread: whatever somebody has made of the
 // leases, project fails as long as a message is unread, and names an item and the
-// command that mends it. Once it is mended the message is there.
+// command that repairs it. Once it is repaired the message is there.
 func TestF11UntilIdleNeverSucceedsWithSomethingUnread(t *testing.T) {
 	t.Parallel()
 	set := func(name string, value types.AttributeValue) func(backend.Item) {
@@ -100,11 +100,11 @@ func TestF11UntilIdleNeverSucceedsWithSomethingUnread(t *testing.T) {
 			if d := s.damaged(); c.read != (len(d) == 0) || !c.read && !d[0].Blocks {
 				t.Errorf("status lists %v", d)
 			}
-			if dry := s.ok("repair", "--dry-run"); !strings.Contains(dry, "would be mended") || !strings.Contains(dry, "SHARD#") {
+			if dry := s.ok("repair", "--dry-run"); !strings.Contains(dry, "would be repaired") || !strings.Contains(dry, "SHARD#") {
 				t.Errorf("repair printed %s", dry)
 			}
 			s.ok("repair", "--json")
-			if out := s.ok("repair"); out != "0 damaged items mended.\n" {
+			if out := s.ok("repair"); out != "0 damaged items repaired.\n" {
 				t.Errorf("repair printed %s", out)
 			}
 			s.ok("project", "--until-idle", "--idle-after", "50ms")
@@ -117,7 +117,7 @@ func TestF11UntilIdleNeverSucceedsWithSomethingUnread(t *testing.T) {
 }
 
 // TestF18GarbageStopsNobody: what is no item of ours is left aside, listed by status,
-// and mended by repair; messages go on. A gap that cannot be read may hide some that
+// and repaired by repair; messages go on. A gap that cannot be read may hide some that
 // are missing.
 func TestF18GarbageStopsNobody(t *testing.T) {
 	t.Parallel()
@@ -178,7 +178,7 @@ func TestF18GarbageStopsNobody(t *testing.T) {
 	}
 }
 
-// TestF11DamageIsNotReady: what blocks is named with the command that mends it, ten
+// TestF11DamageIsNotReady: what blocks is named with the command that repairs it, ten
 // items at most, and what does not block is not.
 func TestF11DamageIsNotReady(t *testing.T) {
 	t.Parallel()

@@ -22,11 +22,11 @@ func newRepair(p process, g *global) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "repair",
-		Short: "Mend damaged items of the control table",
-		Long: `Looks at every item of the control table, and mends those that are damaged, which
+		Short: "Repair damaged items of the control table",
+		Long: `Looks at every item of the control table, and repairs those that are damaged, which
 status lists: it replaces each by one that loses nothing, or deletes it. Prints the
-item as it was, and what follows. With --dry-run nothing is changed. It may run beside
-projectors and consumers, which go on by themselves.`,
+item as it was, and what follows. With --dry-run nothing is changed. Projectors and
+consumers may run meanwhile, and go on by themselves.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
@@ -34,11 +34,11 @@ projectors and consumers, which go on by themselves.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be mended, and change nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print what would be repaired, and change nothing")
 	return cmd
 }
 
-// repairJSON is a damaged item that is mended.
+// repairJSON is a damaged item that is repaired.
 type repairJSON struct {
 	PK     string          `json:"pk"`
 	SK     string          `json:"sk"`
@@ -61,7 +61,7 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 		if err != nil {
 			return err
 		}
-		m, err := mend(it, s, time.Now())
+		m, err := repairOf(it, s, time.Now())
 		if err != nil {
 			return err
 		}
@@ -69,28 +69,28 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 			continue
 		}
 		n++
-		if err := a.mendOne(ctx, control, it, m, dryRun); err != nil {
+		if err := a.repairOne(ctx, control, it, m, dryRun); err != nil {
 			return err
 		}
 	}
 	if a.json {
 		return nil
 	}
-	what := "mended"
+	what := "repaired"
 	if dryRun {
-		what = "would be mended"
+		what = "would be repaired"
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s damaged items %s.\n", count(n), what)
 	return err
 }
 
-// mend asks everybody who keeps items in the control table.
-func mend(it backend.Item, s stream.Status, now time.Time) (*item.Mending, error) {
-	ofStream, err := stream.Mend(it, s, now)
-	ofBackfill, err2 := backfill.Mend(it, now)
-	ofQuarantine, err3 := quarantine.Mend(it)
-	ofDedup, err4 := dedup.Mend(it)
-	for _, m := range []*item.Mending{ofStream, ofBackfill, ofQuarantine, ofDedup, mendSampleState(it)} {
+// repairOf asks everybody who keeps items in the control table.
+func repairOf(it backend.Item, s stream.Status, now time.Time) (*item.Repair, error) {
+	ofStream, err := stream.Repair(it, s, now)
+	ofBackfill, err2 := backfill.Repair(it, now)
+	ofQuarantine, err3 := quarantine.Repair(it)
+	ofDedup, err4 := dedup.Repair(it)
+	for _, m := range []*item.Repair{ofStream, ofBackfill, ofQuarantine, ofDedup, repairSampleState(it)} {
 		if m != nil {
 			return m, nil
 		}
@@ -98,10 +98,10 @@ func mend(it backend.Item, s stream.Status, now time.Time) (*item.Mending, error
 	return nil, errors.Join(err, err2, err3, err4)
 }
 
-// mendOne prints a damaged item and mends it. What is put is put only if nobody has
+// repairOne prints a damaged item and repairs it. What is put is put only if nobody has
 // changed the item since it was read. What is deleted is deleted all the same: no more
 // follows from it than the effect that is printed.
-func (a *app) mendOne(ctx context.Context, control batch.Table, it backend.Item, m *item.Mending, dryRun bool) error {
+func (a *app) repairOne(ctx context.Context, control batch.Table, it backend.Item, m *item.Repair, dryRun bool) error {
 	was, err := backend.EncodeItem(it)
 	if err != nil {
 		return err

@@ -32,19 +32,19 @@ func decodeSampleState(it backend.Item) (string, error) {
 	d.Check(attrState, state == sampleBegun || state == sampleDone, "it is not a state")
 	err := d.Err()
 	if item.AsDamaged(err) != nil {
-		err = fmt.Errorf("%w; `postroom repair` mends it", err)
+		err = fmt.Errorf("%w; run `postroom repair`", err)
 	}
 	return state, err
 }
 
-// mendSampleState returns how to mend the item; nil: it is good, or another.
-func mendSampleState(it backend.Item) *item.Mending {
+// repairSampleState returns how to repair the item; nil: it is good, or another.
+func repairSampleState(it backend.Item) *item.Repair {
 	if backend.KeyOf(it) != sampleKey() {
 		return nil
 	}
 	_, err := decodeSampleState(it)
 	if damage := item.AsDamaged(err); damage != nil {
-		return &item.Mending{Damaged: damage, Effect: "dev imports the sample if the table is empty"}
+		return &item.Repair{Damaged: damage, Effect: "dev imports the sample if the table is empty"}
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notifi
 quarantined  0
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
-DAMAGED      "stream#arn", "SHARD#s6": attribute epoch: it is missing; ` + "`postroom repair`" + ` mends it
+DAMAGED      "stream#arn", "SHARD#s6": attribute epoch: it is missing; run ` + "`postroom repair`" + `
 
 WORKER  SHARDS  LAST HEARTBEAT
 a       1       2026-05-21T10:29:59.000000Z  leads

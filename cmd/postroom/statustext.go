@@ -41,7 +41,7 @@ func (s statusJSON) summary() (t terminal.Table) {
 			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed)))
 	}
 	for _, d := range s.Damaged {
-		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; `postroom repair` mends it", d.PK, d.SK, d.Error))
+		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; run `postroom repair`", d.PK, d.SK, d.Error))
 	}
 	return t
 }

@@ -65,9 +65,9 @@ func decode(it backend.Item) (entry, error) {
 	return e, nil
 }
 
-// Mend returns how to mend an item of the control table; nil: it is good, or not one
+// Repair returns how to repair an item of the control table; nil: it is good, or not one
 // of a [Table]'s. The error is that of a newer format.
-func Mend(it backend.Item) (*item.Mending, error) {
+func Repair(it backend.Item) (*item.Repair, error) {
 	if !strings.HasPrefix(backend.KeyOf(it).PK, pkPrefix) {
 		return nil, nil
 	}

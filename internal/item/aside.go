@@ -36,7 +36,7 @@ func (a *Aside) Set(place string, all []*DamageError) {
 	for _, d := range all {
 		now[d.Key] = d
 		if a.found[place][d.Key] == nil {
-			a.log.Error("an item of the control table is damaged and left aside: `postroom repair` mends it",
+			a.log.Error("an item of the control table is damaged and left aside: run `postroom repair`",
 				"PK", d.Key.PK, "SK", d.Key.SK, "error", d.Err)
 		}
 	}

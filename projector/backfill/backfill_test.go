@@ -333,21 +333,21 @@ func TestF18GarbageStopsNoBackfill(t *testing.T) {
 	})
 }
 
-// TestF18DamagedGapIsMended: it is open then, and is closed by a scan. Nobody is
+// TestF18DamagedGapIsRepaired: it is open then, and is closed by a scan. Nobody is
 // notified if its range is not known. A loss that is recorded again replaces it.
-func TestF18DamagedGapIsMended(t *testing.T) {
+func TestF18DamagedGapIsRepaired(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		g := gapBetween(0, time.Hour).found(start)
 		for name, silent := range map[string]bool{attrReason: false, attrRead: false, attrUntil: true, attrFrom: true, attrSilent: true} {
 			it := g.encode()
 			it[name] = item.Bytes(nil)
-			m, err := Mend(it, start)
+			m, err := Repair(it, start)
 			if err != nil || m == nil {
 				t.Fatalf("%s: %v (%v)", name, m, err)
 			}
-			mended, err := decodeGap(m.Put)
-			if err != nil || mended.ID != g.ID || mended.state() != stateOpen || mended.Silent != silent {
-				t.Errorf("%s: %+v (%v)", name, mended, err)
+			repaired, err := decodeGap(m.Put)
+			if err != nil || repaired.ID != g.ID || repaired.state() != stateOpen || repaired.Silent != silent {
+				t.Errorf("%s: %+v (%v)", name, repaired, err)
 			}
 			if _, err := r.control.Put(t.Context(), it, backend.Condition{}); err != nil {
 				t.Fatal(err)
@@ -358,11 +358,11 @@ func TestF18DamagedGapIsMended(t *testing.T) {
 			}
 		}
 		scan := newProgress([]Gap{g}, 1, "w", start).encode()
-		if m, err := Mend(scan, start); m != nil || err != nil {
-			t.Errorf("a good scan is mended: %v (%v)", m, err)
+		if m, err := Repair(scan, start); m != nil || err != nil {
+			t.Errorf("a good scan is repaired: %v (%v)", m, err)
 		}
 		delete(scan, attrVersion)
-		if m, err := Mend(scan, start); err != nil || m == nil || m.Put != nil {
+		if m, err := Repair(scan, start); err != nil || m == nil || m.Put != nil {
 			t.Errorf("%v (%v)", m, err)
 		}
 	})

@@ -28,7 +28,7 @@
 //
 // Gaps and scans that cannot be read are left aside ([Backfill.Damaged]), and the
 // others are closed. A loss that is recorded again replaces its damaged gap. A scan of
-// the same gaps replaces a damaged one and begins anew. [Mend] says how to mend one.
+// the same gaps replaces a damaged one and begins anew. [Repair] says how to repair one.
 //
 // # Two leaders
 //

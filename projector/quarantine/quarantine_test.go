@@ -182,8 +182,8 @@ func TestF18GarbageInQuarantine(t *testing.T) {
 		if _, err := control.Put(t.Context(), it, backend.Condition{}); err != nil {
 			t.Fatal(err)
 		}
-		if mending, err := Mend(it); err != nil || mending == nil || mending.Put != nil {
-			t.Errorf("%v is mended by %v (%v)", backend.KeyOf(it), mending, err)
+		if repair, err := Repair(it); err != nil || repair == nil || repair.Put != nil {
+			t.Errorf("%v is repaired by %v (%v)", backend.KeyOf(it), repair, err)
 		}
 	}
 	for range 10 {

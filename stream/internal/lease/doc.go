@@ -42,7 +42,7 @@
 // Of a lease whose item cannot be read nothing is known but that ([Lease].Damaged). It
 // counts as neither owned nor free nor finished. So neither its shard nor the children
 // are read, nobody writes the item, and a Handle that finds it is lost. When an operator
-// has it repaired ([Mended]) it is free, and nothing is skipped: the next owner
+// has it repaired ([Repaired]) it is free, and nothing is skipped: the next owner
 // acquires it with the next epoch.
 //
 // Two leases of one shard cannot be told apart if an operator deletes the item

@@ -127,12 +127,12 @@ func decode(d *item.Decoder) Lease {
 	return l
 }
 
-// Mended returns what to put in the place of a damaged lease. What can be read of it
+// Repaired returns what to put in the place of a damaged lease. What can be read of it
 // stays, except its owner: the shard is free, and is read again from its checkpoint
 // or from its trim horizon. Where the time of the checkpoint is not known, the shard
 // may have lost records unread, and its reader reports that. Parent is what the
 // stream says.
-func Mended(it backend.Item, parent string, now time.Time) Lease {
+func Repaired(it backend.Item, parent string, now time.Time) Lease {
 	l := decode(item.Decode(it, format))
 	l.Shard, l.Owner, l.Epoch = shardOf(it), Owner{}, max(l.Epoch, 1)
 	l.Finished, l.FinishedAt = false, time.Time{}

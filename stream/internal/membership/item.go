@@ -187,9 +187,9 @@ func (l Leader) renewed(now time.Time) Leader {
 	return l
 }
 
-// Mend returns how to mend an item of a stream's partition; nil: it is good, or not one
+// Repair returns how to repair an item of a stream's partition; nil: it is good, or not one
 // of these. The error is that of a newer format.
-func Mend(it backend.Item) (*item.Mending, error) {
+func Repair(it backend.Item) (*item.Repair, error) {
 	switch sk := backend.KeyOf(it).SK; {
 	case strings.HasPrefix(sk, workerPrefix):
 		w, err := DecodeWorker(it)

@@ -7,10 +7,10 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// Mend returns how to mend an item of the control table; nil: it is good, or not
+// Repair returns how to repair an item of the control table; nil: it is good, or not
 // part of a quarantined record. The error is that of a newer format. Nothing is lost
 // with an item that is deleted: the message is in the log.
-func Mend(it backend.Item) (*item.Mending, error) {
+func Repair(it backend.Item) (*item.Repair, error) {
 	damage, err := check(it)
 	return item.Deletion(damage, err, "its message, if it was one, is in the log: `postroom verify` tells whether it is missing from the lists")
 }

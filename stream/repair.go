@@ -13,23 +13,23 @@ import (
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
-// Mend returns how to mend an item of the control table; nil: it is good, or not one
+// Repair returns how to repair an item of the control table; nil: it is good, or not one
 // that a Reader keeps there. The status is that of the table's stream, with what
 // [Status.Doubt] has found. The error is that of a newer format. Readers notice within a
 // minute; none has to stop.
-func Mend(it backend.Item, status Status, now time.Time) (*item.Mending, error) {
+func Repair(it backend.Item, status Status, now time.Time) (*item.Repair, error) {
 	key := backend.KeyOf(it)
 	arn, ours := strings.CutPrefix(key.PK, lease.Partition(""))
 	switch {
 	case !ours:
 		return nil, nil
 	case lease.IsLease(key):
-		return mendLease(it, arn, status, now)
+		return repairLease(it, arn, status, now)
 	}
-	return membership.Mend(it)
+	return membership.Repair(it)
 }
 
-func mendLease(it backend.Item, arn string, status Status, now time.Time) (*item.Mending, error) {
+func repairLease(it backend.Item, arn string, status Status, now time.Time) (*item.Repair, error) {
 	l, err := lease.Decode(it)
 	if err != nil {
 		return nil, err
@@ -42,13 +42,13 @@ func mendLease(it backend.Item, arn string, status Status, now time.Time) (*item
 	if damage == nil {
 		return nil, nil
 	}
-	mended := lease.Mended(it, known.Parent, now)
+	repaired := lease.Repaired(it, known.Parent, now)
 	if errors.Is(damage, errNoCheckpoint) {
-		mended.Checkpoint.Sequence = ""
+		repaired.Checkpoint.Sequence = ""
 	}
 	effect := "the shard is read from its checkpoint"
-	if mended.Checkpoint.Sequence == "" {
+	if repaired.Checkpoint.Sequence == "" {
 		effect = "the shard is read from its trim horizon: messages of the last 24 hours may be notified again"
 	}
-	return &item.Mending{Damaged: damage, Put: mended.Encode(arn), Effect: effect}, nil
+	return &item.Repair{Damaged: damage, Put: repaired.Encode(arn), Effect: effect}, nil
 }

@@ -2,20 +2,20 @@ package item
 
 import "github.com/postroom/postroom/backend"
 
-// Mending is what becomes of a damaged item when a person has it mended.
-type Mending struct {
+// Repair is what becomes of a damaged item when a person has it repaired.
+type Repair struct {
 	Damaged *DamageError
 	Put     backend.Item // in its place; nil: it is deleted
 	Effect  string       // what follows, as a sentence without its beginning and end
 }
 
-// Deletion is the mending of an item that is deleted if it is damaged, given what its
+// Deletion is the repair of an item that is deleted if it is damaged, given what its
 // decoder says of it; nil: it is good, or of a newer format, which is the error.
-func Deletion(damaged *DamageError, err error, effect string) (*Mending, error) {
+func Deletion(damaged *DamageError, err error, effect string) (*Repair, error) {
 	if damaged == nil {
 		return nil, err
 	}
-	return &Mending{Damaged: damaged, Effect: effect}, nil
+	return &Repair{Damaged: damaged, Effect: effect}, nil
 }
 
 // Loose returns a decoder that reads what it can of an item of any format.

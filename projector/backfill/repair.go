@@ -8,10 +8,10 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// Mend returns how to mend an item of the control table; nil: it is good, or not a
+// Repair returns how to repair an item of the control table; nil: it is good, or not a
 // gap or a scan. The error is that of a newer format. A gap is open then, unless it
 // is known to be closed; where its range cannot be read nobody is notified.
-func Mend(it backend.Item, now time.Time) (*item.Mending, error) {
+func Repair(it backend.Item, now time.Time) (*item.Repair, error) {
 	key := backend.KeyOf(it)
 	switch {
 	case key.PK == partition && strings.HasPrefix(key.SK, scanPrefix):
@@ -38,7 +38,7 @@ func Mend(it backend.Item, now time.Time) (*item.Mending, error) {
 		if backend.Text(it, attrState) != stateDone {
 			g.FinishedAt = time.Time{}
 		}
-		return &item.Mending{Damaged: damage, Put: g.encode(), Effect: effect}, nil
+		return &item.Repair{Damaged: damage, Put: g.encode(), Effect: effect}, nil
 	}
 	return nil, nil
 }
