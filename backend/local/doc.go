@@ -29,11 +29,11 @@
 //
 // The backend checks with every call, and once a second, that the file and its
 // companions are those that it opened, by device and inode, and that the file has not
-// been cut. Otherwise every call fails, see [Backend.Gone]. A new file is not begun
-// beside the companions of another one. So nothing is written to, or answered from, a
-// file that nobody else sees. A file whose content is overwritten in place is not
-// noticed: stop all processes before you restore one, and before you VACUUM, which
-// cuts it.
+// been truncated. Otherwise every call fails, see [Backend.Gone]. A new file is not
+// created where companions of another one are. So nothing is written to, or answered
+// from, a file that nobody else sees. A file whose content is overwritten in place is
+// not noticed: stop all processes before you restore one, and before you VACUUM, which
+// truncates it.
 //
 // # Concurrency
 //

@@ -102,7 +102,7 @@ func (p *place) compare() error {
 			return p.moved(name, errors.New("another file has its name"))
 		case name != p.path:
 		case info.Size() < size:
-			return fmt.Errorf("the data file %s was cut from %d to %d bytes while it was open: stop all processes that use it, and restore a copy",
+			return fmt.Errorf("the data file %s was truncated from %d to %d bytes while it was open: stop all processes that use it, and restore a copy",
 				name, size, info.Size())
 		case p.frozen && (info.Size() != size || !info.ModTime().Equal(before.ModTime()) || hasContent(p.wal)):
 			return fmt.Errorf("the data file %s was changed while it was read without locks, since it or its folder cannot be written here: start the command again", name)
@@ -132,7 +132,7 @@ func hasContent(name string) bool {
 }
 
 // Gone returns a channel that is closed when the file at the backend's path, or one of
-// its companions, is no longer the one that was opened, or when it was cut. The next
+// its companions, is no longer the one that was opened, or when it was truncated. The next
 // call notices, and within a second so does the backend if there is no call. Then
 // every call fails with KindUnavailable, [Backend.Err] says why, and only Close is
 // left to do. No call answers from a file that is not at the path.

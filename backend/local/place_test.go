@@ -19,11 +19,11 @@ var misfortunes = map[string]struct {
 	"removed":  {func(t *testing.T, path string) { remove(t, path) }, "the data file "},
 	"renamed":  {func(t *testing.T, path string) { move(t, path, path+".old") }, "the data file "},
 	"replaced": {func(t *testing.T, path string) { move(t, otherFile(t, path), path) }, "the data file "},
-	"cut": {func(t *testing.T, path string) {
+	"truncated": {func(t *testing.T, path string) {
 		if err := os.Truncate(path, 0); err != nil {
 			t.Fatal(err)
 		}
-	}, "was cut from "},
+	}, "was truncated from "},
 	"wal removed":  {func(t *testing.T, path string) { remove(t, path+"-wal") }, "-wal, a part of the data file"},
 	"shm removed":  {func(t *testing.T, path string) { remove(t, path+"-shm") }, "-shm, a part of the data file"},
 	"wal replaced": {func(t *testing.T, path string) { move(t, otherFile(t, path), path+"-wal") }, "-wal, a part of the data file"},

@@ -11,7 +11,7 @@
 // projection leaves it out by its rules: somebody has posted it and waits for an
 // answer. Those of one conversation are reported together.
 //
-// Beside a live projector a conversation is often between two states for a
+// While a projector runs, a conversation is often between two states for a
 // moment. So whatever differs is checked again after a while, and only what still
 // differs then is reported. Every move puts all rows anew, so a difference in the
 // rows or the index of a conversation that has moved on meanwhile does not count.
