@@ -1,38 +1,30 @@
 package aws
 
 import (
-	"math/rand/v2"
 	"time"
 
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	sdkretry "github.com/aws/aws-sdk-go-v2/aws/retry"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
-const (
-	maxAttempts = 3
-	backoffBase = 50 * time.Millisecond
-	backoffMax  = time.Second
-)
+const maxAttempts = 3
 
 // newRetryer returns the retryer of every client. An attempt that timed out is not
 // retried: it has used up the time of the call.
 func newRetryer() awssdk.Retryer {
-	return retry.NewStandard(func(o *retry.StandardOptions) {
+	pauses := retry.Policy{Min: 50 * time.Millisecond, Max: time.Second}
+	return sdkretry.NewStandard(func(o *sdkretry.StandardOptions) {
 		o.MaxAttempts = maxAttempts
-		o.MaxBackoff = backoffMax
-		o.Backoff = retry.BackoffDelayerFunc(backoff)
+		o.MaxBackoff = pauses.Max
+		o.Backoff = sdkretry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
+			return pauses.Pause(attempt), nil
+		})
 		o.RateLimiter = ratelimit.None
 	})
-}
-
-// backoff returns the pause after an attempt, counted from one. The pause doubles
-// with each attempt, and half of it is random.
-func backoff(attempt int, _ error) (time.Duration, error) {
-	d := min(backoffBase<<(attempt-1), backoffMax)
-	return d/2 + rand.N(d/2), nil
 }
 
 // recorder is the retryer of one call. It remembers whether an attempt that is

@@ -149,20 +149,15 @@ func (e *credentialsError) Error() string {
 
 func (e *credentialsError) Unwrap() error { return e.err }
 
-// Bounds of the pauses of poll.
-const (
-	minPollPause = 20 * time.Millisecond
-	maxPollPause = time.Second
-)
-
 // poll calls f, with growing pauses, until f reports that it is done or fails.
 func poll(ctx context.Context, op string, f func() (done bool, err error)) error {
-	for pause := minPollPause; ; pause = min(2*pause, maxPollPause) {
+	pauses := retry.Policy{Min: 20 * time.Millisecond, Max: time.Second}
+	for asked := 1; ; asked++ {
 		done, err := f()
 		if done || err != nil {
 			return err
 		}
-		if retry.Sleep(ctx, pause, nil) != nil {
+		if retry.Sleep(ctx, pauses.Pause(asked), nil) != nil {
 			return &backend.Error{Op: op, Kind: backend.KindUnavailable, Err: context.Cause(ctx)}
 		}
 	}
