@@ -1,12 +1,11 @@
 package backend
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Names of the key attributes.
@@ -85,34 +84,16 @@ func valueBytes(v types.AttributeValue) int {
 
 func numberBytes(s string) int { return (len(s)+1)/2 + 1 }
 
-// valueJSON is an attribute value in DynamoDB's JSON.
-type valueJSON struct {
-	S    *string              `json:"S,omitempty"`
-	N    *string              `json:"N,omitempty"`
-	B    *[]byte              `json:"B,omitempty"`
-	BOOL *bool                `json:"BOOL,omitempty"`
-	NULL *bool                `json:"NULL,omitempty"`
-	SS   []string             `json:"SS,omitempty"`
-	NS   []string             `json:"NS,omitempty"`
-	BS   [][]byte             `json:"BS,omitempty"`
-	L    *[]valueJSON         `json:"L,omitempty"`
-	M    map[string]valueJSON `json:"M,omitzero"`
-}
-
 // EncodeItem encodes an item as DynamoDB's JSON ({"PK":{"S":"…"}}), with sorted
 // names and without HTML escaping: equal items in normal form have equal JSON.
 func EncodeItem(item Item) ([]byte, error) {
-	m, err := encodeMap(item)
+	data, err := attributevalue.MarshalMapJSON(item)
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(m); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	sorted := jsontext.Value(data)
+	err = sorted.Compact(jsontext.ReorderRawObjects(true))
+	return sorted, err
 }
 
 // DecodeItem decodes the JSON of [EncodeItem].
@@ -122,53 +103,4 @@ func DecodeItem(data []byte) (Item, error) {
 		return nil, fmt.Errorf("item is not in DynamoDB's JSON: %w", err)
 	}
 	return item, nil
-}
-
-// encodeMap returns an item as encoding/json takes it. The SDK's own encoder does not
-// sort names.
-func encodeMap(item Item) (map[string]valueJSON, error) {
-	m := make(map[string]valueJSON, len(item))
-	for name, v := range item {
-		j, err := encodeValue(v)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		m[name] = j
-	}
-	return m, nil
-}
-
-func encodeValue(v types.AttributeValue) (valueJSON, error) {
-	switch v := v.(type) {
-	case *types.AttributeValueMemberS:
-		return valueJSON{S: &v.Value}, nil
-	case *types.AttributeValueMemberN:
-		return valueJSON{N: &v.Value}, nil
-	case *types.AttributeValueMemberB:
-		return valueJSON{B: &v.Value}, nil
-	case *types.AttributeValueMemberBOOL:
-		return valueJSON{BOOL: &v.Value}, nil
-	case *types.AttributeValueMemberNULL:
-		return valueJSON{NULL: &v.Value}, nil
-	case *types.AttributeValueMemberSS:
-		return valueJSON{SS: v.Value}, nil
-	case *types.AttributeValueMemberNS:
-		return valueJSON{NS: v.Value}, nil
-	case *types.AttributeValueMemberBS:
-		return valueJSON{BS: v.Value}, nil
-	case *types.AttributeValueMemberL:
-		list := make([]valueJSON, len(v.Value))
-		for i, e := range v.Value {
-			j, err := encodeValue(e)
-			if err != nil {
-				return valueJSON{}, err
-			}
-			list[i] = j
-		}
-		return valueJSON{L: &list}, nil
-	case *types.AttributeValueMemberM:
-		m, err := encodeMap(v.Value)
-		return valueJSON{M: m}, err
-	}
-	return valueJSON{}, fmt.Errorf("attribute value of unknown type %T", v)
 }
