@@ -1,8 +1,6 @@
 package postroom
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -72,19 +70,9 @@ type groupJSON struct {
 // MarshalJSON encodes g with the attribute names of the table, and last_reply_at as a
 // time.
 func (g Group) MarshalJSON() ([]byte, error) {
-	return marshalLine(groupJSON{
+	return strictjson.Show(groupJSON{
 		g.UserUUID, FormatTime(g.LastReplyAt), g.GroupUUID,
 		g.OtherUserUUID, g.OtherUserDisplayName, g.OtherUserHandle,
 		g.MemberCount, g.LastMessageUserUUID, g.LastMessage,
 	})
-}
-
-// marshalLine encodes v as one line of JSON without HTML escaping. What is only shown or
-// told must not fail for one damaged text: what is not UTF-8 becomes U+FFFD.
-func marshalLine(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -87,7 +87,7 @@ func Recipients(members []Member, sender string) []string {
 // Encode returns the notification as the body of a queue message: JSON without HTML
 // escaping, and without characters that SQS refuses.
 func (n Notification) Encode() string {
-	line, _ := marshalLine(n) // strings only: cannot fail
+	line, _ := strictjson.Show(n) // strings only: cannot fail
 	return string(line)
 }
 

@@ -45,6 +45,12 @@ func Encode(v any) ([]byte, error) {
 	return json.Marshal(v, jsontext.EscapeForJS(true)) // as encoding/json has it, too
 }
 
+// Show is [Encode] for what is only shown or told, which must not fail for one damaged
+// text: what is not UTF-8 becomes U+FFFD.
+func Show(v any) ([]byte, error) {
+	return json.Marshal(v, jsontext.EscapeForJS(true), jsontext.AllowInvalidUTF8(true))
+}
+
 // explain says what err means for whoever wrote data.
 func explain(data []byte, err error) error {
 	if err == nil {
