@@ -13,69 +13,43 @@ import (
 // KindInvalid say that the request is at fault, and they are all here: an error that
 // AWS does not name so is none of a message's, however its status reads. Sources: the
 // SDK's models; DynamoDB, Streams and SQS API references, common errors.
-var kinds = map[string]backend.Kind{
-	"ConditionalCheckFailedException": backend.KindConditionFailed,
+var kinds = byCode(map[backend.Kind][]string{
+	backend.KindConditionFailed: {"ConditionalCheckFailedException"},
+	backend.KindConflict:        {"TransactionConflictException", "TransactionInProgressException", "ReplicatedWriteConflictException"},
+	backend.KindThrottled:       {"OverLimit", "QueueDeletedRecently"}, // the latter 60 s after DeleteQueue
+	backend.KindUnavailable: {
+		"RequestTimeout", "RequestTimeoutException",
+		"ItemCollectionSizeLimitExceededException", // the partition is full, in a table with a local index: not the item's fault
+	},
+	backend.KindNotFound: {"ResourceNotFoundException", "TableNotFoundException", "QueueDoesNotExist", "NonExistentQueue"},
+	backend.KindExists:   {"ResourceInUseException", "QueueNameExists", "QueueAlreadyExists"},
+	backend.KindExpired:  {"ExpiredIteratorException"},
+	backend.KindTrimmed:  {"TrimmedDataAccessException"},
+	backend.KindInvalid: {
+		"ValidationException", "SerializationException", "IdempotentParameterMismatchException",
+		"InvalidParameterValue", "InvalidParameterCombination", "MissingParameter",
+		"InvalidParameterValueException", // of LocalStack's entries
+		"InvalidMessageContents", "InvalidAttributeName", "InvalidAttributeValue", "InvalidIdFormat",
+		"ReceiptHandleIsInvalid", "MessageNotInflight",
+		"EmptyBatchRequest", "TooManyEntriesInBatchRequest", "BatchEntryIdsNotDistinct", "InvalidBatchEntryId", "BatchRequestTooLong",
+	},
+	backend.KindDenied: {
+		"AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired", "InvalidSecurity",
+		"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId",
+		"InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException",
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException",
+		"ExpiredToken", "ExpiredTokenException", "RequestExpired",
+	},
+})
 
-	"TransactionConflictException":     backend.KindConflict,
-	"TransactionInProgressException":   backend.KindConflict,
-	"ReplicatedWriteConflictException": backend.KindConflict,
-
-	"OverLimit":            backend.KindThrottled,
-	"QueueDeletedRecently": backend.KindThrottled, // 60 s after DeleteQueue
-
-	"RequestTimeout":          backend.KindUnavailable,
-	"RequestTimeoutException": backend.KindUnavailable,
-	// The partition is full, in a table with a local index: not the item's fault.
-	"ItemCollectionSizeLimitExceededException": backend.KindUnavailable,
-
-	"ResourceNotFoundException": backend.KindNotFound,
-	"TableNotFoundException":    backend.KindNotFound,
-	"QueueDoesNotExist":         backend.KindNotFound,
-	"NonExistentQueue":          backend.KindNotFound,
-
-	"ResourceInUseException": backend.KindExists,
-	"QueueNameExists":        backend.KindExists,
-	"QueueAlreadyExists":     backend.KindExists,
-
-	"ExpiredIteratorException":   backend.KindExpired,
-	"TrimmedDataAccessException": backend.KindTrimmed,
-
-	"ValidationException":                  backend.KindInvalid,
-	"SerializationException":               backend.KindInvalid,
-	"IdempotentParameterMismatchException": backend.KindInvalid,
-	"InvalidParameterValue":                backend.KindInvalid,
-	"InvalidParameterValueException":       backend.KindInvalid, // of LocalStack's entries
-	"InvalidParameterCombination":          backend.KindInvalid,
-	"MissingParameter":                     backend.KindInvalid,
-	"InvalidMessageContents":               backend.KindInvalid,
-	"InvalidAttributeName":                 backend.KindInvalid,
-	"InvalidAttributeValue":                backend.KindInvalid,
-	"InvalidIdFormat":                      backend.KindInvalid,
-	"ReceiptHandleIsInvalid":               backend.KindInvalid,
-	"MessageNotInflight":                   backend.KindInvalid,
-	"EmptyBatchRequest":                    backend.KindInvalid,
-	"TooManyEntriesInBatchRequest":         backend.KindInvalid,
-	"BatchEntryIdsNotDistinct":             backend.KindInvalid,
-	"InvalidBatchEntryId":                  backend.KindInvalid,
-	"BatchRequestTooLong":                  backend.KindInvalid,
-
-	"AccessDenied":                        backend.KindDenied,
-	"AccessDeniedException":               backend.KindDenied,
-	"UnrecognizedClientException":         backend.KindDenied,
-	"InvalidSignatureException":           backend.KindDenied,
-	"SignatureDoesNotMatch":               backend.KindDenied,
-	"IncompleteSignature":                 backend.KindDenied,
-	"IncompleteSignatureException":        backend.KindDenied,
-	"InvalidClientTokenId":                backend.KindDenied,
-	"InvalidAccessKeyId":                  backend.KindDenied,
-	"MissingAuthenticationToken":          backend.KindDenied,
-	"MissingAuthenticationTokenException": backend.KindDenied,
-	"ExpiredToken":                        backend.KindDenied,
-	"ExpiredTokenException":               backend.KindDenied,
-	"RequestExpired":                      backend.KindDenied,
-	"NotAuthorized":                       backend.KindDenied,
-	"OptInRequired":                       backend.KindDenied,
-	"InvalidSecurity":                     backend.KindDenied,
+func byCode(codes map[backend.Kind][]string) map[string]backend.Kind {
+	kinds := map[string]backend.Kind{}
+	for kind, all := range codes {
+		for _, code := range all {
+			kinds[code] = kind
+		}
+	}
+	return kinds
 }
 
 // reasonKinds has the kinds of the codes of cancellation reasons.
