@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 // A message is extended when between three and four eighths of its visibility
@@ -58,11 +59,7 @@ func (f *inFlight) due() (due []call) {
 // extendBatch makes one call. A message whose extension failed is due again at the
 // next tick; one whose extension the queue refused may come again.
 func (w *Worker) extendBatch(ctx context.Context, batch []call) {
-	var failed []backend.EntryError
-	err := w.extending.Once(ctx, func(ctx context.Context) (err error) {
-		failed, err = w.hide(ctx, batch)
-		return err
-	})
+	failed, err := retry.Once(ctx, w.extending.Policy, func(ctx context.Context) ([]backend.EntryError, error) { return w.hide(ctx, batch) })
 	w.inFlight.extended(batch, failed, err == nil)
 	for _, e := range failed {
 		err = e

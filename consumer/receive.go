@@ -16,10 +16,8 @@ func (w *Worker) receive(ctx context.Context, receiver int) {
 		if room == 0 {
 			return
 		}
-		var brought []backend.Delivery
-		err := w.receiving.Once(ctx, func(ctx context.Context) (err error) {
-			brought, err = w.queue.Receive(ctx, room, w.opts.Wait, w.opts.Visibility)
-			return err
+		brought, err := retry.Once(ctx, w.receiving.Policy, func(ctx context.Context) ([]backend.Delivery, error) {
+			return w.queue.Receive(ctx, room, w.opts.Wait, w.opts.Visibility)
 		})
 		if err == nil {
 			w.inFlight.admit(receiver, room, brought)

@@ -29,10 +29,7 @@ func (r *run) each(ctx, calling context.Context, letters []*deadLetter, call bat
 	var last error
 	err = policy.Do(ctx, func(context.Context) error {
 		var failed []backend.EntryError
-		last = policy.Once(calling, func(ctx context.Context) (err error) {
-			failed, err = call(ctx, letters)
-			return err
-		})
+		failed, last = retry.Once(calling, policy, func(ctx context.Context) ([]backend.EntryError, error) { return call(ctx, letters) })
 		if last == nil {
 			letters, last = sortOut(letters, failed, failures)
 		}

@@ -82,6 +82,15 @@ func (p Policy) Once(ctx context.Context, f func(context.Context) error) error {
 	return err
 }
 
+// Once is [Policy.Once] for a call that has a result.
+func Once[T any](ctx context.Context, p Policy, f func(context.Context) (T, error)) (result T, err error) {
+	err = p.Once(ctx, func(ctx context.Context) (err error) {
+		result, err = f(ctx)
+		return err
+	})
+	return result, err
+}
+
 func (p Policy) do(ctx context.Context, f func(context.Context) error, failed func(error) (time.Duration, bool)) error {
 	for attempt := 1; ; attempt++ {
 		err := p.Once(ctx, f)

@@ -26,12 +26,8 @@ func ChildPause(lookups int) time.Duration { return min(childPause<<lookups, max
 func Children(ctx context.Context, s backend.Stream, arn, parent string, last bool,
 	call retry.Policy, listings *atomic.Int64,
 ) (children []backend.Shard, err error) {
-	var found []backend.Shard
 	listings.Add(1)
-	err = call.Once(ctx, func(ctx context.Context) (err error) {
-		found, err = s.Children(ctx, arn, parent)
-		return err
-	})
+	found, err := retry.Once(ctx, call, func(ctx context.Context) ([]backend.Shard, error) { return s.Children(ctx, arn, parent) })
 	kind := backend.KindOf(err)
 	if kind == backend.KindInvalid || kind == backend.KindNotFound || err == nil && len(found) == 0 && last {
 		var l Listing

@@ -32,11 +32,7 @@ func List(ctx context.Context, s backend.Stream, call retry.Policy) (Listing, er
 	var l Listing
 	seen := make(map[string]bool)
 	for after := ""; ; {
-		var page backend.ShardPage
-		err := call.Once(ctx, func(ctx context.Context) (err error) {
-			page, err = s.Shards(ctx, after)
-			return err
-		})
+		page, err := retry.Once(ctx, call, func(ctx context.Context) (backend.ShardPage, error) { return s.Shards(ctx, after) })
 		l.Pages++
 		if err != nil {
 			return l, err

@@ -91,9 +91,8 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 		if s.read.Sequence != "" {
 			at = backend.Position{Type: backend.AfterSequence, Sequence: s.read.Sequence}
 		}
-		err = s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
-			s.iterator, err = s.env.Stream.Iterator(ctx, s.env.ARN, s.ID, at)
-			return err
+		s.iterator, err = retry.Once(ctx, s.env.Call, func(ctx context.Context) (string, error) {
+			return s.env.Stream.Iterator(ctx, s.env.ARN, s.ID, at)
 		})
 		if err != nil {
 			return page, err
@@ -101,9 +100,8 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	}
 	s.env.Counters.Reads.Add(1)
 	asked := s.env.Now()
-	err = s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
-		page, err = s.env.Stream.Records(ctx, s.iterator, s.limit())
-		return err
+	page, err = retry.Once(ctx, s.env.Call, func(ctx context.Context) (backend.RecordPage, error) {
+		return s.env.Stream.Records(ctx, s.iterator, s.limit())
 	})
 	if err != nil {
 		return page, err

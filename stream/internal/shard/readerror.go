@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
@@ -100,11 +101,7 @@ func (s *Shard) beginningExpired() bool {
 // streamExists reports whether the stream that the shard belongs to is still the
 // table's.
 func (s *Shard) streamExists(ctx context.Context) bool {
-	var page backend.ShardPage
-	err := s.env.Call.Once(ctx, func(ctx context.Context) (err error) {
-		page, err = s.env.Stream.Shards(ctx, "")
-		return err
-	})
+	page, err := retry.Once(ctx, s.env.Call, func(ctx context.Context) (backend.ShardPage, error) { return s.env.Stream.Shards(ctx, "") })
 	return err == nil && page.StreamARN == s.env.ARN
 }
 
