@@ -143,9 +143,15 @@ func TestQ3ExtendedFromReceiptOn(t *testing.T) {
 		w, stop := run(t, q, h, Options{Concurrency: 2, Visibility: 10 * time.Second})
 		wait(5 * time.Minute)
 		stop()
-		s := w.Stats()
-		if s.Delivered != 20 || s.Received != 20 || s.Deleted != 20 || s.Extended == 0 {
-			t.Errorf("stats %+v", s)
+		extended := int64(0)
+		for _, call := range q.log() {
+			if strings.HasPrefix(call, "hide ") && strings.HasSuffix(call, " 10s") {
+				extended++
+			}
+		}
+		want := Stats{Received: 20, Delivered: 20, Deleted: 20, Extended: extended}
+		if diff := cmp.Diff(want, w.Stats()); diff != "" || extended == 0 {
+			t.Errorf("stats (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -49,12 +49,12 @@ func TestEachMessageCountsOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		ms   []postroom.Message
 		does func(r *rig, c *counted, ms []postroom.Message)
-		want Stats // of these: Projected, NotificationsSent, Quarantined, QuarantinedShare
+		want Stats
 	}{
 		"projected": {
 			conversationOf(1, 3, 2),
 			func(_ *rig, c *counted, ms []postroom.Message) { c.add(ms...) },
-			Stats{Projected: 2, NotificationsSent: 4},
+			Stats{Projected: 2, Moves: 1, NotificationsSent: 4},
 		},
 		"of a non-member": {
 			conversationOf(1, 3, 2),
@@ -62,7 +62,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				ms[1].UserUUID = id(7)
 				c.add(ms...)
 			},
-			Stats{Projected: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
+			Stats{Projected: 1, Moves: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
 		},
 		"names other members": {
 			conversationOf(1, 3, 2),
@@ -70,7 +70,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				ms[1].Members = people(2)
 				c.add(ms...)
 			},
-			Stats{Projected: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
+			Stats{Projected: 1, Moves: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
 		},
 		"rejected before it is enqueued": {
 			conversationOf(1, 3, 2),
@@ -86,7 +86,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				reject(r, ms[1])
 				c.add(ms...)
 			},
-			Stats{Projected: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
+			Stats{Projected: 1, Moves: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 0.5},
 		},
 		"without members": {
 			conversationOf(1, 3, 2)[1:],
@@ -102,7 +102,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				r.post(ms[0])
 				c.add(ms[0])
 			},
-			Stats{Projected: 3, NotificationsSent: 6, Quarantined: 2},
+			Stats{Projected: 3, Moves: 1, NotificationsSent: 6, Quarantined: 2},
 		},
 		"requeued, and of a non-member": {
 			conversationOf(1, 3, 3),
@@ -114,7 +114,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				r.post(ms[0])
 				c.add(ms[0])
 			},
-			Stats{Projected: 2, NotificationsSent: 4, Quarantined: 2, QuarantinedShare: 1.0 / 3},
+			Stats{Projected: 2, Moves: 1, NotificationsSent: 4, Quarantined: 2, QuarantinedShare: 1.0 / 3},
 		},
 		"one of whose notifications is refused": {
 			conversationOf(1, 4, 1),
@@ -122,7 +122,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 				r.queue.set(refuse(id(1002)))
 				c.add(ms...)
 			},
-			Stats{Projected: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 1},
+			Stats{Projected: 1, Moves: 1, NotificationsSent: 2, Quarantined: 1, QuarantinedShare: 1},
 		},
 	} {
 		inBubbleNamed(t, name, func(t *testing.T, r *rig) {
@@ -145,11 +145,7 @@ func TestEachMessageCountsOnce(t *testing.T) {
 					t.Errorf("%s is acknowledged %d times, want %d", m.Text, n, want)
 				}
 			}
-			s := r.p.Stats()
-			got := Stats{
-				Projected: s.Projected, NotificationsSent: s.NotificationsSent, Quarantined: s.Quarantined, QuarantinedShare: s.QuarantinedShare,
-			}
-			if got != test.want {
+			if got := r.p.Stats(); got != test.want {
 				t.Errorf("%+v, want %+v; the log:\n%s", got, test.want, r.log.String())
 			}
 			stop()
@@ -159,6 +155,31 @@ func TestEachMessageCountsOnce(t *testing.T) {
 			r.p.incidents.Close()
 		})
 	}
+}
+
+// TestCallsThatFailCountEach: each call that the table throttles, and each that meets
+// another transaction, counts once, and a repeated move is one move.
+func TestCallsThatFailCountEach(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		kinds := []backend.Kind{backend.KindThrottled, backend.KindConflict, backend.KindThrottled, backend.KindThrottled, backend.KindConflict}
+		r.table.onTransact = func([]backend.Action) error {
+			if len(kinds) == 0 {
+				return nil
+			}
+			kind := kinds[0]
+			kinds = kinds[1:]
+			return failure(kind)
+		}
+		ms := conversationOf(1, 2, 1)
+		r.post(ms...)
+		r.run()
+		r.settled()
+		r.end()
+		want := Stats{Projected: 1, Moves: 1, NotificationsSent: 1, Throttled: 3, Conflicts: 2}
+		if got := r.p.Stats(); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	})
 }
 
 // TestRequeuedMessagesHoldTheirLeader until each of them has had its end, whatever end

@@ -39,6 +39,9 @@
 // it. A worker whose session was expired stops reading, and joins again.
 // Package membership has the failure detector.
 //
+// A worker whose [Options.Destination] differs from that of its group does not join
+// while another worker is alive.
+//
 // # Leases
 //
 // The lease of a shard names its owner and is the only place where a checkpoint is
