@@ -36,13 +36,17 @@ func newHTTPClient() *awshttp.BuildableClient {
 
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// bounded is a transport whose answers fail beyond their bound. What it counts is
-// unpacked. An answer of DynamoDB fails too if it is empty: the SDK would take it for
+// bounded is a transport whose answers fail beyond their bound, and which no late look
+// at a request's body disturbs (see sentBody). What it counts is unpacked. An answer of DynamoDB fails too if it is empty: the SDK would take it for
 // success, and for a table without items, but DynamoDB says at least {}.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r = r.WithContext(r.Context()) // a copy
+		r.Body = sentBody{r.Body}
+	}
 	response, err := b.RoundTripper.RoundTrip(r)
 	if err != nil {
 		return nil, err
@@ -55,6 +59,14 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	response.Body = body
 	return response, nil
 }
+
+// sentBody is the body of a request without its WriteTo. The SDK closes a body once its
+// answer has begun. On a busy machine net/http looks only after that whether the body
+// has more, by WriteTo if there is one; the SDK's then returns io.EOF, which is no end
+// but an error there: net/http closes the connection, and the answer of a request that
+// was carried out is lost ("use of closed network connection"). From Read io.EOF is the
+// end.
+type sentBody struct{ io.ReadCloser }
 
 // boundedBody is a body that fails once more than most bytes were read of it, and at
 // its end if it was to have some and had none.
