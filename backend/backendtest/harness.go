@@ -121,8 +121,11 @@ func uniqueName(prefix string) string {
 	return prefix + "-" + strings.ReplaceAll(uuid.NewString(), "-", "")[:16]
 }
 
-// patience bounds how long a test waits for something that happens "soon".
-const patience = 30 * time.Second
+// patience bounds how long a test waits for something that has to come. It is longer
+// than every visibility that a test waits for: a message whose delivery was lost on its
+// way to the test comes again meanwhile, and a lost answer is not a lost message. No
+// deviation is decided by it, but by what the server answers.
+const patience = 3 * time.Minute
 
 // eventually waits for a condition that comes true by itself, such as an index that
 // catches up or a listing that shows a new shard. It moves the backend's clock
