@@ -4,11 +4,14 @@ import logging
 import sys
 import threading
 
+sys.dont_write_bytecode = True  # beside this file
+
 # What the first requests would import, several at once and some in part.
 import moto.dynamodb.responses  # noqa: F401
 import moto.dynamodbstreams.responses  # noqa: F401
 import moto.iam.models  # noqa: F401
 import moto.sqs.responses  # noqa: F401
+import moto_in_place  # noqa: E402
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.server import main
 
@@ -26,6 +29,7 @@ def answer_in_turn(self, environ, start_response):
 
 
 DomainDispatcherApplication.__call__ = answer_in_turn
+moto_in_place.spare()
 
 logging.getLogger("werkzeug").addFilter(lambda record: "Running on" in record.getMessage())
 main(["-H", "127.0.0.1", "-p", sys.argv[1]])
