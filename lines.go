@@ -32,8 +32,8 @@ func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ErrListCut says of a line that it is no message, but the cursor that ends a list
-// which was cut: a file of that list is no complete conversation.
+// ErrListCut says that a line is not a message but the cursor that ends a list which
+// was cut: a file with that list does not hold a complete conversation.
 var ErrListCut = errors.New("a list that was cut ends here: the messages after its next_cursor are not in this input")
 
 // errNoLines are inputs of which no line is a message.

@@ -23,7 +23,7 @@ func (m *MisfitError) Error() string {
 const anotherTable = "name another table, or remove this one if nothing else uses it"
 
 // compareTable returns an error that says why a table cannot be used. Backups,
-// protection and time to live are no reason; see warnings.
+// protection and time to live are not among the reasons; see warnings.
 func compareTable(have, want backend.TableSpec, anyIndex bool) error {
 	m := &MisfitError{Kind: "table", Name: want.Name}
 	m.compare("its key", keys(have.PartitionKey, have.SortKey), keys(want.PartitionKey, want.SortKey), anotherTable)

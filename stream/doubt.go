@@ -26,9 +26,9 @@ const (
 
 // Doubt compares the leases with what the listed shards hold. To Damaged, and to its
 // shard, it adds each lease that can be read and cannot be right: one that is finished
-// although its shard holds more records, and one whose checkpoint is no record's. What
-// the stream does not answer is not doubted. It takes up to eight calls a shard, and
-// disturbs no Reader.
+// although its shard holds more records, and one whose checkpoint is not that of a
+// record. What the stream does not answer is not doubted. It takes up to eight calls a
+// shard, and disturbs no Reader.
 func (s *Status) Doubt(ctx context.Context, source backend.Stream) error {
 	var group errgroup.Group
 	group.SetLimit(doubters)

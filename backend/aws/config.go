@@ -69,7 +69,7 @@ func checkRegion(region string, o Options) error {
 		return nil
 	}
 	setting := origin(region, RegionOption, o.Region, "region of the profile", "AWS_REGION", "AWS_DEFAULT_REGION")
-	return misconfigured(setting, "%.80q is no region: it has lower-case letters, digits and hyphens, as in eu-west-1", region)
+	return misconfigured(setting, "%.80q is not a region: it has lower-case letters, digits and hyphens, as in eu-west-1", region)
 }
 
 // checkPair reports one half of a pair of keys in the environment: the SDK would look

@@ -14,7 +14,7 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// checkEndpoints reports an endpoint that is no address of a server.
+// checkEndpoints reports an endpoint that is not the address of a server.
 func (b *Backend) checkEndpoints(o Options) error {
 	for s, endpoint := range map[*service]*string{
 		b.onDB: b.db.Options().BaseEndpoint, b.onStreams: b.streams.Options().BaseEndpoint, b.onSQS: b.sqs.Options().BaseEndpoint,
@@ -60,8 +60,8 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// checkProxy reports a proxy of the environment that is no address of a server. Like an
-// endpoint it is not quoted, nor is the error of net/http, which quotes it.
+// checkProxy reports a proxy of the environment that is not the address of a server. Like
+// an endpoint it is not quoted; neither is the error of net/http, which quotes it.
 func checkProxy(proxy func(*http.Request) (*url.URL, error), endpoint *string) error {
 	to, err := url.Parse(cmp.Or(awssdk.ToString(endpoint), "https://amazonaws.com"))
 	if err != nil || proxy == nil {

@@ -61,7 +61,7 @@ func TestF9WrongSettings(t *testing.T) {
 		"a region in capitals":     {env: map[string]string{"AWS_REGION": "EU-WEST-1"}, setting: "AWS_REGION", says: `"EU-WEST-1"`},
 		"the default region":       {env: map[string]string{"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu_west_1"}, setting: "AWS_DEFAULT_REGION", says: `"eu_west_1"`},
 		"the option's region":      {options: Options{Region: "eu west 1"}, setting: RegionOption, says: `"eu west 1"`},
-		"a region that is a host":  {options: Options{Region: "eu-west-1.amazonaws.com"}, setting: RegionOption, says: "no region"},
+		"a region that is a host":  {options: Options{Region: "eu-west-1.amazonaws.com"}, setting: RegionOption, says: "not a region"},
 		"a profile's region":       {env: map[string]string{"AWS_REGION": "", "AWS_PROFILE": "p"}, profile: "[profile p]\nregion = eu west\n", setting: "region of the profile", says: `"eu west"`},
 		"no scheme":                {options: Options{EndpointURL: "localhost:8000"}, setting: EndpointURLOption, says: "no scheme"},
 		"no scheme, a path":        {env: map[string]string{"AWS_ENDPOINT_URL": "localhost/x"}, setting: "AWS_ENDPOINT_URL", says: "no scheme"},

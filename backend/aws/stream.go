@@ -67,7 +67,7 @@ func record(r *types.Record) backend.Record {
 	if d == nil {
 		d = &types.StreamRecord{}
 	}
-	keys, _ := attributevalue.FromDynamoDBStreamsMap(d.Keys) // an unknown type is no key
+	keys, _ := attributevalue.FromDynamoDBStreamsMap(d.Keys) // an unknown type is not a key
 	image := d.NewImage
 	return backend.Record{
 		EventID:   awssdk.ToString(r.EventID),

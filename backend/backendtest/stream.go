@@ -188,7 +188,7 @@ func testSequence(t *testing.T, h Harness) {
 		last := ""
 		for _, rec := range r.byShard[shard.ID] {
 			if !number.MatchString(rec.Sequence) {
-				t.Errorf("sequence number %q is no number of up to 40 digits", rec.Sequence)
+				t.Errorf("sequence number %q is not a number of up to 40 digits", rec.Sequence)
 			}
 			if backend.CompareSequence(last, rec.Sequence) >= 0 {
 				t.Errorf("sequence number %s comes after %s", rec.Sequence, last)

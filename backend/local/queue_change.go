@@ -13,7 +13,7 @@ func (q *queue) Delete(ctx context.Context, receipts []string) ([]backend.EntryE
 }
 
 // delete deletes a message, or reports why it cannot. A message that was deleted
-// before is not a failure, nor is an old receipt on a standard queue.
+// before is not a failure, and neither is an old receipt on a standard queue.
 func (s *receiptBatch) delete(i int, r receipt) error {
 	m, err := s.find(r)
 	switch {

@@ -19,7 +19,7 @@ func (q queueRow) group(t *tx, name string) (id *int64, made bool, err error) {
 }
 
 // refresh updates a group's head, and whether the group is blocked, from its
-// messages. It deletes the row of a group without messages. Nil is no group.
+// messages. It deletes the row of a group without messages. Nil stands for no group.
 func (q queueRow) refresh(t *tx, group *int64) error {
 	if group == nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 // checkHost refuses requests that reached this machine itself under the name of
 // another one. A web page can have its own name resolved to a loopback address and
 // then have a browser on this machine ask for it; its name is in the Host header. An
-// address is no name that could be resolved, and what arrives at another address of
+// address is not a name that could be resolved, and what arrives at another address of
 // this machine was not sent from here: there, names are up to whoever runs the network.
 // Besides localhost, the host of the address to listen on is allowed, and the name of
 // this machine.

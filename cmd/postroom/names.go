@@ -39,7 +39,7 @@ func checkName(n names, name string) error {
 		}
 		return whole(n, "a URL", path.Base(rest), region)
 	}
-	return fmt.Errorf("%.100q is no name of a %s: %s", name, n.thing, n.rule)
+	return fmt.Errorf("%.100q is not the name of a %s: %s", name, n.thing, n.rule)
 }
 
 // whole says which part of an ARN or a URL is the name.

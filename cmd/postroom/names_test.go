@@ -13,17 +13,17 @@ func TestF9NamesOfTablesAndQueues(t *testing.T) {
 		{"queue", "https://sqs.eu-west-1.amazonaws.com/123456789012/mail.fifo", "--queue: it is a URL, and must be a name: give mail.fifo (its region, eu-west-1, is that of --region"},
 		{"queue", "http://localhost:4566/000000000000/mail", "--queue: it is a URL, and must be a name: give mail\n"},
 		{"queue", "arn:aws:sqs:eu-west-1:123456789012:mail.fifo", "--queue: it is an ARN, and must be a name: give mail.fifo (its region, eu-west-1,"},
-		{"queue", "mail.fifo ", `--queue: "mail.fifo " is no name of a queue`},
-		{"queue", "mail\n", `--queue: "mail\n" is no name of a queue`},
-		{"queue", "mail.fifo.old", "is no name of a queue"},
-		{"queue", "", `"" is no name of a queue`},
-		{"queue", strings.Repeat("q", 77), "is no name of a queue"},
+		{"queue", "mail.fifo ", `--queue: "mail.fifo " is not the name of a queue`},
+		{"queue", "mail\n", `--queue: "mail\n" is not the name of a queue`},
+		{"queue", "mail.fifo.old", "is not the name of a queue"},
+		{"queue", "", `"" is not the name of a queue`},
+		{"queue", strings.Repeat("q", 77), "is not the name of a queue"},
 		{"queue", "https://", "--queue: it is a URL, and must be the name of a queue"},
 		{"table", "arn:aws:dynamodb:eu-west-1:123456789012:table/mail", "--table: it is an ARN, and must be a name: give mail (its region, eu-west-1,"},
 		{"table", "arn:aws:dynamodb:eu-west-1:123456789012:table/mail/stream/2026", "--table: it is an ARN, and must be the name of a table"},
-		{"table", "my mail", `--table: "my mail" is no name of a table`},
-		{"table", "ab", `--table: "ab" is no name of a table`},
-		{"table", strings.Repeat("t", 248), "is no name of a table"},
+		{"table", "my mail", `--table: "my mail" is not the name of a table`},
+		{"table", "ab", `--table: "ab" is not the name of a table`},
+		{"table", strings.Repeat("t", 248), "is not the name of a table"},
 	} {
 		s := newShell(t)
 		r := s.run("status", "--"+c.flag, c.value)
@@ -49,9 +49,9 @@ func TestF9WrongConfiguration(t *testing.T) {
 		env  map[string]string
 		says string
 	}{
-		"a flag":             {args: []string{"--region", "eu west"}, says: `postroom: --region: "eu west" is no region`},
-		"its variable":       {ours: map[string]string{"POSTROOM_REGION": "eu west"}, says: `postroom: POSTROOM_REGION: "eu west" is no region`},
-		"AWS's variable":     {env: map[string]string{"AWS_REGION": "eu west"}, says: `postroom: AWS_REGION: "eu west" is no region`},
+		"a flag":             {args: []string{"--region", "eu west"}, says: `postroom: --region: "eu west" is not a region`},
+		"its variable":       {ours: map[string]string{"POSTROOM_REGION": "eu west"}, says: `postroom: POSTROOM_REGION: "eu west" is not a region`},
+		"AWS's variable":     {env: map[string]string{"AWS_REGION": "eu west"}, says: `postroom: AWS_REGION: "eu west" is not a region`},
 		"an endpoint":        {args: []string{"--endpoint-url", "localhost:8000"}, says: "postroom: --endpoint-url: it has no scheme"},
 		"its variable too":   {ours: map[string]string{"POSTROOM_ENDPOINT_URL": "localhost"}, says: "postroom: POSTROOM_ENDPOINT_URL: it has no scheme"},
 		"one service's":      {env: map[string]string{"AWS_ENDPOINT_URL_SQS": "http://a b"}, says: "postroom: AWS_ENDPOINT_URL_SQS: there is a blank"},

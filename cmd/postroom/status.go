@@ -219,7 +219,7 @@ func damagedOf(all []*stream.DamageError) []damagedJSON {
 }
 
 // furthest returns the larger of two numbers, or with sign -1 the smaller one. Nil
-// is no number.
+// stands for no number.
 func furthest(a, b *int64, sign int64) *int64 {
 	if a == nil || b != nil && sign**b > sign**a {
 		return b

@@ -91,7 +91,7 @@ func loopback(port string) *url.URL {
 }
 
 // serve runs the commands and answers on the listener until the context is done,
-// which is no error, or a command ends, which is one.
+// which is not an error, or a command ends, which is.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, commands [][]string) error {
 	children, err := start(commands)
 	if err != nil {

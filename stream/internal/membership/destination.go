@@ -123,8 +123,8 @@ func (g *Group) MayJoin(ctx context.Context, want string) (bool, error) {
 // Settle makes this destination that of the group that the session has just joined,
 // and reports whether it is; false: look again. Workers with two destinations may
 // join at once, so each sends its heartbeat first and reads the destination then, and
-// who changes it looks for others once more and gives way. The error is a
-// *[DestinationError] then.
+// one that changes it looks for others once more. If there is another it gives way, with
+// a *[DestinationError].
 func (g *Group) Settle(ctx context.Context, want string) (bool, error) {
 	d, err := g.Destination(ctx)
 	if err != nil {
