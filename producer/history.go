@@ -32,14 +32,13 @@ func newHistory() *history {
 	return &history{conversations: c}
 }
 
-// change changes what is known of a conversation, and returns what was known.
-func (h *history) change(group string, f func(*seen)) seen {
+// change changes what is known of a conversation.
+func (h *history) change(group string, f func(*seen)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s, _ := h.conversations.Get(group)
 	f(&s)
 	h.conversations.Add(group, s)
-	return s
 }
 
 // read notes a line. It returns the number of an earlier line of the same time that

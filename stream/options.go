@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"os"
 	"time"
@@ -24,7 +23,6 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
 	if o.Worker == "" {
 		host, err := os.Hostname()
 		if err != nil {
