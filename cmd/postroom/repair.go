@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -86,16 +85,18 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 
 // repairOf asks everybody who keeps items in the control table.
 func repairOf(it backend.Item, s stream.Status, now time.Time) (*item.Repair, error) {
-	ofStream, err := stream.Repair(it, s, now)
-	ofBackfill, err2 := backfill.Repair(it, now)
-	ofQuarantine, err3 := quarantine.Repair(it)
-	ofDedup, err4 := dedup.Repair(it)
-	for _, m := range []*item.Repair{ofStream, ofBackfill, ofQuarantine, ofDedup, repairSampleState(it)} {
-		if m != nil {
-			return m, nil
+	if m, err := stream.Repair(it, s, now); m != nil || err != nil {
+		return m, err
+	}
+	if m, err := backfill.Repair(it, now); m != nil || err != nil {
+		return m, err
+	}
+	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, dedup.Repair, repairSampleState} {
+		if m, err := repair(it); m != nil || err != nil {
+			return m, err
 		}
 	}
-	return nil, errors.Join(err, err2, err3, err4)
+	return nil, nil
 }
 
 // repairOne prints a damaged item and repairs it. What is put is put only if nobody has

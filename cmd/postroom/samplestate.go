@@ -37,16 +37,14 @@ func decodeSampleState(it backend.Item) (string, error) {
 	return state, err
 }
 
-// repairSampleState returns how to repair the item; nil: it is good, or another.
-func repairSampleState(it backend.Item) *item.Repair {
+// repairSampleState returns how to repair the item; nil: it is good, or another. The
+// error is that of a newer format.
+func repairSampleState(it backend.Item) (*item.Repair, error) {
 	if backend.KeyOf(it) != sampleKey() {
-		return nil
+		return nil, nil
 	}
 	_, err := decodeSampleState(it)
-	if damage := item.AsDamaged(err); damage != nil {
-		return &item.Repair{Damaged: damage, Effect: "dev imports the sample if the table is empty"}
-	}
-	return nil
+	return item.Deletion(item.AsDamaged(err), err, "dev imports the sample if the table is empty")
 }
 
 // wantsSample reports whether to import the sample: into an empty table, or
