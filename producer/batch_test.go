@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -294,4 +295,27 @@ func TestPostAllStoppedWhileReading(t *testing.T) {
 			t.Errorf("%+v, %v", got, err)
 		}
 	})
+}
+
+// TestF13EqualTimesAreTold: the log has messages of one time in the order of their
+// uuids, and each that is in front of an earlier line names the last of those.
+func TestF13EqualTimesAreTold(t *testing.T) {
+	t.Parallel()
+	at := func(uuid, second int) postroom.Message {
+		m := message(0xa00, uuid)
+		m.CreatedAt = now.Add(time.Duration(second) * time.Second)
+		return m
+	}
+	lines := []postroom.Message{at(1, 0), at(5, 1), at(3, 1), at(7, 1), at(6, 1), at(2, 0), at(8, 2), at(4, 1)}
+	want := map[int]int{3: 2, 5: 4} // not line 8: its time is an earlier one
+	got := map[int]int{}
+	p := producer.New(openLocal(t).Table(tableName), options())
+	sum, err := p.PostAll(t.Context(), numbered(lines...), producer.BatchOptions{Report: func(o producer.Outcome) {
+		if o.Before > 0 {
+			got[o.Line] = o.Before
+		}
+	}})
+	if err != nil || sum.Reordered != 2 || !maps.Equal(got, want) {
+		t.Errorf("%v, %+v: lines %v come after the lines %v", err, sum, got, want)
+	}
 }

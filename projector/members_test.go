@@ -191,3 +191,27 @@ func TestF14OpenedByAMessageThatIsNotInTheLane(t *testing.T) {
 		r.wantReasons(errNonMember.Error())
 	})
 }
+
+// TestF14NobodyIsToldWhileALargeConversationWaits for a slot to be opened: its members
+// are not certain before that.
+func TestF14NobodyIsToldWhileALargeConversationWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 201, 2)
+		other := ms[1]
+		other.UserUUID = stranger().UserUUID
+		r.post(ms[0], other)
+		r.p.index = false // no pace
+		slots := r.p.lanes.slots
+		r.p.lanes.slots = 0
+		l := &lane{group: ms[0].GroupUUID, held: []*message{unread(ms[0]), unread(other)}}
+		if _, err := r.p.advance(t.Context(), l); err != nil || len(l.held) != 2 || r.p.notifier.pending != 0 {
+			t.Fatalf("%v: %d messages of 2 are left, %d notifications wait", err, len(l.held), r.p.notifier.pending)
+		}
+		r.wantQuarantined(0, "")
+		r.p.lanes.slots = slots
+		if _, err := r.p.advance(t.Context(), l); err != nil || len(l.held) != 0 || r.p.notifier.pending != 200 {
+			t.Fatalf("%v: %d messages are left, %d notifications wait, want 0 and 200", err, len(l.held), r.p.notifier.pending)
+		}
+		r.wantQuarantined(1, "member")
+	})
+}

@@ -102,7 +102,7 @@ func (n *notifier) run(ctx context.Context) {
 			return
 		}
 		if n.send(ctx, recipients) {
-			failures = 0
+			failures = 0 // and the next ones at once
 			continue
 		}
 		failures++

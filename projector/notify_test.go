@@ -3,6 +3,7 @@ package projector
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,6 +103,31 @@ func TestP19TableDown(t *testing.T) {
 		defer r.p.notifier.mu.Unlock()
 		if n := r.p.notifier.sent.Load(); n != 10 || r.p.notifier.pending != 0 {
 			t.Errorf("%d notifications were sent, %d are pending; want 10, 0", n, r.p.notifier.pending)
+		}
+	})
+}
+
+// TestBatchAfterBatch: after a batch that the queue has taken the next one is sent at
+// once.
+func TestBatchAfterBatch(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var mu sync.Mutex
+		var times []time.Time
+		r.queue.set(func([]backend.SendEntry) ([]backend.EntryError, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, time.Now())
+			return nil, nil
+		})
+		r.post(conversationOf(1, 41, 20)...)
+		r.run()
+		defer r.end()
+		r.settled()
+		if n := len(times); n < 80 {
+			t.Fatalf("%d batches for 800 notifications, want at least 80", n)
+		}
+		if took := times[len(times)-1].Sub(times[0]); took > 0 {
+			t.Errorf("sending took %v of a clock that stands still while the projector works", took)
 		}
 	})
 }

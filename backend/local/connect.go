@@ -54,12 +54,12 @@ func (b *Backend) connectWriter(ctx context.Context) (err error) {
 	mode := url.Values{}
 	if b.path != Memory {
 		like, err := template(b.path)
-		if err != nil {
-			return err
-		}
 		if like != "" {
 			defer func() { _ = os.Remove(like) }() // it is empty: if it stays it does no harm
 			mode.Set("modeof", like)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	// The cache is 16 MB. The checkpoints move the WAL into the file; the writer

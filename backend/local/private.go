@@ -14,8 +14,8 @@ const privateMode fs.FileMode = 0o600
 // template makes an empty file from which SQLite takes the mode of the data file that
 // it creates, whatever the umask; -wal and -shm in turn take theirs from the data
 // file. So at no moment is there a file that others can open. The file stands in the
-// same folder, and the caller removes it. There is none, "", if the data file has
-// content.
+// same folder, and the caller removes it, also after an error. There is none, "", if
+// the data file has content.
 //
 // The data file is not created here: closing it would drop the locks that another
 // backend of this process has on it by then, as POSIX has it.
@@ -31,9 +31,5 @@ func template(path string) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(f.Chmod(privateMode), f.Close())
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return f.Name(), err
+	return f.Name(), errors.Join(f.Chmod(privateMode), f.Close())
 }

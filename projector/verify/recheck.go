@@ -81,9 +81,8 @@ func (v *verifier) recheckRows(ctx context.Context) error {
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
-		_, group, _ := postroom.ParseRowKey(key.SK) // or it were not among them
 		v.found(Difference{
-			RowStray, group, strings.TrimPrefix(key.PK, postroom.InboxPrefix),
+			RowStray, v.rows[key], strings.TrimPrefix(key.PK, postroom.InboxPrefix),
 			"a row at " + key.SK + ", where the conversation is not",
 		})
 	}
@@ -95,11 +94,7 @@ func (v *verifier) recheckRows(ctx context.Context) error {
 func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
 	v.cache = projection.NewCache[*conversation]()
 	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
-		_, group, err := postroom.ParseRowKey(key.SK)
-		if err != nil {
-			return false, err
-		}
-		c, err := v.conversation(ctx, group)
+		c, err := v.conversation(ctx, v.rows[key])
 		if err != nil {
 			return false, err
 		}

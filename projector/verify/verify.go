@@ -71,7 +71,7 @@ func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 		opts:          o,
 		cache:         projection.NewCache[*conversation](),
 		conversations: map[string]*finding{},
-		rows:          map[backend.Key]bool{},
+		rows:          map[backend.Key]string{},
 	}
 	const segments = 4
 	g, gctx := errgroup.WithContext(ctx)
@@ -94,7 +94,7 @@ type verifier struct {
 	mu            sync.Mutex
 	report        Report
 	conversations map[string]*finding  // that differ
-	rows          map[backend.Key]bool // that are where none should be
+	rows          map[backend.Key]string // those where none should be, with the conversation
 }
 
 func (v *verifier) scan(ctx context.Context, segment, segments int) error {
@@ -125,7 +125,7 @@ func (v *verifier) item(ctx context.Context, item backend.Item) error {
 			return err
 		}
 		if !c.owns(key) {
-			v.suspectRow(key)
+			v.suspectRow(key, group)
 		}
 		return nil
 	}
@@ -155,10 +155,10 @@ func (v *verifier) count(n *int64) {
 	}
 }
 
-func (v *verifier) suspectRow(key backend.Key) {
+func (v *verifier) suspectRow(key backend.Key, group string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.rows[key] = true
+	v.rows[key] = group
 }
 
 // conversation inspects a conversation, once for as long as it is cached.
