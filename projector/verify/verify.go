@@ -93,7 +93,7 @@ type verifier struct {
 
 	mu            sync.Mutex
 	report        Report
-	conversations map[string]*finding  // that differ
+	conversations map[string]*finding    // that differ
 	rows          map[backend.Key]string // those where none should be, with the conversation
 }
 
