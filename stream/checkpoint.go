@@ -33,9 +33,6 @@ func (s *session) saveAll(ctx context.Context) error {
 	var group errgroup.Group
 	group.SetLimit(writers)
 	for _, one := range s.held() {
-		if !one.Unsaved() {
-			continue
-		}
 		group.Go(func() error {
 			err := one.Save(ctx)
 			if errors.Is(err, lease.ErrLost) {

@@ -110,13 +110,6 @@ func (s *Shard) Save(ctx context.Context) error { return s.lease.Save(ctx, s.pro
 // Checkpoint returns the checkpoint as the lease was last written, or found.
 func (s *Shard) Checkpoint() string { return s.lease.Lease().Checkpoint.Sequence }
 
-// Unsaved reports whether there is progress that the lease does not say.
-func (s *Shard) Unsaved() bool {
-	done, finished := s.tracker.state()
-	saved := s.lease.Lease()
-	return done.Sequence != saved.Checkpoint.Sequence || finished != saved.Finished
-}
-
 // progress is what may be saved.
 func (s *Shard) progress() lease.Progress {
 	done, finished := s.tracker.state()
