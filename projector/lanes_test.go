@@ -121,4 +121,19 @@ func TestP12LargeSlots(t *testing.T) {
 	if ls.slots != 1 || len(ls.byGroup) != 0 {
 		t.Errorf("%d slots and %d lanes are left, want 1 and none", ls.slots, len(ls.byGroup))
 	}
+	// One that rests with something left to do has given its slot back.
+	ls.add([]*message{unread(conversationOf(3, 2, 1)[0])})
+	l := ls.ready.pop(1)[0]
+	if !ls.take(l) || !ls.enlarge(l) {
+		t.Fatal("there is no slot")
+	}
+	for range 2 {
+		ls.rest(l, 0, true)
+		if ls.slots != 1 {
+			t.Fatalf("%d slots are free while nothing is processed, want 1", ls.slots)
+		}
+		if !ls.take(ls.ready.pop(1)[0]) || ls.slots != 0 {
+			t.Fatalf("%d slots are free while it is processed, want none", ls.slots)
+		}
+	}
 }

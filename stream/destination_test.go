@@ -190,10 +190,15 @@ func TestF2DamagedDestination(t *testing.T) {
 		wantDamaged(t, two.Damaged(), false, key)
 		wantStop(t, one.worker)
 		wantStop(t, two.worker)
-		three := c.hire("three", destined("queue a"), nil)
+		log, replaces := &logs{}, destined("queue a")
+		replaces.Logger = logger(log)
+		three := c.hire("three", replaces, nil)
 		pass(5 * time.Second)
 		c.wantShare(three, 2, 2)
 		wantDamaged(t, three.Damaged(), false)
+		if log.count("was damaged, and was replaced") != 1 {
+			t.Errorf("the log does not say once that it was replaced:\n%s", log.b.String())
+		}
 		c.wantDestination("queue a")
 	})
 }

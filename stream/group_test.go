@@ -154,6 +154,21 @@ func TestS16FreeLeasesThatNobodyAcquires(t *testing.T) {
 
 // The answer to the creation of a lease is lost: it is there, and acquired as soon
 // as the shards are listed again. Until then nobody is idle.
+// TestS16NextRoundComesSooner where leases are left for others to acquire.
+func TestS16NextRoundComesSooner(t *testing.T) {
+	t.Parallel()
+	s := &session{opt: Options{LeaseDuration: 30 * time.Second}}
+	s.group.members = &membership.Group{}
+	for left, between := range map[bool][2]time.Duration{
+		false: {2400 * time.Millisecond, 3600 * time.Millisecond}, true: {800 * time.Millisecond, 1200 * time.Millisecond},
+	} {
+		s.group.left = left
+		if pause := s.untilNextRound(); pause < between[0] || pause > between[1] {
+			t.Errorf("the next round comes after %v where leases are left is %v, want %v", pause, left, between)
+		}
+	}
+}
+
 func TestS15LeaseWhoseAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -66,15 +66,15 @@ func TestS6TrimmedAndNothingLost(t *testing.T) {
 		s, c, log := newStream(a), newTable(), &logs{}
 		w := work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
-		refused := false
+		trimmed := true // the iterator that waits, however often it is used
 		s.edit(func() {
 			a.records = append(a.records, backend.Record{Sequence: "1"})
 			s.fault = func(op, _ string) error {
-				if op != "Records" || refused {
-					return nil
+				trimmed = trimmed && op != "Iterator"
+				if op == "Records" && trimmed {
+					return fail(op, backend.KindTrimmed)
 				}
-				refused = true
-				return fail(op, backend.KindTrimmed)
+				return nil
 			}
 		})
 		pass(time.Minute)

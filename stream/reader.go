@@ -62,15 +62,12 @@ func (r *Reader) Run(ctx context.Context) error {
 	defer incidents.Close()
 	for {
 		err := r.runSession(ctx, newSession(r, opt, inFlight, incidents))
-		rejoin := errors.Is(err, membership.ErrExpired) || errors.Is(err, lineage.ErrReplaced)
 		switch {
-		case ctx.Err() != nil && (err == nil || rejoin):
-			return nil
-		case !rejoin:
-			return dataLoss(err)
 		case errors.Is(err, membership.ErrExpired):
 			r.count.expired.Add(1)
-			opt.Logger.Warn("this worker's session was expired: others have its shards, and it rejoins", "worker", opt.Worker)
+			opt.Logger.Warn("this worker's session was expired: others have its shards, and it rejoins unless it stops", "worker", opt.Worker)
+		case !errors.Is(err, lineage.ErrReplaced):
+			return dataLoss(err)
 		}
 		incidents.Abandon()
 		if retry.Sleep(ctx, retry.Jitter(opt.LeaseDuration/10), nil) != nil {

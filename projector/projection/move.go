@@ -126,11 +126,7 @@ func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.M
 func (p Projection) close(ctx context.Context, c *Conversation) error {
 	closed := *c.head
 	closed.open, closed.Old = false, ""
-	err := p.table.Put(ctx, closed.encode(c.Group), c.head.unchanged())
-	if err == nil {
-		c.head = &closed
-	}
-	return err
+	return p.table.Put(ctx, closed.encode(c.Group), c.head.unchanged())
 }
 
 // tokens names the transactions of one move: what it comes from, where it goes

@@ -1,6 +1,7 @@
 package lineage
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -108,5 +109,23 @@ func TestS24ReadUpTo(t *testing.T) {
 		if got := readUpTo(all); !got.Equal(c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// TestS24OlderStreamCannotBeRead: without an answer nothing is recorded of a stream that
+// replaces another, and it is looked at again.
+func TestS24OlderStreamCannotBeRead(t *testing.T) {
+	t.Parallel()
+	leases := newLeases(t)
+	fails := &backend.Error{Op: "test", Kind: backend.KindUnavailable}
+	leases.Table.Table = backend.Intercept(leases.Table.Table, func(context.Context, *backend.TableCall, func(context.Context) error) error {
+		return fails
+	})
+	s := &Sync{Leases: leases, Now: time.Now, Record: func(_ context.Context, loss *LossError) (bool, error) {
+		t.Errorf("recorded is %v", loss)
+		return true, nil
+	}}
+	if err := s.reportBeginning(t.Context(), "arn", []string{"old"}); !errors.Is(err, fails) {
+		t.Errorf("error is %v", err)
 	}
 }

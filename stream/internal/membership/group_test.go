@@ -19,11 +19,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is a control table, with a hook around each call that writes an item.
+// rig is a control table, with a hook around each call that writes an item, and with
+// an operation that fails.
 type rig struct {
 	t     *testing.T
 	table backend.Table
 	put   func(next func() error) error // may be nil
+	fails string
 }
 
 func newRig(t *testing.T) *rig {
@@ -41,6 +43,9 @@ func newRig(t *testing.T) *rig {
 		if put := r.put; put != nil && c.Op == "Put" {
 			r.put = nil // once
 			return put(func() error { return next(ctx) })
+		}
+		if c.Op == r.fails {
+			return &backend.Error{Op: "test", Kind: backend.KindUnavailable}
 		}
 		return next(ctx)
 	})
@@ -67,12 +72,17 @@ func (r *rig) joins(worker string) *Heartbeat {
 	return h
 }
 
+// saw is the group of one, which has seen two silent for so long.
+func saw(one *Heartbeat, two *Heartbeat, silent time.Duration) *Group {
+	g := NewGroup(one, slog.New(slog.DiscardHandler))
+	g.detector[two.Self.Session] = observation{counter: two.item.Counter, silent: silent, at: time.Now()}
+	return g
+}
+
 // live is the workers that one sees alive, after two was silent for so long.
 func (r *rig) live(one *Heartbeat, two *Heartbeat, silent time.Duration) (names []string) {
 	r.t.Helper()
-	g := NewGroup(one, slog.New(slog.DiscardHandler))
-	g.detector[two.Self.Session] = observation{counter: two.item.Counter, silent: silent, at: time.Now()}
-	live, err := g.Live(r.t.Context())
+	live, err := saw(one, two, silent).Live(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -129,14 +139,8 @@ func TestSessionThatIsGoneWhenItIsToBeExpired(t *testing.T) {
 				r.t.Error(err)
 			}
 		},
-		"another has expired it": func(r *rig, two, three *Heartbeat) { r.live(three, two, time.Hour) },
-		"another has, and has not deleted it": func(r *rig, two, _ *Heartbeat) {
-			w := two.item
-			w.Expired, w.Counter = true, -1
-			if err := two.Table.Put(r.t.Context(), w.Encode("arn"), backend.Condition{}); err != nil {
-				r.t.Error(err)
-			}
-		},
+		"another has expired it":              func(r *rig, two, three *Heartbeat) { r.live(three, two, time.Hour) },
+		"another has, and has not deleted it": func(r *rig, two, _ *Heartbeat) { r.expires(two) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -150,6 +154,23 @@ func TestSessionThatIsGoneWhenItIsToBeExpired(t *testing.T) {
 				t.Errorf("alive are %v", live)
 			}
 		})
+	}
+}
+
+// TestLookThatFails: nobody is taken for dead where the look has not come to its end.
+func TestLookThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one, two := r.joins("one"), r.joins("two")
+	r.expires(two)
+	for _, r.fails = range []string{"Query", "BatchWrite"} {
+		if live, err := saw(one, two, 0).Live(t.Context()); backend.KindOf(err) != backend.KindUnavailable {
+			t.Errorf("alive are %v where %s fails: %v", live, r.fails, err)
+		}
+	}
+	r.fails = ""
+	if live, err := saw(one, two, 0).Live(t.Context()); len(live) != 1 || err != nil {
+		t.Errorf("alive are %v: %v", live, err)
 	}
 }
 

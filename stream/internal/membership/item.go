@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -99,7 +100,8 @@ func duration(d *item.Decoder) time.Duration {
 // canRenew reports whether the session of a damaged heartbeat can renew it: what it
 // compares is intact.
 func (w Worker) canRenew() bool {
-	return backend.Text(w.as, attrSession) == w.Session && backend.Number(w.as, attrCounter) != ""
+	counter, err := strconv.ParseInt(backend.Number(w.as, attrCounter), 10, 64)
+	return backend.Text(w.as, attrSession) == w.Session && err == nil && counter == w.Counter
 }
 
 // expired is the item that says that the session was expired. Of a damaged one
@@ -115,9 +117,6 @@ func (w Worker) expired(arn string) backend.Item {
 }
 
 func (w Worker) unchanged() backend.Condition {
-	if w.Damaged != nil {
-		return item.Same(w.as)
-	}
 	return backend.Condition{Equals: backend.Item{attrSession: item.String(w.Session), attrCounter: item.Int(w.Counter)}}
 }
 
