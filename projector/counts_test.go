@@ -211,3 +211,33 @@ func TestRequeuedMessagesHoldTheirLeader(t *testing.T) {
 		t.Errorf("acknowledged %d times, %d copies removed, %d messages requeued; want 1, 1 and 0", acks, removed, leader.requeued)
 	}
 }
+
+// TestQuarantinedForNowIsWrittenOnce, however often the conversation cannot be loaded
+// after that.
+func TestQuarantinedForNowIsWrittenOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		orphan := conversationOf(1, 2, 2)[1]
+		r.post(orphan)
+		l := &lane{group: orphan.GroupUUID, held: []*message{newMessage(orphan, r.record(orphan), func(*message) {})}}
+		time.Sleep(r.p.tuning.MemberWait)
+		writes := 0
+		r.control.onPut = func(backend.Item) error {
+			writes++
+			return nil
+		}
+		r.table.onRead = func(backend.Key) error { return failure(backend.KindUnavailable) }
+		for range 3 {
+			if err := r.p.quarantineLate(t.Context(), l); backend.KindOf(err) != backend.KindUnavailable || len(l.held) != 1 {
+				t.Fatalf("%v, %d messages left", err, len(l.held))
+			}
+		}
+		if writes != 1 {
+			t.Errorf("%d writes of its record, want 1", writes)
+		}
+		r.table.set(func() { r.table.onRead = nil })
+		if err := r.p.quarantineLate(t.Context(), l); err != nil || len(l.held) != 0 {
+			t.Fatalf("%v, %d messages left", err, len(l.held))
+		}
+		r.wantQuarantined(1, "member")
+	})
+}

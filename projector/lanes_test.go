@@ -137,3 +137,27 @@ func TestP12LargeSlots(t *testing.T) {
 		}
 	}
 }
+
+// TestP12WaitingForASlot: the members of a large conversation that is open are told at
+// once, and its rows wait for a slot.
+func TestP12WaitingForASlot(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 201, 2)
+		r.project(ms[0])
+		r.post(ms[1])
+		told, slots := r.p.notifier.pending, r.p.lanes.slots
+		r.p.lanes.slots = 0
+		l := &lane{group: ms[0].GroupUUID, held: []*message{unread(ms[1])}}
+		for range 2 {
+			if _, err := r.p.advance(t.Context(), l); err != nil || len(l.held) != 1 || r.p.notifier.pending != told+200 {
+				t.Fatalf("%v: %d messages are left, %d more notifications wait", err, len(l.held), r.p.notifier.pending-told)
+			}
+			r.wantLast(ms[0], 201)
+		}
+		r.p.lanes.slots = slots
+		if _, err := r.p.advance(t.Context(), l); err != nil || len(l.held) != 0 {
+			t.Fatalf("%v: %d messages are left", err, len(l.held))
+		}
+		r.wantLast(ms[1], 201)
+	})
+}

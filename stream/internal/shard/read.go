@@ -144,9 +144,6 @@ func (s *Shard) deliver(ctx context.Context, records []backend.Record) error {
 		page := s.tracker.deliver(s.ID, part)
 		if err := s.env.Deliver(ctx, page, part); err != nil {
 			s.tracker.refuse(page)
-			if stopped := ctx.Err(); stopped != nil && errors.Is(err, stopped) {
-				return stopped
-			}
 			return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.ID, s.read.Sequence, err)
 		}
 		s.env.Counters.Records.Add(int64(len(part)))
