@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/quarantine"
 )
 
@@ -239,5 +240,35 @@ func TestQuarantinedForNowIsWrittenOnce(t *testing.T) {
 			t.Fatalf("%v, %d messages left", err, len(l.held))
 		}
 		r.wantQuarantined(1, "member")
+	})
+}
+
+// TestNotAcknowledgedWhileACopyIsLeft: a projector that is stopped before it has removed
+// a message from quarantine acknowledges neither that nor the one that requeued it.
+func TestNotAcknowledgedWhileACopyIsLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 2)
+		r.post(ms...)
+		if err := r.p.quarantine.PutWaiting(t.Context(), r.record(ms[1]), projection.ErrNoMembers); err != nil {
+			t.Fatal(err)
+		}
+		acks := 0
+		l := &lane{group: ms[0].GroupUUID, held: []*message{newMessage(ms[0], r.record(ms[0]), func(*message) { acks++ })}}
+		ctx, stop := context.WithCancel(t.Context())
+		if err := r.p.requeueWaiting(ctx, l); err != nil || len(l.held) != 2 {
+			t.Fatalf("%v: %d messages in the lane, want 2", err, len(l.held))
+		}
+		r.control.onBatch = func([]backend.Write) error {
+			stop()
+			return failure(backend.KindUnavailable)
+		}
+		for _, m := range l.held {
+			m.enqueue(nil)
+			m.leave()
+		}
+		if acks != 0 {
+			t.Errorf("%d messages were acknowledged", acks)
+		}
+		r.wantQuarantined(1, projection.ErrNoMembers.Error())
 	})
 }

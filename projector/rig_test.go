@@ -264,6 +264,7 @@ type hooked struct {
 	mu         sync.Mutex
 	onTransact func(actions []backend.Action) error
 	onPut      func(item backend.Item) error
+	onBatch    func(writes []backend.Write) error
 	onRead     func(key backend.Key) error // Get and Query
 	afterQuery func(q backend.Query)
 	index      func(group string) []backend.Item
@@ -300,6 +301,13 @@ func (h *hooked) Put(ctx context.Context, item backend.Item, c backend.Condition
 		return backend.Units{}, err
 	}
 	return h.Table.Put(ctx, item, c)
+}
+
+func (h *hooked) BatchWrite(ctx context.Context, writes []backend.Write) ([]backend.Write, backend.Units, error) {
+	if err := hook(h, func() func([]backend.Write) error { return h.onBatch }, writes); err != nil {
+		return nil, backend.Units{}, err
+	}
+	return h.Table.BatchWrite(ctx, writes)
 }
 
 func (h *hooked) Get(ctx context.Context, key backend.Key) (backend.Item, backend.Units, error) {

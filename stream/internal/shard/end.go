@@ -45,7 +45,7 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 		if giveUp {
 			return Continue, 0, err
 		}
-		return Continue, pause, ctx.Err()
+		return Continue, pause, nil
 	}
 	s.env.List.Succeeded(s.ID)
 	if len(children) == 0 && !last {
