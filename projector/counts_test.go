@@ -137,6 +137,11 @@ func TestEachMessageCountsOnce(t *testing.T) {
 			}
 			test.does(r, c, test.ms)
 			time.Sleep(2 * time.Minute)
+			stop()
+			r.p.lanes.close()
+			r.p.notifier.ready.close()
+			workers.Wait()
+			r.p.incidents.Close()
 			for _, m := range test.ms {
 				want := 1
 				if name == "rejected before it is enqueued" && m.MessageUUID != test.ms[0].MessageUUID {
@@ -149,11 +154,6 @@ func TestEachMessageCountsOnce(t *testing.T) {
 			if got := r.p.Stats(); got != test.want {
 				t.Errorf("%+v, want %+v; the log:\n%s", got, test.want, r.log.String())
 			}
-			stop()
-			r.p.lanes.close()
-			r.p.notifier.ready.close()
-			workers.Wait()
-			r.p.incidents.Close()
 		})
 	}
 }
