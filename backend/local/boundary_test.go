@@ -1,14 +1,11 @@
 package local
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -58,6 +55,11 @@ func TestDamagedQueue(t *testing.T) {
 	if _, err := b.DescribeQueue(t.Context(), name); err == nil || !strings.Contains(err.Error(), "soon") {
 		t.Errorf("DescribeQueue: error %v, want one with the value", err)
 	}
+	spec := fifoSpec("live")
+	spec.DeadLetterQueue, spec.MaxReceiveCount = name, 1
+	if err := b.CreateQueue(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "soon") {
+		t.Errorf("CreateQueue with it as dead-letter queue: error %v, want one with the value", err)
+	}
 	if _, err := b.Queue(name).Receive(t.Context(), 1, 0, 0); err == nil {
 		t.Error("a damaged queue is received from")
 	}
@@ -98,53 +100,7 @@ func TestLongestAttributeName(t *testing.T) {
 
 // A token is remembered until the last moment of its life, and not at its end; from
 // then on old ones leave faster than new ones come.
-func TestLifeOfTokens(t *testing.T) {
-	t.Parallel()
-	clock := newClock()
-	b := open(t, Memory, Options{Now: clock.now})
-	table, _ := newTable(t, b)
-	transact := func(token string, n int) error {
-		_, err := table.Transact(t.Context(), token, []backend.Action{{Put: message(n)}})
-		return err
-	}
-	const old = 12
-	for i := range old {
-		if err := transact(fmt.Sprint("old-", i), i); err != nil {
-			t.Fatal(err)
-		}
-	}
-	clock.advance(tokenLife - time.Microsecond)
-	wantKind(t, transact("old-0", 100), backend.KindInvalid)
-	clock.advance(time.Microsecond)
-	for i, want := range []int{old - 3, old - 6, old - 9} { // four go, one comes
-		if err := transact(fmt.Sprint("new-", i), 200+i); err != nil {
-			t.Fatal(err)
-		}
-		if n := count(t, b, "tokens"); n != want {
-			t.Errorf("%d tokens after transaction %d, want %d", n, i, want)
-		}
-	}
-	clock.advance(tokenLife)
-	if err := transact("new-2", 300); err != nil {
-		t.Errorf("at the end of a token's life: %v", err)
-	}
-}
-
 // The reason of a refused action is DynamoDB's text alone.
-func TestReasonOfAnInvalidAction(t *testing.T) {
-	t.Parallel()
-	table, _ := newTable(t, open(t, Memory, Options{}))
-	_, err := table.Transact(t.Context(), "token", []backend.Action{{Put: backend.Item{"PK": text("p")}}})
-	var reasons []*backend.Reason
-	if e, ok := errors.AsType[*backend.Error](err); ok {
-		reasons = e.Reasons
-	}
-	const want = "one or more parameter values were invalid: missing the key SK in the item"
-	if len(reasons) != 1 || reasons[0] == nil || reasons[0].Message != want {
-		t.Errorf("reasons %v of %v, want %q", reasons, err, want)
-	}
-}
-
 // Close waits for the goroutine that watches for changes.
 func TestCloseWaitsForTheWatcher(t *testing.T) {
 	t.Parallel()
@@ -168,3 +124,6 @@ func TestCloseWaitsForTheWatcher(t *testing.T) {
 		}
 	})
 }
+
+// A transaction has at most 4 MB of items, and one that has more writes nothing.
+// The digest of a transaction is kept in the file, where other builds compare it.

@@ -63,14 +63,8 @@ func (b *Backend) checkpoints(c *conn) {
 // the WAL holds every write that was answered, and writes fail by themselves once
 // the disk is full.
 func (b *Backend) checkpoint(c *conn, resetAt int) {
-	for range maxRounds {
-		pages, moved, err := c.checkpoint()
-		if err != nil || pages < resetAt {
-			return
-		}
-		if pages-moved < fewPages {
-			break
-		}
+	if !moveBeside(c.checkpoint, resetAt) {
+		return
 	}
 	// Writers have added pages meanwhile. While they are held the rest is moved, and
 	// the next write restarts the WAL.
@@ -80,6 +74,21 @@ func (b *Backend) checkpoint(c *conn, resetAt int) {
 		defer func() { b.writer <- w }()
 		_, _, _ = c.checkpoint()
 	}
+}
+
+// moveBeside moves pages while others write, until few are left. It reports whether
+// the WAL is long enough to be restarted.
+func moveBeside(checkpoint func() (pages, moved int, err error), resetAt int) bool {
+	for range maxRounds {
+		pages, moved, err := checkpoint()
+		if err != nil || pages < resetAt {
+			return false
+		}
+		if pages-moved < fewPages {
+			break
+		}
+	}
+	return true
 }
 
 // checkpoint returns how many pages the WAL has, and how many of them it moved.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -54,5 +55,38 @@ func TestLongWALBeginsAnew(t *testing.T) {
 	}
 	if longest > resetPages {
 		t.Errorf("the WAL had %d pages", longest)
+	}
+}
+
+// Writers are held for few pages, unless they add more faster than these can be moved,
+// and not at all for a short WAL.
+func TestWritersAreHeldForFewPages(t *testing.T) {
+	t.Parallel()
+	const most = 1 << 20
+	for name, c := range map[string]struct {
+		left  []int // behind each round; -1: it fails
+		pages int
+		held  bool
+	}{
+		"a short WAL": {[]int{0}, resetPages - 1, false},
+		"few left":    {[]int{fewPages - 1}, resetPages, true},
+		"many left":   {[]int{most, fewPages, 0}, most, true},
+		"always many": {[]int{most, most, most, most}, most, true},
+		"an error":    {[]int{most, -1}, most, false},
+	} {
+		rounds := 0
+		held := moveBeside(func() (pages, moved int, err error) {
+			if rounds++; rounds > len(c.left) {
+				t.Fatalf("%s: more than %d rounds", name, len(c.left))
+			}
+			left := c.left[rounds-1]
+			if left < 0 {
+				return 0, 0, errors.New("disk full")
+			}
+			return c.pages, c.pages - left, nil
+		}, resetPages)
+		if held != c.held || rounds != len(c.left) {
+			t.Errorf("%s: held %t after %d rounds, want %t after %d", name, held, rounds, c.held, len(c.left))
+		}
 	}
 }

@@ -17,9 +17,7 @@ func (b *Backend) connect(fresh settings) error {
 	_, err := os.Stat(b.path)
 	exists := err == nil && b.path != Memory
 	if exists {
-		if err := b.place.hold(b.path); err != nil {
-			return err
-		}
+		b.place.hold(b.path)
 	}
 	if err := b.connectWriter(ctx); err != nil {
 		return err
@@ -36,13 +34,9 @@ func (b *Backend) connect(fresh settings) error {
 	}
 	if !exists {
 		b.place.init(b.path) // by now a link leads somewhere
-		if err := b.place.hold(b.path); err != nil {
-			return err
-		}
+		b.place.hold(b.path)
 	}
-	if err := b.place.hold(b.place.wal, b.place.shm); err != nil {
-		return err
-	}
+	b.place.hold(b.place.wal, b.place.shm)
 	if err := b.connectReaders(ctx, nil); err != nil {
 		return err
 	}
@@ -94,9 +88,7 @@ func (b *Backend) connectReaders(ctx context.Context, access url.Values) (err er
 // lock that a writer holds.
 func (b *Backend) connectReadOnly(access url.Values) error {
 	ctx := context.Background()
-	if err := b.place.hold(b.path); err != nil {
-		return err
-	}
+	b.place.hold(b.path)
 	if err := b.readFile(ctx, access); err != nil {
 		if access.Has("readonly_shm") {
 			err = fmt.Errorf("%w\nWhat was written last is in %s, which cannot be read without permission to write the file and its folder: copy both to another folder, and read them there", err, b.place.wal)
@@ -104,9 +96,7 @@ func (b *Backend) connectReadOnly(access url.Values) error {
 		return err
 	}
 	if b.place.frozen = access.Has("immutable"); !b.place.frozen {
-		if err := b.place.hold(b.place.wal, b.place.shm); err != nil {
-			return err
-		}
+		b.place.hold(b.place.wal, b.place.shm)
 	}
 	return b.connectReaders(ctx, access)
 }

@@ -13,7 +13,7 @@ type draft struct {
 
 // newDraft checks and encodes an item.
 func newDraft(item backend.Item) (draft, error) {
-	normal, err := backend.NormalItem(item)
+	normal, data, err := encode(item)
 	if err != nil {
 		return draft{}, err
 	}
@@ -21,8 +21,16 @@ func newDraft(item backend.Item) (draft, error) {
 	if size > backend.MaxItemBytes {
 		return draft{}, invalid("item size has exceeded the maximum allowed size: %d bytes, at most %d", size, backend.MaxItemBytes)
 	}
-	data, err := backend.EncodeItem(normal)
-	return draft{item: normal, json: string(data), size: size}, err
+	return draft{item: normal, json: data, size: size}, nil
+}
+
+// encode returns an item in its normal form, and that as JSON.
+func encode(item backend.Item) (normal backend.Item, data string, err error) {
+	if normal, err = backend.NormalItem(item); err != nil {
+		return nil, "", err
+	}
+	encoded, err := backend.EncodeItem(normal)
+	return normal, string(encoded), err
 }
 
 // stored is the item under a key, if there is one.

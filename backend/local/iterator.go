@@ -12,21 +12,21 @@ const iteratorLife = 15 * time.Minute
 
 // iterator is a position in a shard; readers get it as a text.
 type iterator struct {
-	table, shard int64
-	after        int64 // number of the last record read
-	horizon      bool  // it began at the trim horizon, so trimmed records are skipped
-	issued       time.Time
+	shard   int64 // of the one stream: no other one has a shard of that number, nor ever will
+	after   int64 // number of the last record read
+	horizon bool  // it began at the trim horizon, so trimmed records are skipped
+	issued  time.Time
 }
 
 func (it iterator) String() string {
-	return opaque(it.table, it.shard, it.after, it.horizon, it.issued.UnixMicro())
+	return opaque(it.shard, it.after, it.horizon, it.issued.UnixMicro())
 }
 
 // parseIterator is the inverse of String.
 func parseIterator(text string) (iterator, bool) {
 	var it iterator
 	var issued int64
-	if !parseOpaque(text, &it.table, &it.shard, &it.after, &it.horizon, &issued) {
+	if !parseOpaque(text, &it.shard, &it.after, &it.horizon, &issued) {
 		return iterator{}, false
 	}
 	it.issued = fromMicros(issued)

@@ -87,7 +87,7 @@ func (t *tx) listedShard(def *tableDef, num int64) (listedShard, error) {
 WHERE num = ? AND tbl = ? AND (closed_at IS NULL OR closed_at >= ?)`,
 		[]any{num, def.id, t.horizon()}, &s.first, &s.last, &s.closed)
 	if err == nil && !found {
-		err = fail(backend.KindNotFound, "requested resource not found: the shard does not exist")
+		err = fail(backend.KindNotFound, "requested resource not found: the stream of table %q has no such shard", def.spec.Name)
 	}
 	return s, err
 }

@@ -28,7 +28,7 @@ type place struct {
 	path, wal, shm string
 
 	names []string      // of the files that must stay
-	infos []fs.FileInfo // of these files
+	infos []fs.FileInfo // of these files; nil: it was missing, and the first check says so
 	size  atomic.Int64  // of the data file, the largest that was seen
 	// frozen: the files are read without locks, so nothing at all may change.
 	frozen bool
@@ -54,18 +54,14 @@ func companions(path string) (wal, shm string) {
 }
 
 // hold takes what stands at a path of the place now for what has to stay there.
-func (p *place) hold(names ...string) error {
+func (p *place) hold(names ...string) {
 	for _, name := range names {
 		info, err := os.Stat(name)
-		if err != nil {
-			return p.moved(name, err)
-		}
 		p.names, p.infos = append(p.names, name), append(p.infos, info)
-		if name == p.path {
+		if err == nil && name == p.path {
 			p.size.Store(info.Size())
 		}
 	}
-	return nil
 }
 
 // check returns an error, from then on always the same, if something else stands at

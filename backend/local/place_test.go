@@ -147,6 +147,28 @@ func TestF1IsNoticedWithoutACall(t *testing.T) {
 	}
 }
 
+// A file that is gone as soon as it was opened is noticed, also if there is another one
+// since.
+func TestF1GoneBeforeItIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, again := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "postroom.db")
+		for _, missing := range []string{path, path + "-wal", path + "-shm"} {
+			var p place
+			p.init(path)
+			p.hold(missing)
+			if again {
+				if err := os.WriteFile(missing, []byte("content"), privateMode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := p.check(); err == nil || !strings.Contains(err.Error(), missing) {
+				t.Errorf("%s is missing, there again %t: error %v", filepath.Base(missing), again, err)
+			}
+		}
+	}
+}
+
 // The files grow, other processes come and go, the WAL is moved into the file: nothing
 // of that is a misfortune.
 func TestF1WhatSQLiteDoesIsInPlace(t *testing.T) {

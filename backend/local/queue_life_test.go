@@ -284,6 +284,28 @@ func TestQ3QueueDeadLetterIsReceivedAnew(t *testing.T) {
 	}
 }
 
+// A group that a receive has emptied, since its messages were dead-lettered or past their
+// retention, takes messages as a new one does.
+func TestQ7QueueGroupAfterItsLastMessage(t *testing.T) {
+	t.Parallel()
+	here, _, dead, clock := newQueueFile(t)
+	spec := fifoSpec("live")
+	spec.DeadLetterQueue, spec.MaxReceiveCount = dead, 1
+	if err := here.CreateQueue(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	q := here.Queue(spec.Name)
+	sendBodies(t, q, "g", "dead-1", "dead-2")
+	wantBodies(t, q, "dead-1", "dead-2")
+	clock.advance(30 * time.Second)
+	wantBodies(t, q)
+	sendBodies(t, q, "g", "old")
+	clock.advance(time.Duration(spec.RetentionSeconds) * time.Second)
+	wantBodies(t, q)
+	sendBodies(t, q, "g", "new")
+	wantBodies(t, q, "new")
+}
+
 // Without its dead-letter queue a message stays where it is.
 func TestQueueKeepsMessagesWhenDeadLetterQueueIsGone(t *testing.T) {
 	t.Parallel()

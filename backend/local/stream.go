@@ -48,7 +48,7 @@ func (s *stream) Iterator(ctx context.Context, streamARN, shard string, at backe
 		if err != nil {
 			return err
 		}
-		it = iterator{table: def.id, shard: num, issued: t.now}
+		it = iterator{shard: num, issued: t.now}
 		return it.place(t, listed, at)
 	})
 	if err != nil {
@@ -103,9 +103,6 @@ func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (p
 		if t.now.Sub(it.issued) > iteratorLife {
 			return fail(backend.KindExpired, "iterator expired: it was issued at %s, more than %v ago",
 				it.issued.Format(time.RFC3339), iteratorLife)
-		}
-		if it.table != def.id {
-			return fail(backend.KindNotFound, "requested resource not found: the iterator belongs to a stream that no longer exists")
 		}
 		shard, err := t.listedShard(def, it.shard)
 		if err != nil {

@@ -215,6 +215,14 @@ func TestStreamRefusesWhatIsNotItsOwn(t *testing.T) {
 	wantKind(t, err, backend.KindNotFound)
 	_, err = stream.Iterator(t.Context(), list.StreamARN, "shardId-00000000000000000000-ffff", backend.Position{})
 	wantKind(t, err, backend.KindNotFound)
+	it, err := stream.Iterator(t.Context(), list.StreamARN, shard, backend.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CreateTable(t.Context(), backend.TableSpec{Name: "other", PartitionKey: "PK", SortKey: "SK", StreamView: streamView}); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, second(b.Stream("other").Records(t.Context(), it, 1)), backend.KindNotFound)
 }
 
 func second[T any](_ T, err error) error { return err }

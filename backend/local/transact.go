@@ -24,6 +24,7 @@ type plan struct {
 	draft
 
 	condition backend.Condition
+	equals    string          // what the condition's Equals are as JSON
 	reason    *backend.Reason // what is wrong with the action itself
 }
 
@@ -34,10 +35,7 @@ func (tb *table) Transact(ctx context.Context, token string, actions []backend.A
 		return units, err
 	}
 	err = tb.edit(ctx, func(e *edit) error {
-		digest, err := digestOf(e.def.id, plans)
-		if err != nil {
-			return err
-		}
+		digest := digestOf(e.def.id, plans)
 		seen, err := e.tokenSeen(token, digest)
 		if err != nil {
 			return err
@@ -80,7 +78,7 @@ func planAll(token string, actions []backend.Action) ([]plan, error) {
 func newPlan(a backend.Action) (plan, error) {
 	p := plan{condition: a.Condition}
 	var err error
-	if p.condition.Equals, err = backend.NormalItem(a.Condition.Equals); err != nil {
+	if p.condition.Equals, p.equals, err = encode(a.Condition.Equals); err != nil {
 		return p, err
 	}
 	if a.Put == nil {
@@ -169,15 +167,11 @@ func (e *edit) replay(plans []plan) (backend.Units, error) {
 
 // digestOf returns a digest that differs between different transactions with the
 // same token. It is kept in the file, so every build must compute the same one.
-func digestOf(table int64, plans []plan) ([]byte, error) {
+func digestOf(table int64, plans []plan) []byte {
 	h := sha256.New()
 	number := func(n int) { h.Write(binary.BigEndian.AppendUint64(nil, uint64(n))) }
 	number(int(table))
 	for _, p := range plans {
-		equals, err := backend.EncodeItem(p.condition.Equals)
-		if err != nil {
-			return nil, err
-		}
 		flags := []byte{0, 0}
 		if p.item == nil {
 			flags[0] = 1
@@ -185,12 +179,12 @@ func digestOf(table int64, plans []plan) ([]byte, error) {
 		if p.condition.Absent {
 			flags[1] = 1
 		}
-		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), equals} {
+		for _, data := range [][]byte{flags, []byte(p.key.PK), []byte(p.key.SK), []byte(p.json), []byte(p.equals)} {
 			number(len(data))
 			h.Write(data)
 		}
 	}
-	return h.Sum(nil), nil
+	return h.Sum(nil)
 }
 
 // tokenSeen reports whether the same transaction was carried out with the token
