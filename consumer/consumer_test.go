@@ -486,6 +486,41 @@ func TestQ11DeleteRefused(t *testing.T) {
 	})
 }
 
+// An entry that fails in a call that succeeds is called for again after a pause that
+// grows, as after a call that fails.
+func TestQ11PausesAfterAnEntryThatFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q, h := newFakeQueue(), &recorder{}
+		var logged bytes.Buffer
+		var calls []time.Time
+		q.refuse = func(call string) ([]backend.EntryError, error) {
+			if call != "delete" {
+				return nil, nil
+			}
+			if calls = append(calls, time.Now()); len(calls) > 4 {
+				return nil, nil
+			}
+			return []backend.EntryError{{Code: "InternalError"}}, nil
+		}
+		q.add("m", "g")
+		w, stop := run(t, q, h, Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+		wait(time.Minute)
+		stop()
+		if s := w.Stats(); s.Deleted != 1 || len(calls) != 5 {
+			t.Fatalf("%d deleted after %d calls, want 1 after 5", s.Deleted, len(calls))
+		}
+		if took := calls[4].Sub(calls[0]); took < 750*time.Millisecond {
+			t.Errorf("five calls took %v, want four pauses that grow from 50 ms at least", took)
+		}
+		for _, want := range []string{"deleting messages fails, trying again", "deleting messages works again"} {
+			if n := strings.Count(logged.String(), want); n != 1 {
+				t.Errorf("the log says %d times %q:\n%s", n, want, logged.String())
+			}
+		}
+	})
+}
+
 func TestQ15QueueGoneAndBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -595,6 +630,24 @@ func TestIdleSince(t *testing.T) {
 		wait(10 * time.Second)
 		if since, idle := w.IdleSince(); !idle || time.Since(since) < 5*time.Second {
 			t.Errorf("idle %v since %v", idle, since)
+		}
+	})
+}
+
+func TestWorkerRunsOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, stop := run(t, newFakeQueue(), &recorder{}, Options{})
+		wait(time.Second)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for _, when := range []string{"while it runs", "after it has run"} {
+			if err := w.Run(ended); err == nil || !strings.Contains(err.Error(), "Run was called before") {
+				t.Fatalf("a second Run %s: %v", when, err)
+			}
+			if when == "while it runs" {
+				stop()
+			}
 		}
 	})
 }

@@ -116,6 +116,29 @@ func TestDeadLetterGoesAtOnceWithTheReason(t *testing.T) {
 	})
 }
 
+// A queue takes no attribute without a text.
+func TestDeadLetterWithoutAReason(t *testing.T) {
+	t.Parallel()
+	for name, cause := range map[string]error{"nil": nil, "empty": errors.New("")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				q, h, box := newFakeQueue(), instruct(DeadLetter(cause)), &deadLetterBox{}
+				q.add("m", "g")
+				_, stop := run(t, q, h, Options{DeadLetters: box})
+				wait(time.Second)
+				stop()
+				want := []backend.SendEntry{{
+					Body: `{"id":"m"}`, GroupID: "g", Attributes: map[string]string{ReasonAttribute: "the handler gave no reason"},
+				}}
+				if diff := cmp.Diff(want, box.sent); diff != "" {
+					t.Errorf("dead letters (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 // A dead letter that is not accepted is not deleted: it is tried again, or comes
 // again where the queue will never have it.
 func TestDeadLetterIsNotLost(t *testing.T) {

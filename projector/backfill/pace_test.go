@@ -1,6 +1,8 @@
 package backfill
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -51,6 +53,24 @@ func TestPaceOfSegments(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := time.Until(p.charge(10)); got != time.Second {
 			t.Errorf("after a minute ten units are paid in %v, want 1s", got)
+		}
+	})
+}
+
+// TestNothingIsReadWhenStoppedBeforeItIsPaid: a segment that waits until its last page is
+// paid makes no further call.
+func TestNothingIsReadWhenStoppedBeforeItIsPaid(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		calls := 0
+		r.b.Log = backend.Intercept(r.log, func(ctx context.Context, _ *backend.TableCall, next func(context.Context) error) error {
+			calls++
+			return next(ctx)
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		seg := &segment{scan: &scan{b: r.b, segments: 1}, paid: time.Now().Add(time.Hour)}
+		if _, err := seg.read(ctx, backend.Key{}); !errors.Is(err, context.Canceled) || calls != 0 {
+			t.Errorf("error %v after %d calls, want no call", err, calls)
 		}
 	})
 }

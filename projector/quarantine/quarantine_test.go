@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -205,5 +206,42 @@ func TestF18GarbageInQuarantine(t *testing.T) {
 	}
 	if err := q.Put(t.Context(), r, errBroken, 1); err != nil {
 		t.Errorf("beside a damaged record of the log: %v", err)
+	}
+}
+
+// TestUnreadableQuarantineIsAnError: what cannot be read is not taken for empty.
+func TestUnreadableQuarantineIsAnError(t *testing.T) {
+	t.Parallel()
+	denied := &backend.Error{Op: "read", Kind: backend.KindDenied}
+	m := postroom.Message{GroupUUID: "11111111-1111-4111-8111-111111111111", MessageUUID: "33333333-3333-4333-8333-333333333333"}
+	r := LogRecord(m.Item())
+	ofStream := r
+	ofStream.Origin, ofStream.EventID = Stream, "e"
+	for name, read := range map[string]func(*Quarantine, backend.Table) error{
+		"waiting": func(q *Quarantine, _ backend.Table) error {
+			_, err := q.WaitingOf(t.Context(), m.GroupUUID)
+			return err
+		},
+		"count": func(_ *Quarantine, control backend.Table) error {
+			_, _, err := Count(t.Context(), control)
+			return err
+		},
+		"put, of the log":    func(q *Quarantine, _ backend.Table) error { return q.Put(t.Context(), r, errBroken, 1) },
+		"put, of the stream": func(q *Quarantine, _ backend.Table) error { return q.Put(t.Context(), ofStream, errBroken, 1) },
+	} {
+		control := backend.Intercept(sim.NewStore(1).Table("control"),
+			func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
+				if call.Op != "Put" {
+					return denied
+				}
+				return next(ctx)
+			})
+		q := New(control, 0.5, slog.New(slog.DiscardHandler))
+		if err := read(q, control); !errors.Is(err, denied) {
+			t.Errorf("%s: error %v, want %v", name, err, denied)
+		}
+		if n := q.Total(); n != 0 {
+			t.Errorf("%s: %d were counted", name, n)
+		}
 	}
 }
