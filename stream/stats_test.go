@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,18 +62,17 @@ func TestLeaseWhoseAnswerIsLateCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := openShard("a", "", "1"), openShard("b", "a", "2")
 		b.hidden = true
-		s, c, late := newStream(a, b), newTable(), false
+		s, c := newStream(a, b), newTable()
+		var late atomic.Bool
 		w := work(t, s, transferTable{c, func(it backend.Item) (bool, error) {
 			l, err := lease.Decode(it)
-			now := err == nil && l.Shard == "b" && l.Worker != "" && !late
-			late = late || now
-			return now, nil
+			return err == nil && l.Shard == "b" && l.Worker != "" && late.CompareAndSwap(false, true), nil
 		}}, config{SyncInterval: time.Second}, nil)
 		pass(10 * time.Second)
 		s.edit(func() { a.closed, b.hidden = true, false })
 		pass(time.Minute)
 		w.wants(t, "a/1", "b/2")
-		if s := w.Stats(); s.Acquired+s.Received != 2 || s.Leases != 1 || !late {
+		if s := w.Stats(); s.Acquired+s.Received != 2 || s.Leases != 1 || !late.Load() {
 			t.Errorf("%+v, want two leases in all", s)
 		}
 		wantStop(t, w)
@@ -84,17 +84,16 @@ func TestLeaseWhoseAnswerIsLateCountsOnce(t *testing.T) {
 func TestTransferWhoseAnswerIsLateIsNoLoss(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, c, log, late := newStream(manyShards(2)...), newTable(), &logs{}, false
+		s, c, log := newStream(manyShards(2)...), newTable(), &logs{}
+		var late atomic.Bool
 		one := work(t, s, transferTable{c, func(it backend.Item) (bool, error) {
 			l, err := lease.Decode(it)
-			now := err == nil && l.Damaged == nil && l.Worker == "two"
-			late = late || now
-			return now, nil
+			return err == nil && l.Damaged == nil && l.Worker == "two" && late.CompareAndSwap(false, true), nil
 		}}, config{Worker: "one", Logger: logger(log)}, nil)
 		pass(5 * time.Second)
 		two := work(t, s, c, config{Worker: "two"}, nil)
 		pass(time.Minute)
-		if s := one.Stats(); s.Transferred != 1 || s.Lost != 0 || s.Leases != 1 || !late || log.count("was lost") > 0 {
+		if s := one.Stats(); s.Transferred != 1 || s.Lost != 0 || s.Leases != 1 || !late.Load() || log.count("was lost") > 0 {
 			t.Errorf("the old owner: %+v; its log:\n%s", s, log.b.String())
 		}
 		if s := two.Stats(); s.Received != 1 || s.Acquired != 0 || s.Leases != 1 {
