@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/backfill"
 )
 
 // TestF10MessagesFromTheFuture: the producer's clock was three hours ahead, and it
@@ -96,4 +97,18 @@ func TestF10TwoClocksDecide(t *testing.T) {
 			t.Errorf("%s: %d from the future, want %d", name, got, test.want)
 		}
 	}
+}
+
+// TestF10MessagesOfTheLogFromTheFuture count like those of the stream.
+func TestF10MessagesOfTheLogFromTheFuture(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 2)
+		ms[1].CreatedAt = time.Now().UTC().Truncate(time.Microsecond).Add(3 * time.Hour)
+		if err := r.p.submit(t.Context(), []backfill.Item{{Message: ms[0]}, {Message: ms[1]}}); err != nil {
+			t.Fatal(err)
+		}
+		if n := r.p.Stats().FromFuture; n != 1 || !strings.Contains(r.log.String(), "ahead=3h0m0s") {
+			t.Errorf("%d messages are from the future, want 1:\n%s", n, r.log.String())
+		}
+	})
 }

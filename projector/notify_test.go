@@ -1,14 +1,18 @@
 package projector
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -103,6 +107,21 @@ func TestP19TableDown(t *testing.T) {
 		defer r.p.notifier.mu.Unlock()
 		if n := r.p.notifier.sent.Load(); n != 10 || r.p.notifier.pending != 0 {
 			t.Errorf("%d notifications were sent, %d are pending; want 10, 0", n, r.p.notifier.pending)
+		}
+	})
+}
+
+// TestP19LogIsNotReadOn while as many notifications wait as may.
+func TestP19LogIsNotReadOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.p.notifier.pending = maxPending
+		ctx, stop := context.WithCancel(t.Context())
+		submitted := make(chan error)
+		go func() { submitted <- r.p.submit(ctx, []backfill.Item{{Message: conversationOf(1, 2, 1)[0]}}) }()
+		synctest.Wait()
+		stop()
+		if err := <-submitted; !errors.Is(err, context.Canceled) || len(r.p.lanes.byGroup) != 0 {
+			t.Errorf("%v, and %d lanes have messages, want none", err, len(r.p.lanes.byGroup))
 		}
 	})
 }

@@ -131,9 +131,6 @@ func (s *Shard) endGone(ctx context.Context, cause error) error {
 	if err := s.record(ctx, s.newLoss("the shard is gone and was not read to its end", cause)); err != nil {
 		return err
 	}
-	if err := s.save(ctx); err != nil {
-		return err
-	}
 	s.env.Read.Succeeded(s.ID)
 	s.end()
 	return nil
