@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"strings"
@@ -319,6 +320,16 @@ func TestF11FinishedLeaseOfAShardThatIsNot(t *testing.T) {
 		w.wants(t, "a/2")
 		wantStop(t, w)
 	})
+}
+
+// TestF11DoubtThatIsStopped has doubted nothing, and says so.
+func TestF11DoubtThatIsStopped(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := (&Status{}).Doubt(ctx, newStream()); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v", err)
+	}
 }
 
 // repairDoubted has a lease repaired that is doubted, the only one.
