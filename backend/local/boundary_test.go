@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,7 +75,14 @@ func TestF8CanWrite(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Skip("no links here: ", err)
 	}
-	for name, want := range map[string]bool{path: true, link: true, filepath.Join(dir, "none", "x.db"): false} {
+	folder := filepath.Join(dir, "folder")
+	mine, shared := filepath.Join(folder, "postroom.db"), filepath.Join(dir, "shared.db")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.WriteFile(mine, nil, 0o600), os.Symlink(mine, shared), os.Chmod(folder, 0o500)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Chmod(folder, 0o700) }) // to be removed
+	root := os.Geteuid() == 0                         // may write everywhere
+	for name, want := range map[string]bool{path: true, link: true, shared: root, filepath.Join(dir, "none", "x.db"): false} {
 		if got := canWrite(name); got != want {
 			t.Errorf("canWrite(%s) is %v, want %v", name, got, want)
 		}

@@ -361,6 +361,25 @@ func TestFullDisk(t *testing.T) {
 	put(t, table, message(i))
 }
 
+// A file that could not be made whole is made anew by the next one who opens it.
+func TestFullDiskWhileAFileIsMade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "postroom.db")
+	b := &Backend{path: path, done: make(chan struct{})}
+	b.place.init(path)
+	var err error
+	if b.writer, err = b.dial(t.Context(), 1, nil, "max_page_count(4)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.prepareFile(t.Context(), settings{}); err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("making the file: %v, want that the disk is full", err)
+	}
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	newTable(t, open(t, path, Options{}))
+}
+
 // A call that waits for another process's lock ends with its context.
 func TestF7WaitForALockHeedsTheContext(t *testing.T) {
 	t.Parallel()

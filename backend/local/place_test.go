@@ -94,6 +94,10 @@ func TestF1NothingIsAnsweredFromAFileThatIsNotThere(t *testing.T) {
 						t.Errorf("%s: error %v, want one with the path and %q", call, err, misfortune.message)
 					}
 				}
+				_ = b.write(t.Context(), "write", func(*tx) error {
+					t.Error("a transaction begins in a file that is gone")
+					return nil
+				})
 				select {
 				case <-b.Gone():
 				default:
