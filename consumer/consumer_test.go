@@ -397,12 +397,18 @@ func TestQ10Drain(t *testing.T) {
 		for i := range 8 {
 			q.add(fmt.Sprintf("m%d", i), "g")
 		}
-		w, stop := run(t, q, h, Options{Visibility: 5 * time.Second, DrainTimeout: time.Minute})
+		var logged bytes.Buffer
+		w, stop := run(t, q, h, Options{
+			Visibility: 5 * time.Second, DrainTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+		})
 		wait(time.Second)
 		start := time.Now()
 		stop()
 		if took := time.Since(start); took < 10*time.Second || took > 12*time.Second {
 			t.Errorf("drain took %v, the handler had 11 s to go", took)
+		}
+		if line := logged.String(); !strings.Contains(line, `level=INFO msg="consumer stopped" received=8 delivered=1`) {
+			t.Errorf("the log does not say how it ended: %s", line)
 		}
 		s := w.Stats()
 		if s.Delivered != 1 || s.Deleted != 1 || s.Released != 7 || s.InFlight != 0 || s.Extended == 0 {
@@ -438,10 +444,14 @@ func TestQ10DrainIsBounded(t *testing.T) {
 		}}
 		q.add("deaf", "")
 		q.add("obedient", "")
-		w, stop := run(t, q, h, Options{DrainTimeout: time.Second})
+		var logged bytes.Buffer
+		w, stop := run(t, q, h, Options{DrainTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 		wait(time.Second)
 		start := time.Now()
 		stop()
+		if line := logged.String(); !strings.Contains(line, `level=WARN msg="consumer stopped with messages in flight, which come again"`) {
+			t.Errorf("the log does not say what is left: %s", line)
+		}
 		if took := time.Since(start); took > 1100*time.Millisecond {
 			t.Errorf("drain took %v", took)
 		}

@@ -198,6 +198,8 @@ func TestStreamRefusesWhatIsNotItsOwn(t *testing.T) {
 		"limit 0":         second(stream.Records(t.Context(), "AAAA", 0)),
 		"limit 1001":      second(stream.Records(t.Context(), "AAAA", 1001)),
 		"shard":           second(stream.Iterator(t.Context(), list.StreamARN, "nobody's", backend.Position{})),
+		"shard number":    second(stream.Iterator(t.Context(), list.StreamARN, "shardId-nobody's", backend.Position{})),
+		"shard prefix":    second(stream.Iterator(t.Context(), list.StreamARN, strings.TrimPrefix(shard, "shardId-"), backend.Position{})),
 		"after shard":     second(stream.Shards(t.Context(), "nobody's")),
 		"parent":          second(stream.Children(t.Context(), list.StreamARN, "nobody's")),
 		"no parent":       second(stream.Children(t.Context(), list.StreamARN, "")),

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -228,6 +229,37 @@ func TestS6GapThatGrowsMeanwhile(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestS6ProgressIsOneLeaders: a write whose answer was lost may be made again, and one
+// after which another leader has written fails.
+func TestS6ProgressIsOneLeaders(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ours := newProgress(nil, 1, "we", start)
+		ours.version = 1
+		theirs, later, gone := ours, ours, ours
+		theirs.writer = "somebody else"
+		later.version = 2
+		gone.sk += "gone"
+		absent := backend.Condition{Absent: true}
+		for _, c := range []struct {
+			what      string
+			p         progress
+			condition backend.Condition
+			want      error
+		}{
+			{"the first write", ours, absent, nil},
+			{"the same again", ours, absent, nil},
+			{"another one's", theirs, absent, errOvertaken},
+			{"over another one's", later, theirs.unchanged(), errOvertaken},
+			{"over none", gone, ours.unchanged(), errOvertaken},
+			{"over ours", later, ours.unchanged(), nil},
+		} {
+			if err := r.b.store.write(t.Context(), c.p, c.condition); !errors.Is(err, c.want) {
+				t.Errorf("%s: error %v, want %v", c.what, err, c.want)
+			}
+		}
+	})
 }
 
 // TestS6PagesBehindAStuckOne do not add up: those that are done are joined to the
