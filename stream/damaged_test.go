@@ -290,6 +290,9 @@ func TestF11CheckpointThatTheStreamDoesNotKnow(t *testing.T) {
 		if n := log.count("is damaged and left aside"); n != 1 || log.count("the stream does not know") != 1 {
 			t.Errorf("named %d times:\n%s", n, log.b.String())
 		}
+		if n := s.count("Iterator a"); n != 5 {
+			t.Errorf("the stream was asked %d times, want 5 before it is believed", n)
+		}
 		if _, ok := w.IdleSince(); !ok {
 			t.Error("the rest of the stream is not idle")
 		}

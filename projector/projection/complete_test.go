@@ -2,6 +2,7 @@ package projection
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -66,6 +67,18 @@ func TestCompletePutsBeforeItDeletes(t *testing.T) {
 			t.Fatalf("the move ended with %v", err)
 		}
 		wantRows("after half a move")
+		through = -1 // without the message nobody knows what the rows say
+		if _, _, err := table.BatchWrite(ctx, []backend.Write{{Delete: backend.KeyOf(ms[1].Item())}}); err != nil {
+			t.Fatal(err)
+		}
+		var damaged *DamagedError
+		if err := p.Complete(ctx, load()); !errors.As(err, &damaged) {
+			t.Errorf("without the last message completing ended with %v", err)
+		}
+		wantRows("without the last message")
+		if _, err := table.Put(ctx, ms[1].Item(), backend.Condition{}); err != nil {
+			t.Fatal(err)
+		}
 		for n := range 2 { // two chunks are put again
 			through = n
 			if err := p.Complete(ctx, load()); backend.KindOf(err) != backend.KindDenied {

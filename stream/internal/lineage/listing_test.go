@@ -1,8 +1,10 @@
 package lineage
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/stream/internal/lease"
@@ -54,6 +56,34 @@ func TestS3LeasesAreCreatedParentsFirst(t *testing.T) {
 		}
 		if len(known) != len(c.known) {
 			t.Errorf("%s: the leases were changed", name)
+		}
+	}
+}
+
+// TestLeasesMayBeFree: this worker looks at the leases where one was created, or has
+// none to read its shard, and not otherwise.
+func TestLeasesMayBeFree(t *testing.T) {
+	t.Parallel()
+	one := lease.Owner{Worker: "one", Session: "one's session"}
+	for name, c := range map[string]struct {
+		listed         []backend.Shard
+		leases         map[string]lease.Lease
+		free, notified int
+	}{
+		"a new shard":     {[]backend.Shard{{ID: "a"}}, map[string]lease.Lease{}, 1, 1},
+		"nobody reads it": {[]backend.Shard{{ID: "a"}}, map[string]lease.Lease{"a": {Shard: "a"}}, 1, 0},
+		"one reads it":    {[]backend.Shard{{ID: "a"}}, map[string]lease.Lease{"a": {Shard: "a", Owner: one}}, 0, 0},
+	} {
+		free, notified := 0, 0
+		s := &Sync{
+			Leases: newLeases(t), Writers: 1, Now: time.Now, known: &History{ListedAt: time.Now()}, Free: func() { free++ },
+			Notify: func(context.Context) error { notified++; return nil },
+		}
+		if err := s.create(t.Context(), Listing{Shards: c.listed, Complete: true}, c.leases); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if free != c.free || notified != c.notified {
+			t.Errorf("%s: free %d times, others notified %d times, want %d and %d", name, free, notified, c.free, c.notified)
 		}
 	}
 }
