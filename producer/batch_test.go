@@ -319,3 +319,37 @@ func TestF13EqualTimesAreTold(t *testing.T) {
 		t.Errorf("%v, %+v: lines %v come after the lines %v", err, sum, got, want)
 	}
 }
+
+// TestF4OrphansNameTheFirstRefusal that would have opened their conversation, until a
+// line opens it.
+func TestF4OrphansNameTheFirstRefusal(t *testing.T) {
+	t.Parallel()
+	unreadable := func(line int, group string) *postroom.LineError {
+		return &postroom.LineError{Line: line, Err: errors.New("unreadable"), GroupUUID: group, Members: true}
+	}
+	refused := message(0xb, 1)
+	refused.Text = strings.Repeat("x", backend.MaxItemBytes)
+	lines := []any{
+		unreadable(1, id(0xa)), unreadable(2, id(0xa)), message(0xa, 2), message(0xa, 1), message(0xa, 3),
+		refused, message(0xb, 2), unreadable(8, ""), message(0xc, 2),
+	}
+	want := map[int]int{3: 1, 7: 6}
+	got := map[int]int{}
+	p := producer.New(openLocal(t).Table(tableName), options())
+	sum, err := p.PostAll(t.Context(), func(yield func(postroom.NumberedMessage, error) bool) {
+		for i, line := range lines {
+			m, _ := line.(postroom.Message)
+			err, _ := line.(error)
+			if !yield(postroom.NumberedMessage{Message: m, Line: i + 1}, err) {
+				return
+			}
+		}
+	}, producer.BatchOptions{Report: func(o producer.Outcome) {
+		if o.OpeningRefused > 0 {
+			got[o.Line] = o.OpeningRefused
+		}
+	}})
+	if err != nil || sum.Orphaned != 2 || sum.Refused != 4 || sum.Stored != 5 || !maps.Equal(got, want) {
+		t.Errorf("%v, %+v: lines %v are orphans of refused lines, want %v", err, sum, got, want)
+	}
+}

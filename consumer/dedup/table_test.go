@@ -196,6 +196,33 @@ func TestItemNotUnderstood(t *testing.T) {
 	})
 }
 
+// An item that is damaged is deleted, and no other one.
+func TestRepair(t *testing.T) {
+	t.Parallel()
+	good := entry{owner: "one", status: claimed, expires: time.Now()}.encode("a")
+	with := func(it backend.Item, name string, v types.AttributeValue) backend.Item {
+		it = maps.Clone(it)
+		it[name] = v
+		return it
+	}
+	damaged := with(good, attrState, item.String("unknown"))
+	for name, c := range map[string]struct {
+		item    backend.Item
+		repairs bool
+		fails   bool
+	}{
+		"good":           {item: good},
+		"damaged":        {item: damaged, repairs: true},
+		"somebody's":     {item: with(damaged, backend.AttrPK, item.String("other#a"))},
+		"a newer format": {item: with(good, item.AttrFormat, item.Int(format+1)), fails: true},
+	} {
+		repair, err := Repair(c.item)
+		if (repair != nil) != c.repairs || (err != nil) != c.fails || repair != nil && repair.Put != nil {
+			t.Errorf("%s: %+v, %v", name, repair, err)
+		}
+	}
+}
+
 // A worker whose clock is ahead takes nobody's claim while it is ahead by less
 // than two thirds of a lease; beyond that an id is handled twice, and not lost.
 func TestQ13ClocksApart(t *testing.T) {
