@@ -19,6 +19,7 @@ from moto.sqs.models import Queue
 write = DynamoDBBackend.transact_write_items
 query = Table.query
 pick = ResponseSerializer.get_value
+serialize = ResponseSerializer._serialize_type_structure
 services = list(backends.list_of_moto_modules())
 
 
@@ -29,12 +30,15 @@ def spare():
     DynamoDBBackend.transact_write_items = write_or_put_back
     # A query sorts all items of its table, and looks at each.
     Table.query = query_part
+    # A page of a scan sorts them as well, and works out their keys for each comparison.
+    Table.all_items = all_items
     # A queue counts its messages whenever moto looks at any attribute of it.
     for count in "messages", "messages_delayed", "messages_not_visible":
         count = f"approximate_number_of_{count}"
         setattr(Queue, count, property(lambda self, count=getattr(Queue, count).fget: Later(count, self)))
-    # For each type that an attribute may have, twenty names are tried.
+    # For each type that an attribute may have, up to twelve names are tried.
     ResponseSerializer.get_value = pick_attribute
+    ResponseSerializer._serialize_type_structure = serialize_attribute
     # Each request lists moto's folder.
     backends.list_of_moto_modules = lambda: services
 
@@ -86,6 +90,14 @@ def query_part(table, key, comparison, values, limit, start, forward, projection
     return query(part, key, comparison, values, limit, start, forward, projections, index, *others, **named)
 
 
+def all_items(table):
+    """Return a table's items in the order of their keys."""
+    if not table.has_range_key:
+        return sorted(table.items.values(), key=lambda item: item.hash_key.cast_value)
+    items = [item for items in table.items.values() for item in items.values()]
+    return sorted(items, key=lambda item: (item.hash_key.cast_value, item.range_key.cast_value))
+
+
 def having(table, name, value):
     """Return a table's items with a value of an attribute. They are looked for once
     until the next change, each of which leaves a record in the table's stream."""
@@ -106,6 +118,19 @@ def having(table, name, value):
 
 def text(value):
     return value.type, str(value.cast_value)
+
+
+def serialize_attribute(serializer, serialized, value, shape, key):
+    if type(value) is dict and shape.name == "AttributeValue":
+        types = tuple(value)
+        if types not in of_types:
+            of_types[types] = copy.copy(shape)
+            vars(of_types[types])["members"] = {t: shape.members[t] for t in types}
+        shape = of_types[types]
+    serialize(serializer, serialized, value, shape, key)
+
+
+of_types = {}  # the shape of an attribute, with only these types
 
 
 def pick_attribute(serializer, value, key, shape):
