@@ -161,3 +161,16 @@ func TestP12WaitingForASlot(t *testing.T) {
 		r.wantLast(ms[1], 201)
 	})
 }
+
+// TestFailuresInARow: a conversation pauses longer with each failure in a row. While the
+// message that is to blame is looked for, a success does not end the row.
+func TestFailuresInARow(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for suspects, want := range map[int]int{0: 0, 1: 3, 2: 3} {
+			l := &lane{failures: 3, suspects: suspects}
+			if _, early := r.p.process(t.Context(), l); !early || l.failures != want {
+				t.Errorf("%d failures in a row after a success with %d suspects, want %d", l.failures, suspects, want)
+			}
+		}
+	})
+}
