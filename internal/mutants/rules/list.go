@@ -14,10 +14,11 @@ var projector = []Rule{
 		New:  "fence = backend.Condition{}",
 	},
 	{
-		Name: "further chunks have a condition on the head",
-		File: "projector/projection/move.go",
-		Old:  "		Condition: h.unchanged(),\n	}\n	var chunks",
-		New:  "	}\n	var chunks",
+		Name:  "further chunks have a condition on the head",
+		File:  "projector/projection/move.go",
+		Old:   "		Condition: h.unchanged(),\n	}\n	var chunks",
+		New:   "	}\n	var chunks",
+		Tests: "TestP12PlanOfAMove",
 	},
 	{
 		Name: "a move is completed before the next one",

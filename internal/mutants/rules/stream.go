@@ -58,10 +58,11 @@ var stream = []Rule{
 		New:  "silent, most := g.Now().Sub(w.RenewedAt), max(",
 	},
 	{
-		Name: "a session is expired only if its counter still stands",
-		File: "stream/internal/membership/group.go",
-		Old:  "w.expired(g.ARN), w.unchanged(), DecodeWorker)",
-		New:  "w.expired(g.ARN), backend.Condition{}, DecodeWorker)",
+		Name:  "a session is expired only if its counter still stands",
+		File:  "stream/internal/membership/group.go",
+		Old:   "w.expired(g.ARN), w.unchanged(), DecodeWorker)",
+		New:   "w.expired(g.ARN), backend.Condition{}, DecodeWorker)",
+		Tests: "TestSessionIsNotExpiredAfterAHeartbeat",
 	},
 	{
 		Name:  "a damaged lease blocks its shard",
