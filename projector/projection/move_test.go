@@ -21,8 +21,8 @@ func conversationAt(m postroom.Message, members []postroom.Member) *Conversation
 	return c
 }
 
-// TestP12PlanOfAMove: a transaction takes the head and 99 rows; the others
-// follow in chunks of 99, each with a check of the head.
+// TestP12PlanOfAMove: a transaction takes the head, which is still as it was read, and
+// 99 rows; the others follow in chunks of 99, each with a check of the head.
 func TestP12PlanOfAMove(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -41,6 +41,9 @@ func TestP12PlanOfAMove(t *testing.T) {
 		for i, chunk := range p.chunks {
 			if len(chunk) > backend.MaxTransact {
 				t.Errorf("%d members: a transaction of %d actions", test.members, len(chunk))
+			}
+			if i == 0 && (chunk[0].Put == nil || !cmp.Equal(chunk[0].Condition, c.head.unchanged(), items)) {
+				t.Errorf("%d members: the first transaction does not put the head over the one that was read: %+v", test.members, chunk[0])
 			}
 			if i > 0 {
 				rest = append(rest, len(chunk)-1)

@@ -8,10 +8,11 @@ var All = slices.Concat(projector, stream, consumer, aws)
 // projector is the rules of the projector.
 var projector = []Rule{
 	{
-		Name: "the first transaction has a condition on the head",
-		File: "projector/projection/move.go",
-		Old:  "fence = c.head.unchanged()",
-		New:  "fence = backend.Condition{}",
+		Name:  "the first transaction has a condition on the head",
+		File:  "projector/projection/move.go",
+		Old:   "fence = c.head.unchanged()",
+		New:   "fence = backend.Condition{}",
+		Tests: "TestP12PlanOfAMove",
 	},
 	{
 		Name:  "further chunks have a condition on the head",

@@ -40,10 +40,11 @@ var stream = []Rule{
 		New:  "cmp.Compare(a, b)",
 	},
 	{
-		Name: "a finished shard is remembered",
-		File: "stream/internal/lineage/sync.go",
-		Old:  "if one.Finished && !needed[id] && s.Now().Sub(one.FinishedAt) > keepFinished {",
-		New:  "if one.Finished {",
+		Name:  "a finished shard is remembered",
+		File:  "stream/internal/lineage/sync.go",
+		Old:   "if one.Finished && !needed[id] && s.Now().Sub(one.FinishedAt) > keepFinished {",
+		New:   "if one.Finished {",
+		Tests: "TestS19",
 	},
 	{
 		Name: "what was trimmed unread is a loss",
