@@ -164,7 +164,7 @@ func (s *session) step(ctx context.Context, one *shard.Shard) (rest time.Duratio
 	case err == nil && outcome == shard.Transferred:
 		s.transferred(one)
 		if err := s.heartbeat.Notify(ctx); err != nil && ctx.Err() == nil {
-			s.opt.Logger.Debug("the new owner was not notified, and finds out later", "shard", one.ID, "error", err)
+			s.opt.Logger.Debug("the new owner could not be notified, and is with the next heartbeat", "shard", one.ID, "error", err)
 		}
 	case err == nil && outcome == shard.Done:
 		s.stopReading(one)

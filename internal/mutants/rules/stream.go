@@ -66,6 +66,13 @@ var stream = []Rule{
 		Tests: "TestSessionIsNotExpiredAfterAHeartbeat",
 	},
 	{
+		Name:  "a notification that could not be sent is sent with the next heartbeat",
+		File:  "stream/internal/membership/heartbeat.go",
+		Old:   "	h.notify.Add(1)\n	return h.Beat(ctx)\n",
+		New:   "	h.notify.Add(1)\n	err := h.Beat(ctx)\n	if err != nil {\n		h.notify.Add(-1)\n	}\n	return err\n",
+		Tests: "TestNotificationThatFails",
+	},
+	{
 		Name:  "a damaged lease blocks its shard",
 		File:  "stream/internal/lease/item.go",
 		Old:   "if l.Finished || l.Damaged != nil {",

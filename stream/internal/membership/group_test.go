@@ -192,6 +192,26 @@ func TestHeartbeatWhoseAnswerIsLost(t *testing.T) {
 	}
 }
 
+// TestNotificationThatFails is made up for by the next heartbeat.
+func TestNotificationThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	one := r.joins("one")
+	r.fails = "Put"
+	if err := one.Notify(t.Context()); backend.KindOf(err) != backend.KindUnavailable {
+		t.Errorf("error is %v", err)
+	}
+	r.fails = ""
+	for range 2 {
+		if err := one.Beat(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if all, err := one.Workers(t.Context()); err != nil || len(all) != 1 || all[0].Notify != 1 {
+			t.Errorf("the heartbeats are %+v: %v", all, err)
+		}
+	}
+}
+
 func TestElect(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

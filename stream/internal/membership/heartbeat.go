@@ -15,13 +15,14 @@ var ErrExpired = errors.New("this worker's session was expired by another worker
 // Heartbeat is what keeps a session alive, and with it all its leases.
 type Heartbeat struct {
 	renewable[Worker]
-	leads atomic.Bool
+	leads  atomic.Bool
+	notify atomic.Int64
 }
 
 // NewHeartbeat returns the heartbeat of a session that has not joined yet.
 func NewHeartbeat(m Member, loop retry.Loop) *Heartbeat {
 	h := &Heartbeat{renewable: newRenewable(m, loop, "heartbeat", ErrExpired, DecodeWorker)}
-	h.shape = func(w *Worker) { w.Leads = h.leads.Load() }
+	h.shape = func(w *Worker) { w.Leads, w.Notify = h.leads.Load(), h.notify.Load() }
 	return h
 }
 
@@ -38,9 +39,11 @@ func (h *Heartbeat) Join(ctx context.Context, loop retry.Loop) error {
 // Beat sends one heartbeat.
 func (h *Heartbeat) Beat(ctx context.Context) error { return h.renew(ctx, nil) }
 
-// Notify sends a heartbeat that asks the others to look at the leases.
+// Notify sends a heartbeat that asks the others to look at the leases. If it fails, the
+// next one asks them: who was not asked believes that nothing has changed.
 func (h *Heartbeat) Notify(ctx context.Context) error {
-	return h.renew(ctx, func(w *Worker) { w.Notify++ })
+	h.notify.Add(1)
+	return h.Beat(ctx)
 }
 
 // SetLeads decides whether the following heartbeats say that the session leads.
