@@ -215,7 +215,7 @@ func TestF1DataFileBehindALink(t *testing.T) {
 	b := open(t, link, Options{})
 	table, _ := newTable(t, b)
 	put(t, table, message(1))
-	if info, err := os.Stat(filepath.Join(dir, "one", "1.db")); err != nil || info.Mode() != privateMode {
+	if info, err := os.Stat(filepath.Join(dir, "one", "1.db")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file: %v, %v", info, err)
 	}
 	remove(t, link)

@@ -55,8 +55,8 @@ func wantPrivate(t *testing.T, path, umask string) {
 	_ = child.Process.Kill()
 	_ = child.Wait()
 	for file, mode := range modes {
-		if mode != privateMode {
-			t.Errorf("umask %s: %s has mode %v, want %v", umask, filepath.Base(file), mode, privateMode)
+		if mode != 0o600 {
+			t.Errorf("umask %s: %s has mode %v, want %v", umask, filepath.Base(file), mode, fs.FileMode(0o600))
 		}
 	}
 	if len(modes) != 3 {

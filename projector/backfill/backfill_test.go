@@ -399,3 +399,21 @@ func TestF18DamagedGapIsRepaired(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatAnOutcomeCounts: what is quarantined is neither projected nor notified of.
+func TestWhatAnOutcomeCounts(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[Outcome]Counts{
+		{}:                                   {Notified: 1},
+		{Projected: true}:                    {Projected: 1, Notified: 1},
+		{Projected: true, Silent: true}:      {Projected: 1, Unnotified: 1},
+		{Silent: true}:                       {},
+		{Quarantined: true}:                  {},
+		{Projected: true, Quarantined: true}: {},
+		{Projected: true, Silent: true, Quarantined: true}: {},
+	} {
+		if got := outcome.counts(); got != want {
+			t.Errorf("%+v counts as %+v, want %+v", outcome, got, want)
+		}
+	}
+}
