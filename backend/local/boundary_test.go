@@ -66,6 +66,34 @@ func TestDamagedQueue(t *testing.T) {
 	}
 }
 
+// TestDamagedItem is an error of whoever reads it: it is not missing.
+func TestDamagedItem(t *testing.T) {
+	t.Parallel()
+	b := open(t, Memory, Options{})
+	if err := b.CreateTable(t.Context(), backend.TableSpec{Name: "table", PartitionKey: "PK", SortKey: "SK"}); err != nil {
+		t.Fatal(err)
+	}
+	table, key := b.Table("table"), backend.KeyOf(row(1, 1))
+	if _, err := table.Put(t.Context(), row(1, 1), backend.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.write(t.Context(), "damage", func(tx *tx) error {
+		_, err := tx.exec(`UPDATE items SET item = '{"PK":'`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if item, _, err := table.Get(t.Context(), key); err == nil {
+		t.Errorf("Get returns %v", item)
+	}
+	if page, err := table.Query(t.Context(), backend.Query{PK: key.PK}); err == nil {
+		t.Errorf("Query returns %v", page.Items)
+	}
+	if page, err := table.Scan(t.Context(), backend.Scan{Segments: 1}); err == nil {
+		t.Errorf("Scan returns %v", page.Items)
+	}
+}
+
 func TestF8CanWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

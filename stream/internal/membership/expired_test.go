@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ func TestF18HeartbeatThatCannotBeRenewed(t *testing.T) {
 			one, two := r.joins("one"), r.joins("two")
 			it := two.item.Encode("arn")
 			it[name] = damage
+			if w, err := DecodeWorker(it); err != nil || w.Damaged == nil || !strings.Contains(w.Damaged.Error(), name) {
+				t.Errorf("it is read as %+v: %v", w, err)
+			}
 			if err := two.Table.Put(t.Context(), it, backend.Condition{}); err != nil {
 				t.Fatal(err)
 			}
