@@ -37,8 +37,9 @@ func newHTTPClient() *awshttp.BuildableClient {
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // bounded is a transport whose answers fail beyond their bound, and which no late look
-// at a request's body disturbs (see sentBody). What it counts is unpacked. An answer of DynamoDB fails too if it is empty: the SDK would take it for
-// success, and for a table without items, but DynamoDB says at least {}.
+// at a request's body disturbs (see sentBody). What it counts is unpacked. An answer of
+// DynamoDB fails too if it is empty: the SDK would take it for success, and for a table
+// without items, but DynamoDB says at least {}.
 type bounded struct{ http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].

@@ -58,8 +58,8 @@ func (s Server) program() program {
 		}, says(`listening on http://`)}
 	case Moto:
 		const python, script = emulators + "/moto/bin/python", sources + "/python/serve_moto.py"
-		const spares = sources + "/python/moto_in_place.py" // which the script imports
-		return program{[]string{emulators + "/moto.lock", python, script, spares}, func(root, port, _ string) []string {
+		const imported = sources + "/python/moto_in_place.py"
+		return program{[]string{emulators + "/moto.lock", python, script, imported}, func(root, port, _ string) []string {
 			return []string{filepath.Join(root, python), filepath.Join(root, script), port}
 		}, says(`running on http://`)}
 	case LocalStack:

@@ -15,7 +15,7 @@ type Conversation struct {
 	Members []postroom.Member // in the order of their uuids
 	MovedAt time.Time         // when this worker last moved it; zero: not yet
 
-	head   *Head  // nil: nothing is projected yet
+	head   *Head  // nil: nothing is projected yet; once completed its Old and open are past
 	opener string // sort key of the message that names the members
 	// opening is that message, of a conversation without a head.
 	opening postroom.Message
@@ -25,8 +25,8 @@ type Conversation struct {
 }
 
 // Certain reports whether no message can open the conversation for others: it has a
-// head, which decides for good, or is derived from its members. Otherwise they are those of the first message
-// that names any, and another one may turn out to be the first.
+// head, which decides for good, or is derived from its members. Otherwise they are those
+// of the first message that names any, and another one may turn out to be the first.
 func (c *Conversation) Certain() bool { return c.head != nil || postroom.IsDerived(c.Group) }
 
 // Opening is the message that names the members of a conversation that is not opened.

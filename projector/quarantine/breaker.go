@@ -67,13 +67,11 @@ func newBreaker(share float64) *breaker {
 	return &breaker{share: share, tripped: func(*BreakerError) {}, byKey: map[backend.Key]*end{}}
 }
 
-// processed notes that records were processed.
-func (b *breaker) processed(keys ...backend.Key) {
+// processed notes that a record was processed.
+func (b *breaker) processed(key backend.Key) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, key := range keys {
-		b.add(key, false)
-	}
+	b.add(key, false)
 }
 
 // guard quarantines one record by a call, unless the breaker has tripped or trips

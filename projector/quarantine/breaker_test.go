@@ -36,12 +36,11 @@ func inWindow(t *testing.T, test func(t *testing.T, b *breaker, put func(n int) 
 
 func record(n int) backend.Key { return backend.Key{PK: fmt.Sprint(n), SK: "MSG#"} }
 
-// processed are the keys of so many records that nothing else in a test has.
-func processed(n int) (keys []backend.Key) {
+// process notes so many records as processed that nothing else in a test has.
+func process(b *breaker, n int) {
 	for i := range n {
-		keys = append(keys, record(-1-i))
+		b.processed(record(-1 - i))
 	}
-	return keys
 }
 
 // TestS11BreakerLeast: fifty may be quarantined whatever their share is; the next
@@ -57,7 +56,7 @@ func TestS11BreakerLeast(t *testing.T) {
 		if err := put(1); !errors.As(err, &tripped) || !errors.Is(err, errBroken) || tripped.Quarantined != 50 || tripped.Handled != 50 {
 			t.Fatalf("%v, want the breaker to trip", err)
 		}
-		b.processed(processed(10_000)...)
+		process(b, 10_000)
 		if err := put(1); !errors.As(err, &tripped) || trips != 1 {
 			t.Errorf("%v, tripped %d times", err, trips)
 		}
@@ -67,7 +66,7 @@ func TestS11BreakerLeast(t *testing.T) {
 // TestS11BreakerShare: half of the last thousand may be quarantined, no more.
 func TestS11BreakerShare(t *testing.T) {
 	inWindow(t, func(t *testing.T, b *breaker, put func(int) error) {
-		b.processed(processed(5000)...) // of which the window holds a thousand
+		process(b, 5000) // of which the window holds a thousand
 		if err := put(500); err != nil {
 			t.Fatal(err)
 		}

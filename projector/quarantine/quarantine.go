@@ -34,8 +34,8 @@ func New(control backend.Table, maxShare float64, log *slog.Logger) *Quarantine 
 // block, and not call the quarantine. It is for the time before the first Put.
 func (q *Quarantine) OnTrip(tripped func(*BreakerError)) { q.breaker.tripped = tripped }
 
-// Processed notes for the breaker that the records with these keys were processed.
-func (q *Quarantine) Processed(keys ...backend.Key) { q.breaker.processed(keys...) }
+// Processed notes for the breaker that the record with a key was processed.
+func (q *Quarantine) Processed(key backend.Key) { q.breaker.processed(key) }
 
 // Breaker is the share of the last records that was quarantined, and the error
 // once the breaker has tripped.

@@ -48,8 +48,8 @@
 // A damaged heartbeat is observed like any other. If its session and counter are
 // intact, a live session overwrites the damage with its next heartbeat; otherwise its
 // next renewal fails, and the session is expired. A damaged heartbeat that stands still
-// for the lease duration is expired by one write, on the condition that the item is as
-// it was read, if its session could still renew it; if not, no write is needed. Until
+// for the lease duration is expired by one write, on the condition that session and
+// counter still stand, if its session could renew it; if not, no write is needed. Until
 // then the session keeps its leases and gets no others. The item stays, left aside,
 // until `postroom repair` deletes it.
 //
