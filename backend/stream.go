@@ -81,6 +81,10 @@ type RecordPage struct {
 	// Next is the iterator of the next read. Empty: the shard has ended, and the
 	// records of this page are its last.
 	Next string
+	// Tip says that a page is empty because the shard held no more when it was made.
+	// It is false where the backend cannot tell: a page of DynamoDB may be empty
+	// although records follow.
+	Tip bool
 }
 
 // EventName says what happened to an item.

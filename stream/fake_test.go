@@ -21,6 +21,7 @@ type fakeShard struct {
 	hidden     bool   // not listed
 	gone       bool   // neither listed nor readable
 	trimmed    string // records up to this sequence number are gone
+	dry        bool   // its pages are empty, whatever it holds
 }
 
 // fakeStream is a stream whose every misbehaviour can be asked for.
@@ -29,7 +30,8 @@ type fakeStream struct {
 	arn      string
 	disabled bool
 	shards   []*fakeShard
-	pageSize int // shards of a page of the listing; 0: all
+	tells    bool // it says when a page is empty because there is no more
+	pageSize int  // shards of a page of the listing; 0: all
 	iterates map[string]fakeIterator
 	handed   int
 	changed  chan struct{}
@@ -199,9 +201,13 @@ func (f *fakeStream) Records(_ context.Context, iterator string, limit int) (bac
 	if it.next < len(s.records) && backend.CompareSequence(s.records[it.next].Sequence, s.trimmed) <= 0 {
 		return backend.RecordPage{}, fail("Records", backend.KindTrimmed)
 	}
+	if s.dry {
+		limit = 0
+	}
 	end := min(it.next+limit, len(s.records))
 	page := backend.RecordPage{Records: slices.Clone(s.records[it.next:end])}
-	if !s.closed || end < len(s.records) {
+	page.Tip = f.tells && len(s.records) == it.next
+	if !s.closed || s.dry || end < len(s.records) {
 		page.Next = f.hand(fakeIterator{s, end, time.Now()})
 	}
 	delete(f.iterates, iterator)

@@ -123,6 +123,108 @@ func TestS6FrozenForADayInAnEmptyShard(t *testing.T) {
 	})
 }
 
+// Empty pages do not prove that a shard holds nothing: what is lost begins with the
+// first record that was not processed, and not with them.
+func TestS6EmptyPagesBeforeALoss(t *testing.T) {
+	t.Parallel()
+	throttled := func(string, string) error { return fail("Records", backend.KindThrottled) }
+	for name, fiveHours := range map[string]func(t *testing.T, s *fakeStream, c *fakeTable, w *worker, write func()) *worker{
+		"nobody reads": func(t *testing.T, s *fakeStream, c *fakeTable, w *worker, write func()) *worker {
+			wantStop(t, w)
+			write()
+			pass(5 * time.Hour)
+			s.shards[0].dry = true
+			return work(t, s, c, config{}, nil)
+		},
+		"reads fail": func(_ *testing.T, s *fakeStream, _ *fakeTable, w *worker, write func()) *worker {
+			s.edit(func() { s.fault = throttled })
+			write()
+			pass(5 * time.Hour)
+			s.edit(func() { s.fault, s.shards[0].dry = nil, true })
+			return w
+		},
+		"the record is in flight": func(_ *testing.T, s *fakeStream, _ *fakeTable, w *worker, write func()) *worker {
+			w.keeps(keepAll)
+			write()
+			pass(5 * time.Hour)
+			return w
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := openShard("a", "", "1")
+				s, c := newStream(a, openShard("z", "", "7")), newTable()
+				w := work(t, s, c, config{}, nil)
+				pass(2 * time.Minute)
+				made := time.Now()
+				w = fiveHours(t, s, c, w, func() { s.edit(func() { a.records = append(a.records, openShard("a", "", "2").records...) }) })
+				pass(30 * time.Second)
+				wantStop(t, w)
+				s.edit(func() { a.dry, a.trimmed = false, "2" })
+				loss := wantError[*DataLossError](t, work(t, s, c, config{}, nil).ended(t))
+				if loss.Shard != "a" || loss.After != "1" || loss.AfterTime.After(made) {
+					t.Errorf("the loss is %+v, and the record that is lost is of %v", loss, made)
+				}
+			})
+		})
+	}
+}
+
+// A shard that brings nothing for days is read for days: its lease says so, in few
+// writes, and whoever goes on with it reports no loss.
+func TestS6QuietForDays(t *testing.T) {
+	t.Parallel()
+	slow := config{
+		PollInterval: 20 * time.Second, MaxIdle: 20 * time.Second, LeaseDuration: 5 * time.Minute,
+		CheckpointInterval: 5 * time.Minute, SyncInterval: 5 * time.Minute,
+	}
+	for name, shard := range map[string]*fakeShard{"never written": openShard("a", ""), "written once": openShard("a", "", "1")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrew(t, shard)
+				one := c.hire("one", slow, nil)
+				for range 3 {
+					pass(24 * time.Hour)
+					c.stream.edit(func() { c.stream.fault = onceEach([]string{"a"}, "Records", backend.KindExpired) })
+				}
+				if n := c.control.written(shardPrefix + "a"); n > 3*24+5 {
+					t.Errorf("the lease was written %d times in three days", n)
+				}
+				one.gate.shut() // dead, for all that the others know
+				for range 2 {
+					pass(20 * time.Hour)
+					next := c.hire("next", slow, nil)
+					pass(time.Hour)
+					if age := time.Since(c.control.lease(c.stream.arn, "a").Checkpoint.At); age > 3*time.Hour {
+						t.Errorf("the lease says that what is unread may be %v old", age)
+					}
+					wantStop(t, next.worker)
+				}
+				if l := c.control.lease(c.stream.arn, "a"); l.Lost != "" {
+					t.Errorf("a loss was reported: %s", l.Lost)
+				}
+			})
+		})
+	}
+}
+
+// Where the backend says that there is no more, a run of seconds is enough for it.
+func TestS6QuietForDaysInShortRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", "")), newTable()
+		s.tells = true
+		for range 4 {
+			w := work(t, s, c, config{}, nil)
+			pass(5 * time.Second)
+			wantStop(t, w)
+			pass(20 * time.Hour)
+		}
+	})
+}
+
 func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

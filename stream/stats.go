@@ -37,8 +37,8 @@ type ShardProgress struct {
 	Shard string
 	// AtTip says that the shard was read to its open end.
 	AtTip bool
-	// Read is approximately when the last record that was read was made; zero:
-	// none was read yet.
+	// Read is approximately when the last record that was read was made, or a later
+	// time before which nothing unread was; zero: not known yet.
 	Read time.Time
 	// Begun is when this worker began to read the shard.
 	Begun time.Time
@@ -48,8 +48,9 @@ type ShardProgress struct {
 	// InFlightSince when the oldest of them was delivered; zero: there is none.
 	InFlight      int
 	InFlightSince time.Time
-	// CheckpointAt is approximately when the record at the checkpoint was made.
-	// Records that were made since are lost if they are not read within 24 hours.
+	// CheckpointAt is approximately when the record at the checkpoint was made, or a
+	// later time before which nothing behind it was. Records that were made since are
+	// lost if they are not read within 24 hours.
 	CheckpointAt time.Time
 }
 

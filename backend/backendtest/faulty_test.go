@@ -46,7 +46,7 @@ func TestFaultyWithoutFaults(t *testing.T) {
 			Advance: func(d time.Duration) { ahead.Add(int64(d)) },
 			Capabilities: backendtest.Capabilities{
 				ConsumedCapacity: true, FailedConditionUnits: true, TokenReplay: true, TellsChanges: true,
-				DeletionProtection: true,
+				DeletionProtection: true, TellsTip: true,
 			},
 		}
 	})

@@ -47,6 +47,7 @@ type Capabilities struct {
 	IteratorExpires  bool // an iterator expires after 15 minutes; needs Advance
 	Trims            bool // a record is gone after 24 hours; needs Advance
 	TellsChanges     bool // Changed returns a channel
+	TellsTip         bool // an empty page says that the shard held no more
 
 	// Queues.
 

@@ -33,6 +33,19 @@ func positionTests() []test {
 				wantEqual(t, recordKeys(page.Records), recordKeys(records[1:3]))
 			}
 		}},
+		{"Tip is on an empty page behind the last record, where the backend can tell, and on no other", func(t *testing.T, h Harness) {
+			stream, arn, shard, records := oneShard(t, h)
+			from := backend.Position{Type: backend.AfterSequence, Sequence: records[len(records)-2].Sequence}
+			it := iterator(t, stream, arn, shard, from)
+			for range 3 {
+				page, err := stream.Records(t.Context(), it, 1)
+				must(t, err)
+				wantEqual(t, page.Tip, len(page.Records) == 0 && h.Capabilities.TellsTip)
+				if it = page.Next; it == "" {
+					break
+				}
+			}
+		}},
 		{"a shard that does not exist is KindNotFound", func(t *testing.T, h Harness) {
 			_, stream := newStream(t, h)
 			shards, arn := listShards(t, stream)

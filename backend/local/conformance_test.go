@@ -66,6 +66,7 @@ func harness(t *testing.T, path string, opts Options) backendtest.Harness {
 			IteratorExpires:  true,
 			Trims:            true,
 			TellsChanges:     true,
+			TellsTip:         true,
 
 			DeduplicationWindow:   true,
 			ExpiredReceiptFails:   true,

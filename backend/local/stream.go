@@ -111,6 +111,7 @@ func (s *stream) Records(ctx context.Context, iteratorText string, limit int) (p
 		if page.Records, err = it.read(t, limit); err != nil {
 			return err
 		}
+		page.Tip = len(page.Records) == 0 // the limit is at least one
 		if !shard.closed || it.after < shard.last {
 			it.issued = t.now
 			page.Next = it.String()

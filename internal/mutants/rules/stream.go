@@ -152,9 +152,37 @@ var stream = []Rule{
 	{
 		Name:  "the beginning of a shard that was not read for a day is lost",
 		File:  "stream/internal/shard/readerror.go",
-		Old:   "s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention",
+		Old:   "s.env.Now().Sub(s.read.At) > backend.StreamRetention",
 		New:   "false",
 		Tests: "TestS6",
+	},
+	{
+		Name:  "an empty page proves nothing",
+		File:  "stream/internal/shard/read.go",
+		Old:   "if tip || empty >= settled {",
+		New:   "if true {",
+		Tests: "TestS6EmptyPages",
+	},
+	{
+		Name:  "a shard that is opened anew has its tip before it again",
+		File:  "stream/internal/shard/read.go",
+		Old:   "s.justOpened, s.emptySince = true, time.Time{}",
+		New:   "s.justOpened = true",
+		Tests: "TestS6EmptyPages",
+	},
+	{
+		Name:  "what is in flight holds the time of the checkpoint back",
+		File:  "stream/internal/shard/tracker.go",
+		Old:   "if len(t.pages) == 0 && at.Sub",
+		New:   "if at.Sub",
+		Tests: "TestS6EmptyPages",
+	},
+	{
+		Name:  "the lease of a quiet shard says that it is read",
+		File:  "stream/internal/lease/handle.go",
+		Old:   " && next.Checkpoint.At.Equal(cur.Checkpoint.At)",
+		New:   "",
+		Tests: "TestS6QuietForDays",
 	},
 	{
 		Name:  "a lease that was transferred is not written",

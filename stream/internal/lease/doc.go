@@ -34,6 +34,10 @@
 // now. It adopts that as the lease written last and writes again. Whatever else it
 // finds means that the lease is lost ([ErrLost]).
 //
+// The time of a checkpoint says since when there may be records behind it: first it is
+// that of the record at the checkpoint, and it moves on by itself while a shard brings
+// none. It is no part of the condition.
+//
 // A checkpoint only grows, unless the lease notes a loss of data in the same
 // write. A lease that is finished stays so.
 //

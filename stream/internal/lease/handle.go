@@ -76,7 +76,7 @@ func (h *Handle) write(ctx context.Context, progress func() Progress, to *Owner)
 		if to != nil {
 			next.Owner, next.Epoch = *to, cur.Epoch+1
 		}
-		if next.same(cur) && next.Lost == cur.Lost {
+		if next.same(cur) && next.Lost == cur.Lost && next.Checkpoint.At.Equal(cur.Checkpoint.At) {
 			return nil
 		}
 		if next.Finished {

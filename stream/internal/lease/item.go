@@ -44,7 +44,7 @@ func IsLease(key backend.Key) bool { return strings.HasPrefix(key.SK, shardPrefi
 // Position is a place between two records of a shard.
 type Position struct {
 	Sequence string    // of the record before it; empty: the trim horizon
-	At       time.Time // when that record was made, approximately
+	At       time.Time // no record behind it was made before, approximately
 }
 
 // Owner is one session of a worker. Names may be used twice, sessions are not.

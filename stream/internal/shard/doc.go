@@ -27,6 +27,14 @@
 // a listed child or a number of empty pages. A parent that is listed open beside
 // its child is read on; if it brings nothing for five minutes the log says so.
 //
+// An empty page proves nothing: more may follow. For the tests of idleness it counts,
+// where little depends on it. But for what a loss begins with, a shard counts as read
+// to its tip only after a minute of empty pages from one chain of iterators, or where
+// the backend says so (backend.RecordPage.Tip). Then its position gets a later time,
+// an hour before that: nothing unread was made before it. The lease is told once in an
+// hour, so that a shard in which nothing happens for days is known to have been read
+// for days, and the worker that begins with it reports no loss.
+//
 // Before records are delivered, and before a shard is finished or transferred,
 // Env.Fence must say that the session is valid.
 //

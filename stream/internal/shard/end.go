@@ -61,7 +61,7 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 }
 
 func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
-	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.unreadSince()}}
+	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.read.At}}
 	return s.env.Save.Do(ctx, s.ID, func(ctx context.Context) error {
 		h, err := s.env.Leases.Acquire(ctx, next)
 		if err == nil && h != nil {
@@ -86,11 +86,7 @@ func (s *Shard) transfer(ctx context.Context, to lease.Owner) (Outcome, time.Dur
 		return Continue, 0, err
 	}
 	err := s.env.Save.Do(ctx, s.ID, func(ctx context.Context) error {
-		return s.lease.Transfer(ctx, func() lease.Progress {
-			p := s.progress()
-			p.Checkpoint.At = s.doneSince(p.Checkpoint.At)
-			return p
-		}, to)
+		return s.lease.Transfer(ctx, s.progress, to)
 	})
 	if err != nil {
 		return Continue, 0, err
@@ -113,19 +109,7 @@ func (s *Shard) Checkpoint() string { return s.lease.Lease().Checkpoint.Sequence
 // progress is what may be saved.
 func (s *Shard) progress() lease.Progress {
 	done, finished := s.tracker.state()
-	if finished {
-		done.At = s.doneSince(done.At)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return lease.Progress{Checkpoint: done, Finished: finished, Lost: s.loss}
-}
-
-// doneSince is a time before which nothing that is not done was made: that of the
-// checkpoint, or a later one where more is known.
-func (s *Shard) doneSince(checkpoint time.Time) time.Time {
-	if !s.tracker.isDrained() {
-		return checkpoint
-	}
-	return lineage.Latest(checkpoint, s.unreadSince())
 }

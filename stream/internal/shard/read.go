@@ -10,6 +10,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
+	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
 const (
@@ -19,6 +20,11 @@ const (
 	// pagesInStep is how many full pages of one shard are read before others that
 	// are due have their step.
 	pagesInStep = 16
+	// settled is for how long a shard must bring empty pages, in one go, until it
+	// counts as read to its tip. A single one proves nothing: "it might take multiple
+	// calls to get to a portion of the shard that contains stream records".
+	// Source: DynamoDB Streams API reference, GetRecords.
+	settled = time.Minute
 )
 
 // readPages reads until there is nothing more to be read at once.
@@ -61,7 +67,7 @@ func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 	case n > 0:
 		return retry.Jitter(s.env.Tuning.PollInterval), nil
 	default:
-		return s.idle(), nil
+		return s.idle(page.Tip), nil
 	}
 }
 
@@ -86,7 +92,7 @@ func (s *Shard) limit() int { return min(backend.MaxRecords, s.env.InFlight.MaxR
 // record read, or at the trim horizon, and never at the latest record.
 func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if s.iterator == "" {
-		s.justOpened = true
+		s.justOpened, s.emptySince = true, time.Time{}
 		at := backend.Position{Type: backend.TrimHorizon}
 		if s.read.Sequence != "" {
 			at = backend.Position{Type: backend.AfterSequence, Sequence: s.read.Sequence}
@@ -110,7 +116,7 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	s.mu.Lock()
 	s.seen = time.Now().Round(0)
 	if len(page.Records) == 0 && page.Next != "" {
-		s.caughtUp = asked
+		s.asked = asked
 	}
 	s.mu.Unlock()
 	if len(page.Records) == 0 {
@@ -157,13 +163,17 @@ func (s *Shard) deliver(ctx context.Context, records []backend.Record) error {
 }
 
 // idle says how long to wait after an empty page, which is not the end: longer
-// each time.
-func (s *Shard) idle() time.Duration {
+// each time. Tip is that of the page.
+func (s *Shard) idle(tip bool) time.Duration {
 	s.setTip(true)
-	switch {
-	case s.emptySince.IsZero():
+	if s.emptySince.IsZero() {
 		s.emptySince = time.Now()
-	case time.Since(s.emptySince) > stuckAfter && !s.warned && s.env.HasChildren(s.ID):
+	}
+	empty := time.Since(s.emptySince)
+	if tip || empty >= settled {
+		s.caughtUp(s.asked.Add(-lineage.TrimMargin))
+	}
+	if empty > stuckAfter && !s.warned && s.env.HasChildren(s.ID) {
 		s.warned = true
 		s.env.Logger.Warn("a shard has children and brings nothing, but does not end: its children wait for it",
 			"shard", s.ID, "since", s.emptySince)

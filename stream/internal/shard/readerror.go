@@ -95,7 +95,7 @@ func (s *Shard) unreadTrimmed() bool {
 // from there may be gone: the trim horizon moves without any error.
 func (s *Shard) beginningExpired() bool {
 	return s.read.Sequence == "" && !s.read.At.IsZero() && s.iterator == "" &&
-		s.env.Now().Sub(s.unreadSince()) > backend.StreamRetention
+		s.env.Now().Sub(s.read.At) > backend.StreamRetention
 }
 
 // streamExists reports whether the stream that the shard belongs to is still the
@@ -139,7 +139,7 @@ func (s *Shard) endGone(ctx context.Context, cause error) error {
 func (s *Shard) newLoss(reason string, cause error) *lineage.LossError {
 	return &lineage.LossError{
 		StreamARN: s.env.ARN, Shard: s.ID, Reason: reason,
-		After: s.read.Sequence, AfterTime: s.unreadSince(), Until: s.env.Now(), Err: cause,
+		After: s.read.Sequence, AfterTime: s.read.At, Until: s.env.Now(), Err: cause,
 	}
 }
 

@@ -24,11 +24,11 @@ type Shard struct {
 	phase      phase
 	iterator   string         // empty: to be opened
 	justOpened bool           // the iterator has brought no page yet
-	read       lease.Position // set under mu, for those who ask
+	read       lease.Position // set under mu, for those who ask; before its time nothing unread was made
 	missing    int            // times in a row that the shard was not found
 	refused    int            // times in a row that the stream did not know the position
 	pause      time.Duration
-	emptySince time.Time
+	emptySince time.Time // since when all pages of the iterator are empty; zero: the last one was not
 	warned     bool
 	drainBy    time.Time // when to transfer, with or without the last acknowledgements
 	lookups    int       // for children, in vain
@@ -39,7 +39,7 @@ type Shard struct {
 	stopped  bool
 	newOwner lease.Owner // who the shard is to be transferred to; zero: nobody
 	seen     time.Time   // when it brought the last page, by the wall clock
-	caughtUp time.Time   // when a read began that brought nothing, by the wall clock; zero: none did
+	asked    time.Time   // when the last read began that brought nothing, by the wall clock; zero: none did
 	tip      time.Time   // since when it is read to its open end; zero: it is not
 	loss     string      // that the lease is to note from now on; empty: none
 }
@@ -154,7 +154,7 @@ func (s *Shard) transferring() bool { return s.NewOwner() != lease.Owner{} }
 func (s *Shard) AtTip() (since, asked time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tip, s.caughtUp
+	return s.tip, s.asked
 }
 
 func (s *Shard) setTip(tip bool) {
@@ -174,15 +174,11 @@ func (s *Shard) setRead(p lease.Position) {
 	s.read = p
 }
 
-// unreadSince is a time before which nothing unread was made, in this shard and in
+// caughtUp notes that nothing unread was made before a time, in this shard and in
 // its children.
-func (s *Shard) unreadSince() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.caughtUp.IsZero() {
-		return s.read.At
-	}
-	return lineage.Latest(s.read.At, s.caughtUp.Add(-lineage.TrimMargin))
+func (s *Shard) caughtUp(at time.Time) {
+	s.setRead(lease.Position{Sequence: s.read.Sequence, At: lineage.Latest(s.read.At, at)})
+	s.tracker.caughtUp(at)
 }
 
 // Progress is how far a shard has come. Its fields are described at

@@ -132,6 +132,20 @@ func (t *tracker) advance() {
 	}
 }
 
+// caughtUpEvery is by how much the time of the checkpoint of a shard without new
+// records moves at once: each step is a write of the lease.
+const caughtUpEvery = time.Hour
+
+// caughtUp notes that nothing unread was made before a time. Where nothing that was
+// read waits either, that is as true of what is not done.
+func (t *tracker) caughtUp(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.pages) == 0 && at.Sub(t.done.At) >= caughtUpEvery {
+		t.done.At = at
+	}
+}
+
 // close says that nothing more will be delivered: the shard has ended, or somebody
 // else is to read on.
 func (t *tracker) close(ended bool) {
