@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,35 +37,18 @@ const filterHelp = `A filter is KEY=VALUE, each key once:
   reason=TEXT              part of the reason for which a handler dead-lettered it
   since=TIME, before=TIME  when it was sent, such as 2026-05-21T10:30:00Z`
 
-// deadLetterFilter reports whether a dead letter matches. If it is not a notification,
-// n is empty.
-type deadLetterFilter func(d backend.Delivery, n postroom.Notification) bool
-
-// parseFilters combines the filters. Without any, everything matches.
-func parseFilters(texts []string) (func(backend.Delivery) bool, error) {
-	var all []deadLetterFilter
-	var keys []string
-	for _, text := range texts {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok || value == "" {
-			return nil, usagef("--filter is %q, must be KEY=VALUE", text)
-		}
-		if slices.Contains(keys, key) {
-			return nil, usagef("--filter %s is given twice; a dead letter must match every filter", key)
-		}
-		f, err := parseFilter(key, value)
-		if err != nil {
-			return nil, err
-		}
-		all, keys = append(all, f), append(keys, key)
-	}
-	return func(d backend.Delivery) bool {
-		n, _ := postroom.DecodeNotification(d.Body)
-		return !slices.ContainsFunc(all, func(f deadLetterFilter) bool { return !f(d, n) })
-	}, nil
+// letter is a dead letter, with the notification that it is; if it is none, that is empty.
+type letter struct {
+	backend.Delivery
+	postroom.Notification
 }
 
-func parseFilter(key, value string) (deadLetterFilter, error) {
+func newLetter(d backend.Delivery) letter {
+	n, _ := postroom.DecodeNotification(d.Body)
+	return letter{d, n}
+}
+
+func parseLetterFilter(key, value string) (func(letter) bool, error) {
 	var at time.Time
 	var err error
 	switch key {
@@ -80,19 +62,19 @@ func parseFilter(key, value string) (deadLetterFilter, error) {
 	}
 	switch key {
 	case "recipient":
-		return func(_ backend.Delivery, n postroom.Notification) bool { return n.Subject == value }, nil
+		return func(l letter) bool { return l.Subject == value }, nil
 	case "message_group_uuid":
-		return func(_ backend.Delivery, n postroom.Notification) bool { return n.Data.GroupUUID == value }, nil
+		return func(l letter) bool { return l.Data.GroupUUID == value }, nil
 	case "id":
-		return func(d backend.Delivery, n postroom.Notification) bool { return n.ID == value || d.MessageID == value }, nil
+		return func(l letter) bool { return l.ID == value || l.MessageID == value }, nil
 	case "reason":
-		return func(d backend.Delivery, _ postroom.Notification) bool {
-			return strings.Contains(d.Attributes[consumer.ReasonAttribute], value)
+		return func(l letter) bool {
+			return strings.Contains(l.Attributes[consumer.ReasonAttribute], value)
 		}, nil
 	case "since":
-		return func(d backend.Delivery, _ postroom.Notification) bool { return !d.SentAt.Before(at) }, nil
+		return func(l letter) bool { return !l.SentAt.Before(at) }, nil
 	case "before":
-		return func(d backend.Delivery, _ postroom.Notification) bool { return d.SentAt.Before(at) }, nil
+		return func(l letter) bool { return l.SentAt.Before(at) }, nil
 	}
 	return nil, usagef("--filter %q is unknown, must be recipient, message_group_uuid, id, reason, since or before", key)
 }

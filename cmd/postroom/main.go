@@ -24,13 +24,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "postroom: second signal, ending at once")
 		os.Exit(exitFailed)
 	}()
+	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	os.Exit(run(ctx, os.Args[1:], process{
-		stdin:    os.Stdin,
-		stdout:   os.Stdout,
-		stderr:   os.Stderr,
-		getenv:   os.Getenv,
-		terminal: term.IsTerminal(int(os.Stderr.Fd())),
-		command:  commandLine(),
+		stdin:       os.Stdin,
+		stdout:      os.Stdout,
+		stderr:      os.Stderr,
+		getenv:      os.Getenv,
+		terminal:    terminal,
+		interactive: terminal && term.IsTerminal(int(os.Stdin.Fd())),
+		command:     commandLine(),
 	}))
 }
 

@@ -39,6 +39,7 @@ type shell struct {
 	folder string
 	env    map[string]string
 	stdin  string
+	typed  bool // stdin is a terminal
 }
 
 func newShell(t *testing.T) *shell {
@@ -89,7 +90,8 @@ func (s *shell) start(ctx context.Context, stdin io.Reader, args ...string) resu
 			}
 			return s.path("postroom.db")
 		},
-		command: "postroom",
+		command:     "postroom",
+		interactive: s.typed,
 	})
 	return result{code, stdout.String(), stderr.String()}
 }

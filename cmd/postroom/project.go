@@ -115,7 +115,7 @@ func checkQuarantined(s projector.Stats) error {
 	if s.Quarantined == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s records could not be processed and were quarantined", count(s.Quarantined))
+	return fmt.Errorf("%s records could not be processed and were quarantined: see `postroom quarantine list --reasons`", count(s.Quarantined))
 }
 
 // probePause is the pause between probes of the shards that other workers hold.

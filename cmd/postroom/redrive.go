@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer"
 	"github.com/postroom/postroom/consumer/redrive"
 	"github.com/postroom/postroom/internal/terminal"
@@ -14,13 +15,14 @@ import (
 
 func newRedrive(p process, g *global) *cobra.Command {
 	var o redrive.Options
-	var filters []string
+	var chosen selection
 	cmd := &cobra.Command{
 		Use:   "redrive",
 		Short: "Move dead letters back to the queue",
 		Long: `Moves dead letters from the dead-letter queue back to the queue: all of them, or
-those that match every --filter. Prints a line for each that is moved or cannot be,
-with --json an object, and the counts at the end.
+those that match every --filter. Says how many there are before it begins, prints a
+line for each that is moved or cannot be, with --json an object, and the counts at the
+end.
 
 ` + filterHelp + `
 
@@ -33,34 +35,47 @@ A FIFO queue shows at most ten dead letters of a recipient before they are moved
 number of those that were not seen is printed at the end.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkRedrive(o); err != nil {
+			if err := chosen.check(); err != nil {
 				return err
 			}
-			var err error
-			if o.Filter, err = parseFilters(filters); err != nil {
+			matches, err := parseFilters(chosen.filters, parseLetterFilter)
+			if err != nil {
 				return err
 			}
+			o.Filter = func(d backend.Delivery) bool { return matches(newLetter(d)) }
+			o.DryRun, o.Max, o.Rate = chosen.dryRun, chosen.max, chosen.rate
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
+				if err := a.announceRedrive(ctx, chosen); err != nil {
+					return err
+				}
 				return a.redrive(ctx, o)
 			})
 		},
 	}
-	f := cmd.Flags()
-	f.StringArrayVar(&filters, "filter", nil, "KEY=VALUE that a dead letter must match; may be given several times")
-	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be moved, and move nothing")
-	f.IntVar(&o.Max, "max", 0, "how many dead letters to move at most (default: no limit)")
-	f.IntVar(&o.Rate, "rate", 100, "how many dead letters to move a second at most")
-	f.BoolVar(&o.Force, "force", false, "also move dead letters that were redriven ten times")
+	chosen.flags(cmd, "dead letters", "moved")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "also move dead letters that were redriven ten times")
 	return cmd
 }
 
-func checkRedrive(o redrive.Options) error {
-	switch {
-	case o.Max < 0:
-		return usagef("--max is %d, must not be negative", o.Max)
-	case o.Rate < 1 || o.Rate > 10_000:
-		return usagef("--rate is %d, must be 1 to 10000", o.Rate)
+// announceRedrive says how many dead letters there are, before anything is done. How many
+// of them match is known only when they were received.
+func (a *app) announceRedrive(ctx context.Context, chosen selection) error {
+	n, there, err := a.deadLetters(ctx)
+	if err != nil || !there {
+		return err
 	}
+	which, what, most := "all of them", "moving", n
+	if len(chosen.filters) > 0 {
+		which = "those that match"
+	}
+	if chosen.max > 0 {
+		which, most = fmt.Sprintf("at most %s, %s", count(chosen.max), which), min(n, chosen.max)
+	}
+	if chosen.dryRun {
+		what = "looking at"
+	}
+	fmt.Fprintf(a.stderr, "%s dead letters are in %s: %s %s, %s a second at most, within about %v\n",
+		count(n), postroom.DeadLetterQueue(a.queue), what, which, count(chosen.rate), chosen.takes(most))
 	return nil
 }
 
@@ -137,11 +152,11 @@ func (a *app) printDeadLetter(one redrive.Outcome, dryRun bool) error {
 	if l.Reason != "" {
 		what += "; dead-lettered because: " + l.Reason
 	}
-	return a.print(l, "%-10s  %s  %s\n", l.Outcome, l.SentAt, terminal.Line(what, maxDeadLetterLine))
+	return a.print(l, "%-10s  %s  %s\n", l.Outcome, l.SentAt, terminal.Line(what, maxOutcomeLine))
 }
 
-// maxDeadLetterLine bounds a line for people, in characters: three ids and an error.
-const maxDeadLetterLine = 400
+// maxOutcomeLine bounds a line for people, in characters: three ids and an error.
+const maxOutcomeLine = 400
 
 func (a *app) printRedriven(r redrive.Report, dryRun bool) error {
 	verb := "moved"

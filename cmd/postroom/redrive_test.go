@@ -83,7 +83,11 @@ func TestQ16RedriveCommand(t *testing.T) {
 		t.Fatalf("not dead: %s", out)
 	}
 
-	dry := s.ok("redrive", "--dry-run", "--json")
+	dryRun := s.run("redrive", "--dry-run", "--json")
+	dry := dryRun.stdout
+	if want := "4 dead letters are in postroom-notifications-dlq.fifo: looking at all of them, 100 a second at most, within about 1s\n"; dryRun.stderr != want {
+		t.Errorf("announced %q, want %q", dryRun.stderr, want)
+	}
 	all, counts := letters(t, dry)
 	if len(all) != 4 || counts != (redriveJSON{DryRun: true, Report: redrive.Report{Moved: 4}}) {
 		t.Errorf("dry run: %s", dry)
@@ -158,9 +162,9 @@ func TestQ16RedriveFilters(t *testing.T) {
 		{"since=2026-05-21T10:00:00Z recipient=" + bob, true, false},
 		{"reason=410 recipient=" + ada, false, false},
 	} {
-		f, err := parseFilters(strings.Fields(c.filters))
-		if err != nil || f(d) != c.takes || f(other) != c.others {
-			t.Errorf("%q: %v, %v for the notification, %v for the other", c.filters, err, f(d), f(other))
+		f, err := parseFilters(strings.Fields(c.filters), parseLetterFilter)
+		if err != nil || f(newLetter(d)) != c.takes || f(newLetter(other)) != c.others {
+			t.Errorf("%q: %v, %v for the notification, %v for the other", c.filters, err, f(newLetter(d)), f(newLetter(other)))
 		}
 	}
 }

@@ -33,6 +33,7 @@ type process struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	terminal       bool   // stderr is a terminal
+	interactive    bool   // stdin is one too: a person answers
 	command        string // how a person starts this program again
 }
 
@@ -157,7 +158,7 @@ func newRoot(p process) *cobra.Command {
 	root.AddCommand(
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
-		newProject(p, &g), newConsume(p, &g), newRedrive(p, &g),
+		newProject(p, &g), newConsume(p, &g), newQuarantine(p, &g), newRedrive(p, &g),
 		newStatus(p, &g), newRepair(p, &g), newVerify(p, &g), newHealth(p, &g),
 	)
 	return root

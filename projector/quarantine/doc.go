@@ -26,6 +26,13 @@
 // a crash loses nothing. A message that turns out to be broken after all stays for
 // good ([Quarantine.Keep]).
 //
+// # For operators
+//
+// Records are read without a Quarantine ([All], [Load]) and named by an ID. [Drop] removes
+// one for good, if it is still as it was read: it is marked by one conditional write
+// first, and its parts are deleted afterwards, the first one last. A crash in between
+// leaves the mark, and the record can be dropped again.
+//
 // # Damage
 //
 // A damaged item of a record is left aside ([Quarantine.Damaged]): it is not requeued,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
@@ -58,7 +59,9 @@ func (q *Quarantine) PutWaiting(ctx context.Context, r Record, reason error) err
 }
 
 func (q *Quarantine) put(ctx context.Context, r Record, reason error, attempts int, waiting bool) error {
-	added, err := q.putOnce(ctx, r, r.encode(reason, attempts, waiting))
+	items := r.encode(reason, attempts, waiting)
+	items[0][attrQuarantinedAt] = item.Time(time.Now())
+	added, err := q.putOnce(ctx, r, items)
 	if err != nil || !added {
 		return err
 	}

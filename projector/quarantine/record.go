@@ -39,8 +39,10 @@ const (
 	attrRecordPK = "record_pk"
 	attrRecordSK = "record_sk"
 	attrAttempts = "attempts"
-	attrParts    = "parts"
-	attrImage    = "image"
+	// attrQuarantinedAt is missing where an older program wrote the item.
+	attrQuarantinedAt = "quarantined_at"
+	attrParts         = "parts"
+	attrImage         = "image"
 )
 
 // Origin says where a record was read.
@@ -97,7 +99,7 @@ func partition(pk string) string {
 }
 
 func isFirstPart(key backend.Key) bool {
-	return strings.HasPrefix(key.PK, keyPrefix) && strings.HasSuffix(key.SK, "#000")
+	return strings.HasPrefix(key.PK, keyPrefix) && strings.HasSuffix(key.SK, firstPart)
 }
 
 // encode makes the items of a record, the first part first.

@@ -143,6 +143,20 @@ var projector = []Rule{
 		Tests: "TestF19",
 	},
 	{
+		Name:  "a record is dropped only as it was counted",
+		File:  "projector/quarantine/drop.go",
+		Old:   "err = table.Put(ctx, first, s.same())",
+		New:   "err = table.Put(ctx, first, backend.Condition{})",
+		Tests: "TestS12DropsWhatWasRead",
+	},
+	{
+		Name:  "a record that is being dropped keeps its first part until the end",
+		File:  "projector/quarantine/drop.go",
+		Old:   "	slices.Reverse(keys)\n",
+		New:   "	slices.Reverse([]int(nil))\n",
+		Tests: "TestS12CrashWhileDropping",
+	},
+	{
 		Name:  "a record that is quarantined twice counts once",
 		File:  "projector/quarantine/quarantine.go",
 		Old:   "return added && !had, err",
