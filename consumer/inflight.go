@@ -49,7 +49,8 @@ type inFlight struct {
 	// receives ended; zero if the latest brought something.
 	emptySince  []time.Time
 	lastSettled time.Time
-	askedSince  time.Time // see Worker.AskedSince
+	askedSince  time.Time     // see Worker.AskedSince
+	waited      time.Duration // see ages
 }
 
 func newInFlight(o Options, size int) *inFlight {
@@ -116,7 +117,11 @@ func (f *inFlight) admit(receiver, reserved int, brought []backend.Delivery) {
 	case f.emptySince[receiver].IsZero():
 		f.emptySince[receiver] = now
 	}
+	f.waited = 0
 	for _, d := range brought {
+		if d.ReceiveCount == 1 {
+			f.waited = max(f.waited, now.Sub(d.SentAt))
+		}
 		f.stats.Received++
 		f.admitOne(d, now)
 	}

@@ -1,6 +1,8 @@
 package consumer
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postroom/postroom/internal/metric"
@@ -22,7 +24,35 @@ type Stats struct {
 	InFlightBytes int64 `metric:"postroom_consumer_in_flight_bytes" help:"Size of the messages in flight, bodies and attributes."`
 }
 
-// Collector returns the worker's metrics: its [Stats].
+// ages are how long ago something happened. Waited compares the queue's clock with this
+// machine's, and is never negative.
+type ages struct {
+	InFlight   time.Duration `metric:"postroom_consumer_oldest_in_flight_seconds" help:"How long ago the message was received that has been in flight for the longest time; 0 where there is none."`
+	Waited     time.Duration `metric:"postroom_consumer_queue_age_seconds" help:"How long the messages of the last receive had waited in the queue, the oldest of those that were never received before; 0 where there was none."`
+	Unanswered time.Duration `metric:"postroom_consumer_unanswered_seconds" help:"How long ago the receive began that the queue has not answered; an empty queue answers after 20 seconds."`
+}
+
+// metrics is all that is collected.
+type metrics struct {
+	Stats
+	ages
+}
+
+// Collector returns the worker's metrics: its [Stats], and how old the oldest message
+// and the oldest call are.
 func (w *Worker) Collector() prometheus.Collector {
-	return metric.Struct(w.Stats)
+	return metric.Struct(func() metrics { return metrics{w.Stats(), w.inFlight.ages(time.Now())} })
+}
+
+func (f *inFlight) ages(now time.Time) ages {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a := ages{Waited: f.waited}
+	for _, m := range f.messages {
+		a.InFlight = max(a.InFlight, now.Sub(m.receivedAt))
+	}
+	if !f.askedSince.IsZero() {
+		a.Unanswered = now.Sub(f.askedSince)
+	}
+	return a
 }

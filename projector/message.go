@@ -71,6 +71,21 @@ func newMessage(m postroom.Message, r quarantine.Record, ack func(*message)) *me
 // live reports whether m is not of the log: then it goes first.
 func (m *message) live() bool { return m.record.Origin != quarantine.Log }
 
+// posted is when m was posted: its own time, unless that is more than a minute from
+// the time at which the stream says that its record was made. Then m was imported, or
+// the clock of its producer is wrong, and the stream's time counts. Zero: m does not
+// come from the stream, and has been waiting for something else than the projector.
+func (m *message) posted() time.Time {
+	recorded := m.record.CreatedAt
+	if m.record.Origin != quarantine.Stream || recorded.IsZero() {
+		return time.Time{}
+	}
+	if m.CreatedAt.Sub(recorded).Abs() > postroom.MaxClockSkew {
+		return recorded
+	}
+	return m.CreatedAt
+}
+
 // in reports whether m is in one of some states.
 func (m *message) in(states ...state) bool {
 	m.mu.Lock()

@@ -20,12 +20,16 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	now := start
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	var visible metric.Latency
+	visible.Since(ago(40*time.Millisecond), now)
+	visible.Since(ago(4*time.Second), now)
 	m := metrics{
 		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, Quarantined: 4, ExternalEdits: 5,
-			Throttled: 23, Conflicts: 24, FromFuture: 26, DamagedItems: 25, QuarantinedShare: 0.25,
+			Throttled: 23, Conflicts: 24, FromFuture: 26, NotificationsFailed: 27, NotificationsPending: 28, DamagedItems: 25, QuarantinedShare: 0.25,
 			Backfill: backfill.Stats{
 				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},
 			}},
+		Visible: visible.Histogram(),
 		Stream: stream.Stats{
 			Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,
 			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,

@@ -32,7 +32,8 @@ type notifier struct {
 	quarantine func(context.Context, *message, error) error
 	incidents  *incident.Operation
 	ready      *ready[*recipient]
-	sent       atomic.Int64
+
+	sent, failed atomic.Int64
 
 	mu      sync.Mutex
 	room    sync.Cond
@@ -129,6 +130,7 @@ func (n *notifier) send(ctx context.Context, recipients []*recipient) bool {
 	entries, recipients, firsts = batch.Pick(entries, now), batch.Pick(recipients, now), batch.Pick(firsts, now)
 	failed, err := n.queue.Send(ctx, entries)
 	if err != nil {
+		n.failed.Add(int64(len(entries)))
 		n.incidents.Failed(ctx, wholeQueue, err)
 		n.ready.push(recipients...)
 		return false
@@ -142,12 +144,20 @@ func (n *notifier) send(ctx context.Context, recipients []*recipient) bool {
 		}
 		if err != nil {
 			again[f.Index] = true
+			n.failed.Add(1)
 			n.incidents.Failed(ctx, recipients[f.Index].user, err)
 		}
 	}
 	n.sent.Add(int64(len(recipients) - len(failed)))
 	n.finish(recipients, again)
 	return len(failed) == 0
+}
+
+// waiting is how many notifications the queue has not accepted yet.
+func (n *notifier) waiting() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.pending
 }
 
 // firsts are the messages to send, read under the lock: enqueuing another message

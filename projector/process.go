@@ -146,6 +146,9 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		if m.live() {
 			p.projected.Add(1)
 		}
+		if posted := m.posted(); m.fresh && !posted.IsZero() {
+			p.visible.Since(posted, time.Now())
+		}
 		m.leave()
 	}
 	return 0, nil

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/backfill"
@@ -40,6 +41,7 @@ type Projector struct {
 	processing retry.Loop
 
 	projected, moves, externalEdits atomic.Int64
+	visible                         metric.Latency
 	editLog                         rate.Sometimes // of external edits: a migration makes millions
 }
 

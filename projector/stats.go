@@ -17,12 +17,15 @@ type Stats struct {
 	Projected         int64 `metric:"postroom_projector_messages_total" help:"Messages whose conversation was brought to them or further."`
 	Moves             int64 `metric:"postroom_projector_moves_total" help:"Moves of a conversation in its members' lists. Messages over moves is how many were folded into one."`
 	NotificationsSent int64 `metric:"postroom_projector_notifications_sent_total" help:"Notifications accepted by the queue."`
-	Quarantined       int64 `metric:"postroom_projector_quarantined_total" help:"Records that could not be processed and were quarantined."`
-	ExternalEdits     int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
-	FromFuture        int64 `metric:"postroom_projector_future_messages_total" help:"Messages whose time was more than a minute ahead of the stream's clock and of this machine's when they were read."`
-	Conflicts         int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
-	Throttled         int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
-	DamagedItems      int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
+	// NotificationsFailed counts attempts, NotificationsPending notifications.
+	NotificationsFailed  int64 `metric:"postroom_projector_notifications_failed_total" help:"Attempts to send a notification that the queue did not accept; they are repeated."`
+	NotificationsPending int   `metric:"postroom_projector_notifications_pending" help:"Notifications that wait for the queue to accept them."`
+	Quarantined          int64 `metric:"postroom_projector_quarantined_total" help:"Records that could not be processed and were quarantined."`
+	ExternalEdits        int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
+	FromFuture           int64 `metric:"postroom_projector_future_messages_total" help:"Messages whose time was more than a minute ahead of the stream's clock and of this machine's when they were read."`
+	Conflicts            int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
+	Throttled            int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
+	DamagedItems         int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
 	// QuarantinedShare is of the last records; see package quarantine.
 	QuarantinedShare float64 `metric:"postroom_projector_quarantined_ratio" help:"Share of the last records that were quarantined. The projector stops before it exceeds what is allowed."`
 
@@ -33,17 +36,19 @@ type Stats struct {
 func (p *Projector) Stats() Stats {
 	share, _ := p.quarantine.Breaker()
 	return Stats{
-		Projected:         p.projected.Load(),
-		Moves:             p.moves.Load(),
-		NotificationsSent: p.notifier.sent.Load(),
-		Quarantined:       p.quarantine.Total(),
-		ExternalEdits:     p.externalEdits.Load(),
-		FromFuture:        p.clocks.total(),
-		Conflicts:         p.limiter.conflicts.Load(),
-		Throttled:         p.limiter.throttled.Load(),
-		DamagedItems:      len(p.Damaged()),
-		QuarantinedShare:  share,
-		Backfill:          p.backfill.Stats(),
+		Projected:            p.projected.Load(),
+		Moves:                p.moves.Load(),
+		NotificationsSent:    p.notifier.sent.Load(),
+		NotificationsFailed:  p.notifier.failed.Load(),
+		NotificationsPending: p.notifier.waiting(),
+		Quarantined:          p.quarantine.Total(),
+		ExternalEdits:        p.externalEdits.Load(),
+		FromFuture:           p.clocks.total(),
+		Conflicts:            p.limiter.conflicts.Load(),
+		Throttled:            p.limiter.throttled.Load(),
+		DamagedItems:         len(p.Damaged()),
+		QuarantinedShare:     share,
+		Backfill:             p.backfill.Stats(),
 	}
 }
 
@@ -72,9 +77,10 @@ type metrics struct {
 	Stats
 	lag
 
-	Stream stream.Stats
+	Visible metric.Histogram `metric:"postroom_projector_visible_seconds" help:"Time from the posting of a message to its place in every member's list, where the projector read it from the stream."`
+	Stream  stream.Stats
 }
 
 func (p *Projector) metrics() metrics {
-	return metrics{p.Stats(), lagOf(p.Progress(), time.Now()), p.StreamStats()}
+	return metrics{p.Stats(), lagOf(p.Progress(), time.Now()), p.visible.Histogram(), p.StreamStats()}
 }

@@ -77,7 +77,7 @@ func (a *app) consume(ctx context.Context, o consumeOptions) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	server := a.httpServer(both(consumerReady(worker), sink.ready), append(sink.collectors, worker.Collector())...)
+	server := a.server(both(consumerReady(worker), sink.ready), append(sink.collectors, worker.Collector())...)
 	if !o.idle.until {
 		return runUntil(ctx, nil, worker.Run, server)
 	}

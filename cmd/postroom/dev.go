@@ -98,13 +98,14 @@ func (d *devRun) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.worker, err = consumer.New(d.backend.Queue(d.queue), d.sink(), consumer.Options{Logger: d.log})
+	sink := &timed{next: d.sink()}
+	d.worker, err = consumer.New(d.backend.Queue(d.queue), sink, consumer.Options{Logger: d.log})
 	if err != nil {
 		return err
 	}
 	d.quiet = all(d.projectorQuiet(d.projector), d.consumerIdle, d.queueQuiet())
 	ready := both(projectorReady(d.projector), func() string { return checkQueue(d.worker.AskedSince(), time.Now()) })
-	server := d.httpServer(ready, d.projector.Collector(), d.worker.Collector(), d.unitsCollector())
+	server := d.server(ready, d.projector.Collector(), d.worker.Collector(), sink.collector(), d.unitsCollector())
 	return runUntil(ctx, d.script, d.projector.Run, d.worker.Run, server)
 }
 

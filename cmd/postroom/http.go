@@ -40,6 +40,19 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
+// server serves health and metrics on the listener, if there is one, and asks for the
+// depth of the queues meanwhile. It closes the listener.
+func (a *app) server(ready readiness, daemons ...prometheus.Collector) daemon {
+	depth := a.newDepthGauge()
+	serve := a.httpServer(ready, append(daemons, depth.collector())...)
+	return func(ctx context.Context) error {
+		if a.listener == nil {
+			return nil
+		}
+		return runUntil(ctx, nil, serve, depth.run)
+	}
+}
+
 // httpServer serves health and metrics on the listener, if there is one. It closes
 // the listener.
 func (a *app) httpServer(ready readiness, daemons ...prometheus.Collector) daemon {

@@ -97,7 +97,7 @@ func (a *app) project(ctx context.Context, opts projector.Options, idle idleOpti
 			return a.checkUnread(ctx)
 		}
 	}
-	server := a.httpServer(projectorReady(proj), proj.Collector(), a.unitsCollector())
+	server := a.server(projectorReady(proj), proj.Collector(), a.unitsCollector())
 	if err := runUntil(ctx, script, proj.Run, server); err != nil {
 		return err
 	}

@@ -45,9 +45,19 @@ type sink struct {
 	close      func()
 }
 
-// open returns the sink. Its errors are usage errors, except for a file that cannot be
-// read.
+// open returns the sink, which measures how long deliveries take. Its errors are usage
+// errors, except for a file that cannot be read.
 func (o *sinkOptions) open(ctx context.Context, a *app, concurrency int) (sink, error) {
+	s, err := o.openKind(ctx, a, concurrency)
+	if err != nil {
+		return s, err
+	}
+	t := &timed{next: s.Handler}
+	s.Handler, s.collectors = t, append(s.collectors, t.collector())
+	return s, nil
+}
+
+func (o *sinkOptions) openKind(ctx context.Context, a *app, concurrency int) (sink, error) {
 	switch o.kind {
 	case "log":
 		if o.url != "" || o.secretFile != "" {

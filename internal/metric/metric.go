@@ -21,9 +21,9 @@ import (
 //	}
 //
 // A metric whose name ends in _total is a counter, any other a gauge. A field is an
-// integer, a float, a bool (0 or 1), a duration (in seconds), or a map of these,
-// whose keys are the values of one label and must be a closed set. A field without
-// the tag is left out, unless it is a struct: then its fields are looked at.
+// integer, a float, a bool (0 or 1), a duration (in seconds), a [Histogram], or a map
+// of numbers, whose keys are the values of one label and must be a closed set. A field
+// without the tag is left out, unless it is a struct: then its fields are looked at.
 // Struct panics where a tag is incomplete, or on a field of another type.
 func Struct[S any](read func() S) prometheus.Collector {
 	return &structCollector{
@@ -60,7 +60,7 @@ func fieldsOf(t reflect.Type, within []int) (all []field) {
 		if f.Type.Kind() == reflect.Map {
 			value, labels = f.Type.Elem(), []string{label}
 		}
-		if !numeric(value) || help == "" || (label == "") != (labels == nil) {
+		if !collectable(value, labels) || help == "" || (label == "") != (labels == nil) {
 			panic(fmt.Sprintf("metric: field %v.%s of type %v with the tag %q cannot be collected", t, f.Name, f.Type, f.Tag))
 		}
 		kind := prometheus.GaugeValue
@@ -72,7 +72,11 @@ func fieldsOf(t reflect.Type, within []int) (all []field) {
 	return all
 }
 
-func numeric(t reflect.Type) bool {
+// collectable reports whether a field of a type can be collected.
+func collectable(t reflect.Type, labels []string) bool {
+	if t == reflect.TypeFor[Histogram]() {
+		return labels == nil
+	}
 	v := reflect.Zero(t)
 	return v.CanInt() || v.CanFloat() || v.Kind() == reflect.Bool
 }
@@ -103,6 +107,10 @@ func (c *structCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.read()
 	for _, f := range c.fields {
 		v := s.FieldByIndex(f.index)
+		if h, ok := reflect.TypeAssert[Histogram](v); ok {
+			out <- prometheus.MustNewConstHistogram(f.desc, h.Count, h.Sum.Seconds(), h.Buckets)
+			continue
+		}
 		if v.Kind() != reflect.Map {
 			out <- prometheus.MustNewConstMetric(f.desc, f.kind, number(v))
 			continue

@@ -92,6 +92,13 @@ func TestStructRefusesWhatItCannotCollect(t *testing.T) {
 				return s
 			})
 		},
+		"histograms by a label": func() {
+			Struct(func() (s struct {
+				M map[string]Histogram `metric:"m" help:"h" label:"l"`
+			}) {
+				return s
+			})
+		},
 		"a label without a map": func() {
 			Struct(func() (s struct {
 				N int `metric:"n" label:"l" help:"h"`
