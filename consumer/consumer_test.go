@@ -662,16 +662,61 @@ func TestWorkerRunsOnce(t *testing.T) {
 	})
 }
 
+// TestOptionsOutOfBounds: the last value on both sides is taken, the next one is not.
 func TestOptionsOutOfBounds(t *testing.T) {
 	t.Parallel()
-	for name, o := range map[string]Options{
-		"Concurrency": {Concurrency: -1},
-		"Visibility":  {Visibility: 1500 * time.Millisecond},
-		"Wait":        {Wait: time.Minute},
-		"BackoffMax":  {BackoffMin: time.Hour, BackoffMax: time.Second},
+	const longest = 12 * time.Hour
+	for name, test := range map[string]struct{ good, bad []Options }{
+		"Concurrency": {[]Options{{Concurrency: 1}, {Concurrency: 65_536}}, []Options{{Concurrency: -1}, {Concurrency: 65_537}}},
+		"Receivers":   {[]Options{{Receivers: 1}, {Receivers: 1024}}, []Options{{Receivers: -1}, {Receivers: 1025}}},
+		"Visibility": {
+			[]Options{{Visibility: time.Second}, {Visibility: longest}},
+			[]Options{{Visibility: -time.Second}, {Visibility: 1500 * time.Millisecond}, {Visibility: longest + time.Second}},
+		},
+		"Wait": {
+			[]Options{{Wait: time.Second}, {Wait: 20 * time.Second}},
+			[]Options{{Wait: -time.Second}, {Wait: 1500 * time.Millisecond}, {Wait: 21 * time.Second}},
+		},
+		"BackoffMin": {
+			[]Options{{BackoffMin: time.Millisecond}, {BackoffMin: longest, BackoffMax: longest}},
+			[]Options{{BackoffMin: time.Millisecond - 1}, {BackoffMin: longest + 1, BackoffMax: longest + 1}},
+		},
+		"BackoffMax": {
+			[]Options{{BackoffMin: time.Second, BackoffMax: time.Second}, {BackoffMax: longest}},
+			[]Options{{BackoffMin: time.Second, BackoffMax: time.Second - 1}, {BackoffMax: longest + 1}},
+		},
+		"DrainTimeout": {
+			[]Options{{DrainTimeout: time.Millisecond}, {DrainTimeout: longest}},
+			[]Options{{DrainTimeout: time.Millisecond - 1}, {DrainTimeout: longest + 1}},
+		},
 	} {
-		if _, err := New(newFakeQueue(), &recorder{}, o); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: %v", name, err)
+		for _, o := range test.good {
+			if _, err := New(newFakeQueue(), &recorder{}, o); err != nil {
+				t.Errorf("%+v: %v", o, err)
+			}
 		}
+		for _, o := range test.bad {
+			if _, err := New(newFakeQueue(), &recorder{}, o); err == nil || !strings.Contains(err.Error(), "option "+name+" is") {
+				t.Errorf("%+v: error %v, want one that names %s", o, err, name)
+			}
+		}
+	}
+}
+
+// TestDefaults are those of the documentation.
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	w, err := New(newFakeQueue(), &recorder{}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := w.opts
+	got.Logger = nil
+	want := Options{
+		Concurrency: 16, Receivers: 2, Visibility: 30 * time.Second, Wait: 20 * time.Second,
+		BackoffMin: 2 * time.Second, BackoffMax: 5 * time.Minute, DrainTimeout: 8 * time.Second,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }

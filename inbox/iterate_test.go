@@ -153,4 +153,9 @@ func TestLimits(t *testing.T) {
 			t.Errorf("limit %d: %d messages, %v; want %d", limit, len(page.Items), err, want)
 		}
 	}
+	for _, limit := range []int{-1, 1001} {
+		if _, err := in.Messages(t.Context(), id(7), "", inbox.PageOptions{Limit: limit}); !errors.Is(err, inbox.ErrRequest) {
+			t.Errorf("limit %d: error %v, want %v", limit, err, inbox.ErrRequest)
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -152,10 +153,28 @@ func TestIdleSince(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	for _, o := range []config{{LeaseDuration: time.Millisecond}, {LeaseDuration: -1}} {
-		if err := newReader(newStream(), newTable(), nil, o).Run(t.Context()); err == nil {
-			t.Errorf("%+v was accepted", o)
+	for _, d := range []time.Duration{-1, 100*time.Millisecond - 1} {
+		err := newReader(newStream(), newTable(), nil, config{LeaseDuration: d}).Run(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "stream: option LeaseDuration is "+d.String()) {
+			t.Errorf("a lease duration of %v: %v", d, err)
 		}
+	}
+	for want, o := range map[time.Duration]config{100 * time.Millisecond: {LeaseDuration: 100 * time.Millisecond}, 10 * time.Second: {}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newTable()
+			var got time.Duration
+			c.wrote = func(it backend.Item) {
+				if h, err := membership.DecodeWorker(it); err == nil && strings.HasPrefix(backend.KeyOf(it).SK, workerPrefix) {
+					got = h.LeaseDuration
+				}
+			}
+			w := work(t, newStream(), c, o, nil)
+			synctest.Wait()
+			wantStop(t, w)
+			if got != want {
+				t.Errorf("the heartbeat says a lease duration of %v, want %v", got, want)
+			}
+		})
 	}
 }
 

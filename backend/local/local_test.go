@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -87,14 +88,29 @@ func TestOpenRefuses(t *testing.T) {
 			}
 		})
 	}
-	for name, opts := range map[string]Options{
-		"Shards": {Shards: -1}, "RollSize": {RollSize: -1}, "IndexLag": {IndexLag: -1},
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	for says, opts := range map[string]Options{
+		"Shards is -1": {Shards: -1}, "Shards is 1001": {Shards: 1001}, "RollSize is -1": {RollSize: -1}, "IndexLag is -1ns": {IndexLag: -1},
 	} {
 		_, err := Open(Memory, opts)
 		wantKind(t, err, backend.KindInvalid)
-		if err != nil && !strings.Contains(err.Error(), name) {
-			t.Errorf("error %q does not name %s", err, name)
+		if err != nil && !strings.Contains(err.Error(), says) {
+			t.Errorf("error %q, want %q", err, says)
 		}
+	}
+	for _, want := range []settings{
+		{Shards: 1, RollSize: 1, IndexLag: 1}, {Shards: 1000, RollSize: math.MaxInt, IndexLag: math.MaxInt64},
+	} {
+		b := open(t, Memory, Options{Shards: want.Shards, RollSize: want.RollSize, IndexLag: want.IndexLag})
+		if b.settings != want {
+			t.Errorf("settings %+v, want %+v", b.settings, want)
+		}
+	}
+	if want, got := (settings{Shards: 4, RollSize: 1000}), open(t, Memory, Options{}).settings; got != want {
+		t.Errorf("by default %+v, want %+v", got, want)
 	}
 }
 

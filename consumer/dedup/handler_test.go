@@ -197,9 +197,21 @@ func TestIDs(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	_, err := New(&sink{}, newMemory(t, MemoryOptions{}), body, Options{TTL: -1})
-	if want := "dedup: option TTL is -1ns, must be 1s to 8784h0m0s"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
+	const longest = 366 * 24 * time.Hour
+	for ttl, want := range map[time.Duration]string{
+		-1:              "dedup: option TTL is -1ns, must be 1s to 8784h0m0s",
+		time.Second - 1: "dedup: option TTL is 999.999999ms, must be 1s to 8784h0m0s",
+		longest + 1:     "dedup: option TTL is 8784h0m0.000000001s, must be 1s to 8784h0m0s",
+		time.Second:     "",
+		longest:         "",
+	} {
+		_, err := New(&sink{}, newMemory(t, MemoryOptions{}), body, Options{TTL: ttl})
+		if (want == "") != (err == nil) || err != nil && err.Error() != want {
+			t.Errorf("%v: error %v, want %q", ttl, err, want)
+		}
+	}
+	if o := newHandler(t, &sink{}, newMemory(t, MemoryOptions{}), Options{}).opts; o.TTL != 24*time.Hour {
+		t.Errorf("by default an id is remembered for %v, want 24h", o.TTL)
 	}
 }
 

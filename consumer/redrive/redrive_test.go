@@ -422,12 +422,20 @@ func TestQ16NotThere(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]Options{
-		"option Max is -1":     {Max: -1},
-		"option Rate is -1":    {Rate: -1},
-		"option Rate is 10001": {Rate: 10_001},
+		"option Max is -1":         {Max: -1},
+		"option Max is 1073741825": {Max: 1<<30 + 1},
+		"option Rate is -1":        {Rate: -1},
+		"option Rate is 10001":     {Rate: 10_001},
 	} {
 		if _, err := Run(t.Context(), nil, nil, o); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	onFIFO(t, func(r *rig) {
+		for _, o := range []Options{{Max: 1, Rate: 1}, {Max: 1 << 30, Rate: 10_000}} {
+			if _, err := r.run(r.t.Context(), o); err != nil {
+				r.t.Errorf("%+v: %v", o, err)
+			}
+		}
+	})
 }

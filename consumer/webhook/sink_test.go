@@ -157,14 +157,20 @@ func TestNewChecksKeysAndOptions(t *testing.T) {
 		keys []Key
 		o    Options
 	}{
-		"no key":              {nil, Options{}},
-		"key 2 is empty":      {append(good, Key{}), Options{}},
-		"Timeout is -1ns":     {good, Options{Timeout: -1}},
-		"Timeout is 11m0s":    {good, Options{Timeout: 11 * time.Minute}},
-		"Concurrency is 1025": {good, Options{Concurrency: 1025}},
+		"no key":                     {nil, Options{}},
+		"key 2 is empty":             {append(good, Key{}), Options{}},
+		"Timeout is 999.999µs":       {good, Options{Timeout: time.Millisecond - 1}},
+		"Timeout is 10m0.000000001s": {good, Options{Timeout: 10*time.Minute + 1}},
+		"Concurrency is -1":          {good, Options{Concurrency: -1}},
+		"Concurrency is 1025":        {good, Options{Concurrency: 1025}},
 	} {
 		if _, err := New("https://example.com", test.keys, test.o); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)
+		}
+	}
+	for _, o := range []Options{{Timeout: time.Millisecond, Concurrency: 1}, {Timeout: 10 * time.Minute, Concurrency: 1024}} {
+		if _, err := New("https://example.com", good, o); err != nil {
+			t.Errorf("%+v: %v", o, err)
 		}
 	}
 }

@@ -24,12 +24,15 @@ func (r *rig) expires(h *Heartbeat) {
 	}
 }
 
+// longestMillis is what a time.Duration holds.
+const longestMillis = math.MaxInt64 / 1_000_000
+
 // TestF18HeartbeatThatCannotBeRenewed: whatever stands for its counter or its session,
 // the session that is named by the key does not live on.
 func TestF18HeartbeatThatCannotBeRenewed(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]types.AttributeValue{
-		attrCounter: &types.AttributeValueMemberN{Value: "1.5"}, attrSession: item.String("another"), attrLeaseMillis: item.Int(math.MaxInt64),
+		attrCounter: &types.AttributeValueMemberN{Value: "1.5"}, attrSession: item.String("another"), attrLeaseMillis: item.Int(longestMillis + 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -54,6 +57,15 @@ func TestF18HeartbeatThatCannotBeRenewed(t *testing.T) {
 				t.Errorf("its session sends a heartbeat: %v", err)
 			}
 		})
+	}
+}
+
+func TestLongestLeaseDuration(t *testing.T) {
+	t.Parallel()
+	it := newRig(t).joins("one").item.Encode("arn")
+	it[attrLeaseMillis] = item.Int(longestMillis)
+	if w, err := DecodeWorker(it); err != nil || w.Damaged != nil || w.LeaseDuration != longestMillis*time.Millisecond {
+		t.Errorf("it is read as %+v: %v", w, err)
 	}
 }
 
