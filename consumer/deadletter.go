@@ -83,7 +83,7 @@ func (m *message) asDeadLetter() backend.SendEntry {
 	}
 	if len(e.Attributes) < backend.MaxAttributes || e.Attributes[ReasonAttribute] != "" {
 		if e.Attributes == nil {
-			e.Attributes = make(map[string]string, 1)
+			e.Attributes = map[string]string{}
 		}
 		e.Attributes[ReasonAttribute] = m.disposition.reason
 	}

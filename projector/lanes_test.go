@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -170,6 +171,26 @@ func TestFailuresInARow(t *testing.T) {
 			l := &lane{failures: 3, suspects: suspects}
 			if _, early := r.p.process(t.Context(), l); !early || l.failures != want {
 				t.Errorf("%d failures in a row after a success with %d suspects, want %d", l.failures, suspects, want)
+			}
+		}
+	})
+}
+
+// TestOvertakenInARow: a conversation that another worker has moved is loaded again at
+// once, twice. Where that goes on it pauses, and after the tenth time the log says so.
+func TestOvertakenInARow(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		ms := conversationOf(1, 2, 1)
+		r.post(ms...)
+		r.table.onTransact = func([]backend.Action) error { return failure(backend.KindConditionFailed) }
+		l := &lane{group: ms[0].GroupUUID, held: []*message{unread(ms[0])}}
+		for n := 1; n <= 10; n++ {
+			wait, early := r.p.process(t.Context(), l)
+			if (wait == 0) != (n < 3) || early {
+				t.Errorf("after %d times it pauses for %v, ended early by a message: %t", n, wait, early)
+			}
+			if said := strings.Contains(r.log.String(), "projecting fails"); said != (n == 10) {
+				t.Errorf("after %d times the log says so: %t", n, said)
 			}
 		}
 	})

@@ -202,6 +202,11 @@ func TestQ1SenderFault(t *testing.T) {
 		r.settled()
 		r.wantLast(ms[0], 4)
 		r.wantQuarantined(1, "InvalidMessageContents")
+		for _, item := range r.store.Items("control") {
+			if n := backend.Number(item, "attempts"); n != "" && n != "1" {
+				t.Errorf("it was sent once, and the record says %s attempts", n)
+			}
+		}
 		if r.sent() != 2 {
 			t.Errorf("%d notifications, want 2", r.sent())
 		}

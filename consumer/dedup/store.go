@@ -41,9 +41,10 @@ type State int
 
 // The states.
 const (
-	Claimed State = iota + 1 // the worker has it
-	Busy                     // another worker has it
-	Done                     // it was handled
+	_       State = iota // no answer
+	Claimed              // the worker has it
+	Busy                 // another worker has it
+	Done                 // it was handled
 )
 
 // Claim is the answer to an attempt to claim an id.

@@ -143,7 +143,7 @@ func TestRacesEnd(t *testing.T) {
 			return backendtest.Fault{}
 		}))
 		_, err := s.Claim(t.Context(), "a", "one", lease)
-		if backend.KindOf(err) != backend.KindConflict || !backend.Retryable(err) || puts != maxRaces {
+		if backend.KindOf(err) != backend.KindConflict || !backend.Retryable(err) || puts != 5 {
 			t.Errorf("error %v after %d puts", err, puts)
 		}
 	})
