@@ -14,10 +14,8 @@ import (
 
 // saveCheckpoints writes checkpoints by time and by count until ctx is done.
 func (s *session) saveCheckpoints(ctx context.Context) error {
-	loop := s.checkpoint
-	loop.Timeout = 0 // each write has its own
 	for retry.Sleep(ctx, s.tuning.checkpointInterval, s.checkpointDue) == nil {
-		if err := loop.Do(ctx, "checkpoints", s.saveAll); err != nil && ctx.Err() == nil {
+		if err := s.checkpoint.Do(ctx, "checkpoints", s.saveAll); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}

@@ -1,12 +1,16 @@
 package stream
 
 import (
+	"context"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
 
@@ -66,7 +70,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 		a := openShard("a", "", "1")
 		s, c := newStream(a), newTable()
 		sk := lease.Key(s.arn, "a").SK
-		w := work(t, s, c, config{CheckpointInterval: time.Minute, CheckpointCount: 100}, nil)
+		w := work(t, s, c, config{CheckpointInterval: time.Minute}, nil)
 		pass(59 * time.Second)
 		if n := c.written(sk); n != 2 { // found and taken
 			t.Errorf("%d writes before the flush is due", n)
@@ -79,15 +83,85 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 		if n := c.written(sk); n != 3 {
 			t.Errorf("%d writes after an idle hour", n)
 		}
-		s.edit(func() {
-			for i := range 100 {
-				a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(i + 2)})
+		sequence := 1
+		for _, step := range []struct{ add, writes int }{{999, 3}, {1, 4}} {
+			s.edit(func() {
+				for range step.add {
+					sequence++
+					a.records = append(a.records, backend.Record{Sequence: fmt.Sprint(sequence)})
+				}
+			})
+			pass(gatherTime)
+			if n := c.written(sk); n != step.writes {
+				t.Errorf("%d writes after %d records at once, want %d", n, sequence-1, step.writes)
 			}
-		})
-		pass(gatherTime)
-		if n := c.written(sk); n != 4 {
-			t.Errorf("%d writes after a hundred records at once", n)
 		}
 		wantStop(t, w)
+	})
+}
+
+// delayedTable is a control table some of whose writes take their time, or fail.
+type delayedTable struct {
+	*fakeTable
+
+	delay atomic.Pointer[func(ctx context.Context, sk string) error]
+}
+
+func (d *delayedTable) Put(ctx context.Context, item backend.Item, c backend.Condition) (backend.Units, error) {
+	if delay := d.delay.Load(); delay != nil {
+		if err := (*delay)(ctx, backend.KeyOf(item).SK); err != nil {
+			return backend.Units{}, err
+		}
+	}
+	return d.fakeTable.Put(ctx, item, c)
+}
+
+// Each write has half a minute, and all of them as long as they take.
+func TestS20ManyCheckpointsOfASlowTable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		shards := manyShards(5 * writers)
+		s, c, log := newStream(shards...), &delayedTable{fakeTable: newTable()}, &logs{}
+		w := work(t, s, c, config{CheckpointInterval: time.Minute, Logger: logger(log)}, nil)
+		pass(30 * time.Second)
+		slow := func(ctx context.Context, sk string) error {
+			if !strings.HasPrefix(sk, shardPrefix) {
+				return nil
+			}
+			return retry.Sleep(ctx, 20*time.Second, nil)
+		}
+		c.delay.Store(&slow)
+		pass(30*time.Second + 5*20*time.Second)
+		for _, one := range shards {
+			if got, want := c.lease(s.arn, one.id).Checkpoint.Sequence, one.records[0].Sequence; got != want {
+				t.Errorf("the checkpoint of %s is %q, want %s", one.id, got, want)
+			}
+		}
+		if log.count("writing checkpoints fails") > 0 {
+			t.Errorf("the log:\n%s", log.b.String())
+		}
+		c.delay.Store(nil)
+		wantStop(t, w)
+	})
+}
+
+// What is done is written first: where giving up the lead hangs, only that is left.
+func TestS13TheLastCheckpointsComeFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c := newStream(openShard("a", "", "1")), &delayedTable{fakeTable: newTable()}
+		w := work(t, s, c, config{CheckpointInterval: time.Hour}, nil)
+		pass(time.Minute)
+		hangs := func(ctx context.Context, sk string) error {
+			if sk == leaderSK {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}
+		c.delay.Store(&hangs)
+		wantStop(t, w)
+		if got := c.lease(s.arn, "a").Checkpoint.Sequence; got != "1" {
+			t.Errorf("the checkpoint is %q, want 1", got)
+		}
 	})
 }

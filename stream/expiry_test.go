@@ -10,6 +10,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/membership"
 	"github.com/postroom/postroom/stream/internal/shard"
 )
 
@@ -57,6 +58,29 @@ func TestTwoExpireTheSameSession(t *testing.T) {
 		}
 		if n := victim.Stats().Expired; n != 1 {
 			t.Errorf("the victim was expired %d times", n)
+		}
+	})
+}
+
+// A worker whose session was expired does not join again once it is to stop.
+func TestExpiredAndStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, c, log := newStream(openShard("a", "")), newTable(), &logs{}
+		w := work(t, s, c, config{Logger: logger(log)}, nil)
+		pass(time.Minute)
+		self := w.current.Load().self
+		c.set(func() {
+			gone := membership.Worker{Owner: self, Counter: -1, LeaseDuration: 10 * time.Second, Expired: true}
+			c.items[membership.WorkerKey(s.arn, self.Session)] = gone.Encode(s.arn)
+		})
+		for log.count("session was expired") == 0 {
+			pass(10 * time.Millisecond)
+		}
+		before := s.count("Shards")
+		wantStop(t, w)
+		if n := s.count("Shards") - before; n != 0 {
+			t.Errorf("the stream was listed %d times since", n)
 		}
 	})
 }
@@ -191,19 +215,13 @@ func TestS5NoCheckpointWithoutALease(t *testing.T) {
 	})
 }
 
-// slowTable answers late.
-type slowTable struct{ *fakeTable }
-
-func (c slowTable) Put(ctx context.Context, item backend.Item, condition backend.Condition) (backend.Units, error) {
-	units, err := c.fakeTable.Put(ctx, item, condition)
-	time.Sleep(2 * time.Second)
-	return units, err
-}
-
 func TestSessionIsValidFromBeforeTheHeartbeatWasSent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newReader(newStream(), slowTable{newTable()}, nil, config{})
+		c := &delayedTable{fakeTable: newTable()}
+		slow := func(ctx context.Context, _ string) error { return retry.Sleep(ctx, 2*time.Second, nil) }
+		c.delay.Store(&slow)
+		r := newReader(newStream(), c, nil, config{})
 		opt, err := r.opt.withDefaults()
 		if err != nil {
 			t.Fatal(err)

@@ -68,13 +68,11 @@ const (
 	patience = 2 * time.Minute
 )
 
-// policy is how calls are repeated. Source of the pauses: the KCL adapter for
-// DynamoDB Streams backs off from 100 ms to 10 s. A call of 30 s is a megabyte
-// over a slow line.
+// policy is how calls are repeated, each of which has a timeout, see once. Source of
+// the pauses: the KCL adapter for DynamoDB Streams backs off from 100 ms to 10 s.
 func policy() retry.Policy {
 	return retry.Policy{
-		Min: 100 * time.Millisecond, Max: 10 * time.Second, MaxUnavailable: 3 * time.Second,
-		Timeout: 30 * time.Second, Patience: patience,
+		Min: 100 * time.Millisecond, Max: 10 * time.Second, MaxUnavailable: 3 * time.Second, Patience: patience,
 		Final: func(err error) bool {
 			var loss *DataLossError
 			return errors.Is(err, lease.ErrLost) || errors.As(err, &loss)
@@ -82,10 +80,11 @@ func policy() retry.Policy {
 	}
 }
 
-// once is the policy of calls that a loop around them repeats.
+// once is the policy of a call that a loop around it repeats. One of 30 s is a
+// megabyte over a slow line.
 func once() retry.Policy {
 	p := policy()
-	p.Attempts = 1
+	p.Attempts, p.Timeout = 1, 30*time.Second
 	return p
 }
 

@@ -102,7 +102,7 @@ const (
 // join finds the stream and sends the first heartbeat.
 func (s *session) join(ctx context.Context) error {
 	err := s.firstLoop(opListing).Do(ctx, "stream", func(ctx context.Context) error {
-		page, err := s.stream.Shards(ctx, "")
+		page, err := retry.Once(ctx, once(), func(ctx context.Context) (backend.ShardPage, error) { return s.stream.Shards(ctx, "") })
 		s.arn = page.StreamARN
 		return err
 	})
@@ -204,7 +204,7 @@ func (s *session) recordLoss(ctx context.Context, loss *lineage.LossError) (reco
 		return loss.FirstStart, nil
 	}
 	err = s.loop(opRecording).Do(ctx, cmp.Or(loss.Shard, loss.StreamARN), func(ctx context.Context) error {
-		return s.opt.OnDataLoss(ctx, (*DataLossError)(loss))
+		return once().Once(ctx, func(ctx context.Context) error { return s.opt.OnDataLoss(ctx, (*DataLossError)(loss)) })
 	})
 	return true, err
 }

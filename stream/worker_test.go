@@ -43,7 +43,6 @@ type config struct {
 	MaxIdle            time.Duration
 	SyncInterval       time.Duration
 	CheckpointInterval time.Duration
-	CheckpointCount    int
 	DrainTimeout       time.Duration
 	MaxInFlight        int
 	OnDataLoss         func(context.Context, *DataLossError) error
@@ -61,7 +60,6 @@ func newReader(s backend.Stream, control backend.Table, h Handler, c config) *Re
 	} {
 		*d.to = cmp.Or(*d.from, *d.to)
 	}
-	t.CheckpointCount = cmp.Or(c.CheckpointCount, t.CheckpointCount)
 	t.maxInFlight = cmp.Or(c.MaxInFlight, t.maxInFlight)
 	return r
 }
