@@ -128,7 +128,7 @@ func (t intercepted) Put(ctx context.Context, item Item, condition Condition) (U
 func (t intercepted) BatchWrite(ctx context.Context, writes []Write) ([]Write, Units, error) {
 	call := &TableCall{Op: "BatchWrite", Request: writes, Entries: len(writes)}
 	if len(writes) > 0 {
-		call.Key = keyOf(writes[0].Put, writes[0].Delete)
+		call.Key = Action{Put: writes[0].Put, Delete: writes[0].Delete}.Key()
 	}
 	got, err := t.pass(ctx, call, func(ctx context.Context, a *tableAnswer) (err error) {
 		if n := call.Entries; n > 0 || len(writes) == 0 {
@@ -144,20 +144,11 @@ func (t intercepted) BatchWrite(ctx context.Context, writes []Write) ([]Write, U
 func (t intercepted) Transact(ctx context.Context, token string, actions []Action) (Units, error) {
 	call := &TableCall{Op: "Transact", Request: actions, Entries: len(actions)}
 	if len(actions) > 0 {
-		call.Key = keyOf(actions[0].Put, actions[0].Check)
+		call.Key = actions[0].Key()
 	}
 	got, err := t.pass(ctx, call, func(ctx context.Context, a *tableAnswer) (err error) {
 		a.units, err = t.table.Transact(ctx, token, actions)
 		return err
 	})
 	return got.units, err
-}
-
-// keyOf is the key of a write or of an action: that of the item it puts, or the
-// other one.
-func keyOf(put Item, other Key) Key {
-	if put != nil {
-		return KeyOf(put)
-	}
-	return other
 }

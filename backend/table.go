@@ -120,10 +120,23 @@ type Write struct {
 	Delete Key
 }
 
-// Action is a part of a transaction: a put, or a check of a key where Put is nil.
-// A check needs a condition: the zero Condition is KindInvalid.
+// Action is a part of a transaction: a put, or else a delete, or else a check. The
+// first of these fields that is not zero decides. A check needs a condition: the zero
+// Condition is KindInvalid. A delete of an item that is not there succeeds.
 type Action struct {
 	Put       Item
+	Delete    Key
 	Check     Key
 	Condition Condition
+}
+
+// Key is the key of the item that the action puts, deletes or checks.
+func (a Action) Key() Key {
+	switch {
+	case a.Put != nil:
+		return KeyOf(a.Put)
+	case a.Delete != Key{}:
+		return a.Delete
+	}
+	return a.Check
 }

@@ -49,6 +49,15 @@ func (t *table) action(a backend.Action) types.TransactWriteItem {
 			ExpressionAttributeValues: e.values,
 		}}
 	}
+	if a.Delete != (backend.Key{}) {
+		return types.TransactWriteItem{Delete: &types.Delete{
+			TableName:                 &t.name,
+			Key:                       keyItem(a.Delete),
+			ConditionExpression:       condition,
+			ExpressionAttributeNames:  e.names,
+			ExpressionAttributeValues: e.values,
+		}}
+	}
 	return types.TransactWriteItem{ConditionCheck: &types.ConditionCheck{
 		TableName:                 &t.name,
 		Key:                       keyItem(a.Check),

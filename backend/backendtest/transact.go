@@ -41,6 +41,7 @@ func transactTests() []test {
 				backend.Action{Put: newItem("p", "s")})
 			wantNone(t, table, backend.Key{PK: "p", SK: "absent"})
 		}},
+		{"Transact deletes under conditions, and an item that is not there without one", testTransactDelete},
 		{"Transact of no actions, of too many, or of two on one key is KindInvalid and writes nothing", func(t *testing.T, h Harness) {
 			table := newTable(t, h)
 			item := newItem("p", "0")
@@ -50,7 +51,8 @@ func transactTests() []test {
 			}
 			for name, actions := range map[string][]backend.Action{
 				"none": nil, "too many": many, "two puts": {{Put: item}, {Put: item}},
-				"put and check": {{Put: item}, {Check: backend.KeyOf(item), Condition: backend.Condition{Absent: true}}},
+				"put and delete": {{Put: item}, {Delete: backend.KeyOf(item)}},
+				"put and check":  {{Put: item}, {Check: backend.KeyOf(item), Condition: backend.Condition{Absent: true}}},
 			} {
 				if _, err := table.Transact(t.Context(), uniqueName("t"), actions); backend.KindOf(err) != backend.KindInvalid {
 					t.Errorf("%s: error is of kind %q: %v", name, backend.KindOf(err), err)
@@ -153,6 +155,35 @@ func testRefused(t *testing.T, h Harness) {
 		{Check: there, Condition: backend.Condition{Absent: true}},
 	})
 	wantKind(t, err, backend.KindConditionFailed)
+}
+
+func testTransactDelete(t *testing.T, h Harness) {
+	table := newTable(t, h)
+	for _, sk := range []string{"head", "row", "other"} {
+		put(t, table, newItem("p", sk, "v", "1"))
+	}
+	is := func(v string) backend.Condition { return backend.Condition{Equals: backend.Item{"v": text(v)}} }
+	row, other := backend.Key{PK: "p", SK: "row"}, backend.Key{PK: "p", SK: "other"}
+	for name, actions := range map[string][]backend.Action{
+		"its own":   {{Delete: row, Condition: is("2")}, {Delete: other}},
+		"a check's": {{Check: backend.Key{PK: "p", SK: "head"}, Condition: is("2")}, {Delete: row}, {Delete: other}},
+	} {
+		if _, err := table.Transact(t.Context(), uniqueName("t"), actions); backend.KindOf(err) != backend.KindConditionFailed {
+			t.Errorf("%s condition fails: error is of kind %q: %v", name, backend.KindOf(err), err)
+		}
+	}
+	wantItem(t, table, newItem("p", "row", "v", "1"))
+	wantItem(t, table, newItem("p", "other", "v", "1"))
+	transact(t, table,
+		backend.Action{Check: backend.Key{PK: "p", SK: "head"}, Condition: is("1")},
+		backend.Action{Delete: row, Condition: is("1")},
+		backend.Action{Delete: other},
+		backend.Action{Delete: backend.Key{PK: "p", SK: "none"}},
+		backend.Action{Put: newItem("p", "new")})
+	for _, sk := range []string{"row", "other", "none"} {
+		wantNone(t, table, backend.Key{PK: "p", SK: sk})
+	}
+	wantItem(t, table, newItem("p", "new"))
 }
 
 // firstThenOther puts "first" by a transaction and then "other" in its place. It

@@ -71,12 +71,14 @@ func unitTests() []test {
 			wantUnits(t, u, 0, 2+3+1)
 		}),
 		counted("a transaction takes twice as much, checks included", func(t *testing.T, h Harness, table backend.Table) {
+			put(t, table, sizedItem("p", "gone", 3*writeUnit))
 			u, err := table.Transact(t.Context(), uniqueName("t"), []backend.Action{
 				{Put: sizedItem("p", "1", 2*writeUnit)},
 				{Check: backend.Key{PK: "p", SK: "2"}, Condition: backend.Condition{Absent: true}},
+				{Delete: backend.Key{PK: "p", SK: "gone"}},
 			})
 			must(t, err)
-			wantUnits(t, u, 0, 2*(2+1))
+			wantUnits(t, u, 0, 2*(2+1+3))
 		}),
 		counted("the index takes a unit for each entry written or removed, and none where its keys stay", func(t *testing.T, h Harness, table backend.Table) {
 			for _, step := range []struct {

@@ -19,10 +19,12 @@ const (
 	maxTransactBytes = 4 << 20
 )
 
-// plan is one action of a transaction, validated and encoded. A check has no item.
+// plan is one action of a transaction, validated and encoded. A check and a delete
+// have no item.
 type plan struct {
 	draft
 
+	check     bool
 	condition backend.Condition
 	equals    string          // what the condition's Equals are as JSON
 	reason    *backend.Reason // what is wrong with the action itself
@@ -82,8 +84,8 @@ func newPlan(a backend.Action) (plan, error) {
 		return p, err
 	}
 	if a.Put == nil {
-		p.key = a.Check
-		if !p.condition.Absent && len(p.condition.Equals) == 0 {
+		p.key, p.check = a.Key(), a.Delete == backend.Key{}
+		if p.check && !p.condition.Absent && len(p.condition.Equals) == 0 {
 			return p, invalid("a check needs a condition")
 		}
 		return p, nil
@@ -117,7 +119,7 @@ func (e *edit) transact(plans []plan) (backend.Units, error) {
 		}
 		keys[s.key] = true
 		units.Write += transactionFactor * s.units()
-		if p.item != nil {
+		if !p.check {
 			steps = append(steps, s)
 		}
 	}
@@ -173,8 +175,11 @@ func digestOf(table int64, plans []plan) []byte {
 	number(int(table))
 	for _, p := range plans {
 		flags := []byte{0, 0}
-		if p.item == nil {
+		switch {
+		case p.check:
 			flags[0] = 1
+		case p.item == nil:
+			flags[0] = 2
 		}
 		if p.condition.Absent {
 			flags[1] = 1

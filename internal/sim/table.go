@@ -138,11 +138,7 @@ func (v *tableView) Transact(_ context.Context, token string, actions []backend.
 	reasons := make([]*backend.Reason, len(actions))
 	failed := false
 	for i, a := range actions {
-		key := a.Check
-		if a.Put != nil {
-			key = backend.KeyOf(a.Put)
-		}
-		if !holds(a.Condition, t.items[key]) {
+		if !holds(a.Condition, t.items[a.Key()]) {
 			failed = true
 			reasons[i] = &backend.Reason{Kind: backend.KindConditionFailed, Code: "ConditionalCheckFailed"}
 		}
@@ -152,8 +148,8 @@ func (v *tableView) Transact(_ context.Context, token string, actions []backend.
 	}
 	t.tokens[token] = struct{}{}
 	for _, a := range actions {
-		if a.Put != nil {
-			v.s.write(v.by, v.name, backend.KeyOf(a.Put), a.Put)
+		if a.Check == (backend.Key{}) {
+			v.s.write(v.by, v.name, a.Key(), a.Put)
 		}
 	}
 	return backend.Units{}, nil
