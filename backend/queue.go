@@ -126,7 +126,11 @@ type Depth struct {
 	Visible  int // can be received
 	InFlight int // received, and neither deleted nor visible again
 	Delayed  int
+	// Oldest is when the oldest of them was sent; zero: there is none, or the server
+	// does not tell. (SQS does not: ApproximateAgeOfOldestMessage is a metric of
+	// CloudWatch.)
+	Oldest time.Time
 }
 
 // Empty reports whether the queue holds no message, not even one in flight.
-func (d Depth) Empty() bool { return d == Depth{} }
+func (d Depth) Empty() bool { return d.Visible+d.InFlight+d.Delayed == 0 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -62,7 +63,7 @@ func senderFault(index int, code, format string, args ...any) backend.EntryError
 	return backend.EntryError{Index: index, Code: code, SenderFault: true, Message: fmt.Sprintf(format, args...)}
 }
 
-// Depth counts exactly.
+// Depth counts exactly, and tells how old the oldest message is.
 func (q *queue) Depth(ctx context.Context) (depth backend.Depth, err error) {
 	err = q.read(ctx, "Depth", func(t *tx, row queueRow) error {
 		query := depthOfStandard
@@ -70,8 +71,14 @@ func (q *queue) Depth(ctx context.Context) (depth backend.Depth, err error) {
 			query = depthOfFIFO
 		}
 		now := t.now.UnixMicro()
-		_, err := t.row(query, []any{row.id, now}, &depth.Visible, &depth.InFlight)
-		return err
+		var oldest sql.NullInt64
+		if _, err := t.row(query, []any{row.id, now}, &depth.Visible, &depth.InFlight, &oldest); err != nil {
+			return err
+		}
+		if oldest.Valid {
+			depth.Oldest = fromMicros(oldest.Int64)
+		}
+		return nil
 	})
 	return depth, err
 }
@@ -85,13 +92,20 @@ const (
   (SELECT count(*) FROM queue_messages
      WHERE queue = ?1 AND grp IS NULL AND visible_at IS NULL AND expires_at > ?2) +
   (SELECT count(*) FROM queue_messages
-     WHERE queue = ?1 AND visible_at <= ?2 AND expires_at > ?2), ` + inFlight
+     WHERE queue = ?1 AND visible_at <= ?2 AND expires_at > ?2), ` + inFlight + `,
+  (SELECT sent_at FROM queue_messages WHERE id = (SELECT min(id) FROM
+    (SELECT min(id) AS id FROM queue_messages
+       WHERE queue = ?1 AND grp IS NULL AND visible_at IS NULL AND expires_at > ?2
+     UNION ALL
+     SELECT min(id) FROM queue_messages WHERE queue = ?1 AND visible_at IS NOT NULL AND expires_at > ?2)))`
 
 	depthOfFIFO = `SELECT
   (SELECT count(*) FROM queue_messages
      WHERE queue = ?1 AND grp IS NOT NULL AND expires_at > ?2) -
   (SELECT count(*) FROM queue_messages
-     WHERE queue = ?1 AND visible_at > ?2 AND expires_at > ?2), ` + inFlight
+     WHERE queue = ?1 AND visible_at > ?2 AND expires_at > ?2), ` + inFlight + `,
+  (SELECT sent_at FROM queue_messages WHERE id =
+    (SELECT min(id) FROM queue_messages WHERE queue = ?1 AND grp IS NOT NULL AND expires_at > ?2))`
 )
 
 // fromMicros is the inverse of UnixMicro.

@@ -349,3 +349,64 @@ func TestReceipt(t *testing.T) {
 		}
 	}
 }
+
+// TestDepthTellsTheOldest also of messages that are in flight, on both kinds of queues.
+func TestDepthTellsTheOldest(t *testing.T) {
+	t.Parallel()
+	for name, spec := range map[string]backend.QueueSpec{
+		"FIFO": fifoSpec("q"), "standard": {Name: "q", VisibilitySeconds: 30, RetentionSeconds: 345_600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := newClock()
+			b := open(t, Memory, Options{Now: clock.now})
+			for _, s := range []backend.QueueSpec{spec, {Name: "other", VisibilitySeconds: 30, RetentionSeconds: 345_600}} {
+				if err := b.CreateQueue(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
+			q, other := b.Queue(spec.Name), b.Queue("other")
+			send := func(q backend.Queue, e backend.SendEntry) time.Time {
+				t.Helper()
+				clock.advance(time.Minute)
+				if failed, err := q.Send(t.Context(), []backend.SendEntry{e}); len(failed) != 0 || err != nil {
+					t.Fatal(failed, err)
+				}
+				return clock.now()
+			}
+			entry := func(group string) (e backend.SendEntry) {
+				e.Body = group
+				if name == "FIFO" {
+					e.GroupID, e.DeduplicationID = group, group
+				}
+				return e
+			}
+			want := func(oldest time.Time) {
+				t.Helper()
+				if d, err := q.Depth(t.Context()); err != nil || !d.Oldest.Equal(oldest) {
+					t.Errorf("the oldest is of %v (%v), want %v", d.Oldest, err, oldest)
+				}
+			}
+			send(other, backend.SendEntry{Body: "older"})
+			want(time.Time{})
+			first := send(q, entry("b"))
+			second := send(q, entry("a"))
+			want(first)
+			got, err := q.Receive(t.Context(), 1, 0, 30*time.Second)
+			if err != nil || len(got) != 1 {
+				t.Fatal(got, err)
+			}
+			want(first)
+			if _, err := q.Delete(t.Context(), []string{got[0].Receipt}); err != nil {
+				t.Fatal(err)
+			}
+			if got[0].Body == "b" {
+				want(second)
+			} else {
+				want(first)
+			}
+			clock.advance(345_600 * time.Second)
+			want(time.Time{})
+		})
+	}
+}

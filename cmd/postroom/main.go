@@ -31,6 +31,7 @@ func main() {
 		stderr:      os.Stderr,
 		getenv:      os.Getenv,
 		terminal:    terminal,
+		screen:      term.IsTerminal(int(os.Stdout.Fd())),
 		interactive: terminal && term.IsTerminal(int(os.Stdin.Fd())),
 		command:     commandLine(),
 	}))

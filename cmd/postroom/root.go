@@ -34,6 +34,7 @@ type process struct {
 	getenv         func(string) string
 	terminal       bool   // stderr is a terminal
 	interactive    bool   // stdin is one too: a person answers
+	screen         bool   // stdout is one
 	command        string // how a person starts this program again
 }
 

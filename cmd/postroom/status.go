@@ -16,7 +16,8 @@ import (
 )
 
 func newStatus(p process, g *global) *cobra.Command {
-	var check bool
+	var check, watch bool
+	var every time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show which worker reads each shard, how far behind it is, and how deep the queues are",
@@ -27,17 +28,34 @@ are. With --check the exit code says what is wrong, the worst first:
   6  the projection is more than a minute behind, or how far is not known
   7  something is left aside: quarantined records, dead letters, or damaged items
      of the control table
-  8  a backfill is under way`,
+  8  a backfill is under way
+
+With --watch it looks again and again until it is stopped, and shows how fast each
+shard is worked off: at 1 it keeps up with what is written, above that it catches up.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case watch && check:
+				return usagef("--watch and --check cannot be given together: --check looks once")
+			case every < minWatch:
+				return usagef("--every is %v, must be at least %v", every, minWatch)
+			}
 			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
+				if watch {
+					return a.watchStatus(ctx, every)
+				}
 				return a.status(ctx, check)
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "say with the exit code whether something is wrong, and what")
+	cmd.Flags().BoolVar(&watch, "watch", false, "look again and again until it is stopped")
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "with --watch: the pause between two looks")
 	return cmd
 }
+
+// minWatch is the least pause of --watch: each look reads every open shard.
+const minWatch = 100 * time.Millisecond
 
 // statusJSON is the state of the pipeline.
 type statusJSON struct {
@@ -58,7 +76,8 @@ type statusJSON struct {
 	Damaged []damagedJSON `json:"damaged"`
 	// Destination is where the projectors send notifications to; empty: none of them
 	// has run.
-	Destination string `json:"destination"`
+	Destination string       `json:"destination"`
+	Coverage    coverageJSON `json:"coverage"`
 }
 
 type damagedJSON struct {
@@ -90,17 +109,23 @@ type shardJSON struct {
 	Checkpoint     string `json:"checkpoint,omitempty"`
 	CheckpointTime string `json:"checkpoint_time,omitempty"`
 	Finished       bool   `json:"finished"`
+	FinishedAt     string `json:"finished_at,omitempty"`
 	Listed         bool   `json:"listed"`
 	Lost           string `json:"lost,omitempty"`
 	Damaged        bool   `json:"damaged,omitempty"` // the lease: it and its children are not read
 	Held           bool   `json:"held"`              // by a worker of the group
 	Lag            *int64 `json:"lag_seconds"`
 	UntilLoss      *int64 `json:"until_loss_seconds"`
+	// Rate is how many seconds of the stream are worked off in a second; only with
+	// --watch, from the second look on.
+	Rate *float64 `json:"rate,omitempty"`
 }
 
 type backfillJSON struct {
 	OpenGaps []gapJSON `json:"open_gaps"`
 	Scan     *scanJSON `json:"scan"` // null: no scan runs
+	// ClosedGaps are the latest hundred gaps that were brought from the log.
+	ClosedGaps []gapJSON `json:"closed_gaps"`
 }
 
 type gapJSON struct {
@@ -111,6 +136,12 @@ type gapJSON struct {
 	Until   string `json:"until,omitempty"`
 	Silent  bool   `json:"silent"` // nobody will be notified
 	FoundAt string `json:"found_at"`
+	// Of a closed gap, with all that the scan has closed that closed it.
+	FinishedAt string `json:"finished_at,omitempty"`
+	Read       int64  `json:"read,omitempty"` // messages of the log
+	Projected  int64  `json:"projected,omitempty"`
+	Notified   int64  `json:"notified,omitempty"`
+	Unnotified int64  `json:"unnotified,omitempty"`
 }
 
 type scanJSON struct {
@@ -130,6 +161,7 @@ type queueJSON struct {
 	Visible  int    `json:"visible"`
 	InFlight int    `json:"in_flight"`
 	Delayed  int    `json:"delayed"`
+	Oldest   *int64 `json:"oldest_seconds"` // age of the oldest message; null: none, or the server does not tell
 }
 
 // status prints the state of the pipeline. With check it returns what is wrong with it.
@@ -160,6 +192,8 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 		return out, err
 	}
 	out.Backfill = backfillOf(backfilled)
+	out.Coverage = out.coverage()
+	out.Backfill.ClosedGaps = out.Backfill.ClosedGaps[:min(len(out.Backfill.ClosedGaps), maxClosedGaps)]
 	var records []*stream.DamageError
 	if out.Quarantined, records, err = quarantine.Count(ctx, a.control()); err != nil {
 		return out, err
@@ -190,7 +224,7 @@ func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 		one := shardJSON{
 			Shard: sh.Shard, Parent: sh.Parent, Worker: sh.Worker, Epoch: sh.Epoch,
 			Checkpoint: sh.Checkpoint, CheckpointTime: formatTime(sh.CheckpointTime),
-			Finished: sh.Finished, Listed: sh.Listed, Lost: sh.Lost, Damaged: sh.Damaged,
+			Finished: sh.Finished, FinishedAt: formatTime(sh.FinishedAt), Listed: sh.Listed, Lost: sh.Lost, Damaged: sh.Damaged,
 		}
 		if !sh.Finished {
 			one.Held = live[sh.Session]
@@ -228,13 +262,7 @@ func furthest(a, b *int64, sign int64) *int64 {
 }
 
 func backfillOf(s backfill.Status) backfillJSON {
-	out := backfillJSON{OpenGaps: []gapJSON{}}
-	for _, g := range s.Open {
-		out.OpenGaps = append(out.OpenGaps, gapJSON{
-			ID: g.ID, Shard: g.Shard, Reason: g.Reason, From: formatTime(g.From), Until: formatTime(g.Until),
-			Silent: g.Silent, FoundAt: formatTime(g.FoundAt),
-		})
-	}
+	out := backfillJSON{OpenGaps: gapsOf(s.Open), ClosedGaps: gapsOf(s.Finished)}
 	if s := s.Scan; s != nil {
 		out.Scan = &scanJSON{
 			formatTime(s.StartedAt), formatTime(s.UpdatedAt), s.Gaps, s.Segments, s.Done,
@@ -244,9 +272,27 @@ func backfillOf(s backfill.Status) backfillJSON {
 	return out
 }
 
+func gapsOf(gaps []backfill.Gap) []gapJSON {
+	out := []gapJSON{}
+	for _, g := range gaps {
+		c := g.Counts
+		out = append(out, gapJSON{
+			ID: g.ID, Shard: g.Shard, Reason: g.Reason, From: formatTime(g.From), Until: formatTime(g.Until),
+			Silent: g.Silent, FoundAt: formatTime(g.FoundAt), FinishedAt: formatTime(g.FinishedAt),
+			Read: c.Read, Projected: c.Projected, Notified: c.Notified, Unnotified: c.Unnotified,
+		})
+	}
+	return out
+}
+
 func (a *app) queueStatus(ctx context.Context, name string) (queueJSON, error) {
 	d, err := a.backend.Queue(name).Depth(ctx)
-	return queueJSON{name, d.Visible, d.InFlight, d.Delayed}, err
+	out := queueJSON{Name: name, Visible: d.Visible, InFlight: d.InFlight, Delayed: d.Delayed}
+	if !d.Oldest.IsZero() {
+		age := int64(max(0, time.Since(d.Oldest)) / time.Second)
+		out.Oldest = &age
+	}
+	return out, err
 }
 
 func formatTime(t time.Time) string {

@@ -27,7 +27,7 @@ func aGroup() statusJSON {
 			{Worker: "a", Session: "1", RenewedAt: ago(time.Second), Leads: true},
 		},
 		Shards: []stream.ShardStatus{
-			{Shard: "s1", Listed: true, Worker: "a", Session: "1", Epoch: 2, Checkpoint: "10", CheckpointTime: ago(time.Hour), Finished: true},
+			{Shard: "s1", Listed: true, Worker: "a", Session: "1", Epoch: 2, Checkpoint: "10", CheckpointTime: ago(time.Hour), Finished: true, FinishedAt: ago(30 * time.Minute)},
 			{Shard: "s2", Parent: "s1", Listed: true, Worker: "a", Session: "1", Epoch: 3, Checkpoint: "20", CheckpointTime: ago(30 * time.Hour)},
 			{Shard: "s3", Listed: true, Worker: "b", Session: "2", Epoch: 1, Checkpoint: "30", CheckpointTime: ago(2 * time.Minute), Lost: "a loss"},
 			{Shard: "s4", Listed: true, Worker: "c", Session: "3", Epoch: 4, Checkpoint: "40", CheckpointTime: ago(time.Hour)},
@@ -43,7 +43,12 @@ func aGroup() statusJSON {
 			StartedAt: ago(time.Minute), UpdatedAt: ago(time.Second), Gaps: 1, Segments: 4, Done: 1,
 			Counts: backfill.Counts{Read: 1234, Projected: 5, Notified: 6, Unnotified: 7},
 		},
+		Finished: []backfill.Gap{{
+			ID: "f", Shard: "s0", Reason: "gone", From: ago(50 * time.Hour), Until: ago(26 * time.Hour), FoundAt: ago(2 * time.Hour),
+			FinishedAt: ago(time.Hour), Counts: backfill.Counts{Read: 9, Projected: 8, Notified: 7},
+		}},
 	})
+	out.Coverage = out.coverage()
 	out.Damaged = damagedOf([]*stream.DamageError{
 		{Key: backend.Key{PK: "stream#arn", SK: "SHARD#s6"}, Err: errors.New("attribute epoch: it is missing"), Blocks: true},
 	})
@@ -59,7 +64,7 @@ func TestStatusJSON(t *testing.T) {
 		`"workers":[{"worker":"a","session":"1","leases":1,"leads":true,"renewed_at":"2026-05-21T10:29:59.000000Z"},` +
 		`{"worker":"b","session":"2","leases":1,"leads":false,"renewed_at":"2026-05-21T10:29:58.000000Z"}],` +
 		`"shards":[` +
-		`{"shard":"s1","worker":"a","epoch":2,"checkpoint":"10","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":true,"listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null},` +
+		`{"shard":"s1","worker":"a","epoch":2,"checkpoint":"10","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":true,"finished_at":"2026-05-21T10:00:00.000000Z","listed":true,"held":false,"lag_seconds":null,"until_loss_seconds":null},` +
 		`{"shard":"s2","parent":"s1","worker":"a","epoch":3,"checkpoint":"20","checkpoint_time":"2026-05-20T04:30:00.000000Z","finished":false,"listed":true,"held":true,"lag_seconds":0,"until_loss_seconds":null},` +
 		`{"shard":"s3","worker":"b","epoch":1,"checkpoint":"30","checkpoint_time":"2026-05-21T10:28:00.000000Z","finished":false,"listed":true,"lost":"a loss","held":true,"lag_seconds":60,"until_loss_seconds":86340},` +
 		`{"shard":"s4","worker":"c","epoch":4,"checkpoint":"40","checkpoint_time":"2026-05-21T09:30:00.000000Z","finished":false,"listed":true,"held":false,"lag_seconds":3600,"until_loss_seconds":82800},` +
@@ -67,9 +72,12 @@ func TestStatusJSON(t *testing.T) {
 		`{"shard":"s6","epoch":0,"finished":false,"listed":true,"damaged":true,"held":false,"lag_seconds":null,"until_loss_seconds":null}],` +
 		`"lag_seconds":3600,"until_loss_seconds":82800,` +
 		`"backfill":{"open_gaps":[{"id":"g","shard":"s3","reason":"trimmed","until":"2026-05-20T10:30:00.000000Z","silent":false,"found_at":"2026-05-21T10:29:00.000000Z"}],` +
-		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7}},` +
-		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0},` +
-		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}],"destination":"queue q, as table t"}` + "\n"
+		`"scan":{"started_at":"2026-05-21T10:29:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z","gaps":1,"segments":4,"segments_done":1,"read":1234,"projected":5,"notified":6,"unnotified":7},` +
+		`"closed_gaps":[{"id":"f","shard":"s0","reason":"gone","from":"2026-05-19T08:30:00.000000Z","until":"2026-05-20T08:30:00.000000Z","silent":false,"found_at":"2026-05-21T08:30:00.000000Z",` +
+		`"finished_at":"2026-05-21T09:30:00.000000Z","read":9,"projected":8,"notified":7}]},` +
+		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0,"oldest_seconds":null},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0,"oldest_seconds":null},` +
+		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}],"destination":"queue q, as table t",` +
+		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]}}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -88,7 +96,10 @@ sends to     queue q, as table t
 shards       6, 1 of them finished
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
+backfilled   s0, to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
+coverage     1 of the 2 shards that have closed were read to their ends
+missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a backfill is to bring it from the log
 quarantined  0
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
@@ -98,10 +109,10 @@ WORKER  SHARDS  LAST HEARTBEAT
 a       1       2026-05-21T10:29:59.000000Z  leads
 b       1       2026-05-21T10:29:58.000000Z
 
-SHARD  STATE               DONE UP TO                   BEHIND  READ BY
-s2     open                2026-05-20T04:30:00.000000Z  0s      a
-s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    b
-s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  nobody, last c
+SHARD  STATE               DONE UP TO                   BEHIND  LOST IN   RATE  READ BY
+s2     open                2026-05-20T04:30:00.000000Z  0s                      a
+s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    23h59m0s        b
+s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  23h0m0s         nobody, last c
 s5     waiting                                          ?
 s6     DAMAGED                                          ?
 `

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -35,10 +36,10 @@ func (s statusJSON) summary() (t terminal.Table) {
 	t.Row("shards", fmt.Sprintf("%d, %d of them finished", len(s.Shards), len(s.Shards)-s.openShards()))
 	t.Row("behind", lagText(s.Lag, s.UntilLoss))
 	s.Backfill.rows(&t)
+	s.Coverage.rows(&t)
 	t.Row("quarantined", count(s.Quarantined))
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
-		t.Row("queue", fmt.Sprintf("%s: %s visible, %s in flight, %s delayed",
-			q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed)))
+		t.Row("queue", q.String())
 	}
 	for _, d := range s.Damaged {
 		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; run `postroom repair`", d.PK, d.SK, d.Error))
@@ -64,10 +65,10 @@ func (s statusJSON) workerTable() (t terminal.Table) {
 
 func (s statusJSON) shardTable() (t terminal.Table) {
 	t.Row()
-	t.Row("SHARD", "STATE", "DONE UP TO", "BEHIND", "READ BY")
+	t.Row("SHARD", "STATE", "DONE UP TO", "BEHIND", "LOST IN", "RATE", "READ BY")
 	for _, sh := range s.Shards {
 		if !sh.Finished || sh.Lost != "" {
-			t.Row(sh.Shard, sh.state(), sh.CheckpointTime, sh.behind(), sh.reader())
+			t.Row(sh.Shard, sh.state(), sh.CheckpointTime, sh.behind(), sh.untilLoss(), sh.rate(), sh.reader())
 		}
 	}
 	return t
@@ -97,7 +98,14 @@ func lagText(lag, untilLoss *int64) string {
 	return fmt.Sprintf("%v; the oldest unread record is trimmed in %v", span(*lag), span(*untilLoss))
 }
 
-// rows adds what was lost and is not filled yet.
+// How many gaps that are closed are listed at most, the latest first: for programs,
+// and for people.
+const (
+	maxClosedGaps   = 100
+	shownClosedGaps = 5
+)
+
+// rows adds what was lost and is not filled yet, and what was filled.
 func (b backfillJSON) rows(t *terminal.Table) {
 	for _, g := range b.OpenGaps {
 		from := "the beginning"
@@ -109,6 +117,14 @@ func (b backfillJSON) rows(t *terminal.Table) {
 			of = g.Shard
 		}
 		t.Row("lost", fmt.Sprintf("%s, from %s to %s: %s", of, from, g.Until, g.Reason))
+	}
+	for i, g := range b.ClosedGaps {
+		if i == shownClosedGaps {
+			t.Row("backfilled", "and more before")
+			break
+		}
+		t.Row("backfilled", fmt.Sprintf("%s, to %s: at %s, %s messages read, %s projected, %s notified",
+			cmp.Or(g.Shard, "the stream"), g.Until, g.FinishedAt, count(g.Read), count(g.Projected), count(g.Notified)))
 	}
 	if s := b.Scan; s != nil {
 		t.Row("backfill", fmt.Sprintf("%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s",
@@ -143,6 +159,33 @@ func (s shardJSON) behind() string {
 		return "?"
 	}
 	return (time.Duration(*s.Lag) * time.Second).String()
+}
+
+// untilLoss returns how long the oldest record that is not done is kept.
+func (s shardJSON) untilLoss() string {
+	if s.Finished || s.UntilLoss == nil {
+		return ""
+	}
+	return (time.Duration(*s.UntilLoss) * time.Second).String()
+}
+
+func (s shardJSON) rate() string {
+	if s.Rate == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%.1fx", *s.Rate)
+	if left := s.catchUp(); left > 0 {
+		text += fmt.Sprintf(", %v left", left)
+	}
+	return text
+}
+
+func (q queueJSON) String() string {
+	text := fmt.Sprintf("%s: %s visible, %s in flight, %s delayed", q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
+	if q.Oldest != nil {
+		text += fmt.Sprintf(", the oldest %v old", time.Duration(*q.Oldest)*time.Second)
+	}
+	return text
 }
 
 func (s shardJSON) reader() string {

@@ -12,14 +12,11 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// maxFinished is how many finished gaps a [Status] lists.
-const maxFinished = 10
-
 // Status is what the stream has lost, and how far that is backfilled from the log.
 type Status struct {
 	Open     []Gap       // in the order in which they were found
 	Scan     *ScanStatus // nil: none runs
-	Finished []Gap       // the last ten, the latest first
+	Finished []Gap       // the latest first
 	// Damaged are gaps and scans that cannot be read. What a gap lost may not be
 	// projected; a scan is begun anew.
 	Damaged []*item.DamageError
@@ -51,7 +48,6 @@ func ReadStatus(ctx context.Context, control backend.Table) (Status, error) {
 	slices.SortStableFunc(s.Finished, func(a, b Gap) int {
 		return cmp.Or(b.FinishedAt.Compare(a.FinishedAt), b.FoundAt.Compare(a.FoundAt))
 	})
-	s.Finished = s.Finished[:min(len(s.Finished), maxFinished)]
 	if len(snapshot.scans) > 0 {
 		s.Scan = snapshot.scans[0].status()
 	}
