@@ -48,7 +48,7 @@ func (p Projection) Load(ctx context.Context, group string) (*Conversation, erro
 		c.head, c.opener = &h, h.OpenedBy
 		return c, p.readMembers(ctx, c, items[1:])
 	}
-	return c, p.findMembers(ctx, c)
+	return c, p.findMembers(ctx, c, page)
 }
 
 // readMembers takes the members from the message that the head names, which is
@@ -79,14 +79,10 @@ func (c *Conversation) opened(item backend.Item) error {
 }
 
 // findMembers takes the members from the first message of the log that names
-// any. A damaged message there is quarantined when its own record comes.
-func (p Projection) findMembers(ctx context.Context, c *Conversation) error {
-	q := backend.Query{PK: c.Group, SKPrefix: postroom.MessagePrefix, Limit: 2, Consistent: true}
+// any, beginning with the page at hand. A damaged message there is quarantined when
+// its own record comes.
+func (p Projection) findMembers(ctx context.Context, c *Conversation, page backend.Page) error {
 	for {
-		page, err := p.table.Page(ctx, q)
-		if err != nil {
-			return err
-		}
 		for _, item := range page.Items {
 			if m, err := postroom.MessageFromItem(item); err == nil && m.Members != nil {
 				c.opener, c.opening = m.Key(), m
@@ -97,6 +93,10 @@ func (p Projection) findMembers(ctx context.Context, c *Conversation) error {
 		if page.Last == nil {
 			return ErrNoMembers
 		}
-		q.After, q.Limit = *page.Last, 0
+		q := backend.Query{PK: c.Group, SKPrefix: postroom.MessagePrefix, After: *page.Last, Consistent: true}
+		var err error
+		if page, err = p.table.Page(ctx, q); err != nil {
+			return err
+		}
 	}
 }

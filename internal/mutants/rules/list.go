@@ -201,7 +201,7 @@ var projector = []Rule{
 		Name: "the head decides for good who the members are",
 		File: "projector/projection/load.go",
 		Old:  "		return c, p.readMembers(ctx, c, items[1:])\n",
-		New:  "		c.opener = \"\"\n		return c, p.findMembers(ctx, c)\n",
+		New:  "		c.opener = \"\"\n		return c, p.findMembers(ctx, c, page)\n",
 	},
 	{
 		Name: "a message that names other members is quarantined",
