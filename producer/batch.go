@@ -62,8 +62,8 @@ type Summary struct {
 // are refused, and goes on with the others. It holds a bounded number of messages at
 // any time.
 //
-// An error of ctx, of the source of messages, or of the backend ends the batch. It
-// names the line, and the summary says how much was done. Posting the same messages
+// An error of ctx, of the source of messages, or of the backend ends the batch. One of
+// the backend names the line, and the summary says how much was done. Posting the same messages
 // again is safe and completes the batch. A source that blocks should observe ctx.
 //
 // An outcome also says what earlier lines mean for it, see [Outcome]; of batches with

@@ -275,6 +275,36 @@ func TestPostAllStopped(t *testing.T) {
 	})
 }
 
+// TestPostAllStoppedDuringAPut: no line is to blame for it.
+func TestPostAllStoppedDuringAPut(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the reason")
+	hangs := backend.Intercept(openLocal(t).Table(tableName), func(ctx context.Context, _ *backend.TableCall, _ func(context.Context) error) error {
+		cancel(why)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	_, err := producer.New(hangs, options()).PostAll(ctx, numbered(conversations(1, 1)...), producer.BatchOptions{})
+	if want := "stopped with 0 messages stored, 0 already there, 0 refused: the reason"; !errors.Is(err, why) || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestPostAllChecksConcurrency(t *testing.T) {
+	t.Parallel()
+	p := producer.New(openLocal(t).Table(tableName), options())
+	for concurrency, want := range map[int]string{
+		-1: "producer: option Concurrency is -1, must be 1 to 1024", 1025: "producer: option Concurrency is 1025, must be 1 to 1024",
+		1: "", 1024: "",
+	} {
+		_, err := p.PostAll(t.Context(), numbered(message(1, 1)), producer.BatchOptions{Concurrency: concurrency})
+		if (want == "") != (err == nil) || err != nil && err.Error() != want {
+			t.Errorf("%d: error %v, want %q", concurrency, err, want)
+		}
+	}
+}
+
 // TestPostAllStoppedWhileReading says so as well: what follows was not read.
 func TestPostAllStoppedWhileReading(t *testing.T) {
 	t.Parallel()

@@ -39,6 +39,24 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 	})
 }
 
+// An iterator that is not found need not mean that the shard is gone: a new one may be.
+func TestS6NotFoundIsAskedForAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStream(openShard("a", "", "1"))
+		s.fault = func(op, _ string) error {
+			if op == "Records" && len(s.opens) == 1 {
+				return fail(op, backend.KindNotFound)
+			}
+			return nil
+		}
+		w := work(t, s, newTable(), config{}, nil)
+		pass(time.Minute)
+		w.wants(t, "a/1")
+		wantStop(t, w)
+	})
+}
+
 func TestS6TrimmedWhileReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

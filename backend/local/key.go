@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -26,7 +27,7 @@ func hashOf(pk string) int64 {
 }
 
 // maxHash is the greatest hash.
-const maxHash = 1<<32 - 1
+const maxHash = math.MaxUint32
 
 // keyOf returns the table's key of an item.
 func (d *tableDef) keyOf(item backend.Item) (backend.Key, error) {

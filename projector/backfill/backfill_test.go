@@ -417,3 +417,29 @@ func TestWhatAnOutcomeCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestS6SmallestWindow: one message at a time, however many segments there are.
+func TestS6SmallestWindow(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for n := range 20 {
+			r.post(n, time.Duration(n)*time.Minute)
+		}
+		submit := r.b.Submit
+		r.b = New(r.b.Config, Options{Window: 1})
+		r.b.Submit = func(ctx context.Context, items []Item) error {
+			if len(items) > 1 {
+				t.Errorf("%d messages at once", len(items))
+			}
+			return submit(ctx, items)
+		}
+		r.record(gapBetween(time.Hour, 2*time.Hour))
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := r.b.Lead(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.submitted); n != 20 {
+			t.Errorf("%d messages are submitted", n)
+		}
+	})
+}
