@@ -3,6 +3,7 @@ package dedup
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,23 @@ func TestStoreOutage(t *testing.T) {
 		time.Sleep(time.Minute)
 		log.wants(t, "claiming ids fails", 2) // of two kinds
 		log.wants(t, "claiming ids works again", 1)
+	})
+}
+
+// A claim that fails once is made again after 50 to 100 ms.
+func TestClaimThatFailsOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		store := &flaky{Store: newMemory(t, MemoryOptions{})}
+		h := newHandler(t, &sink{}, store, Options{})
+		for n := range 1000 {
+			store.fail(errAway)
+			time.AfterFunc(time.Millisecond, func() { store.fail(nil) })
+			begin := time.Now()
+			must(t, h.Handle(t.Context(), message(strconv.Itoa(n))))
+			if took := time.Since(begin); took < 50*time.Millisecond || took > 100*time.Millisecond {
+				t.Fatalf("after %v", took)
+			}
+		}
 	})
 }
 

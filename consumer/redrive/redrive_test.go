@@ -379,6 +379,7 @@ func TestQ16SlowQueue(t *testing.T) {
 	})
 }
 
+// TestQ16QueueThatIsAway: a run gives up after six calls, and nothing is moved.
 func TestQ16QueueThatIsAway(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"Receive", "Send", "Delete"} {
@@ -386,8 +387,10 @@ func TestQ16QueueThatIsAway(t *testing.T) {
 			t.Parallel()
 			onFIFO(t, func(r *rig) {
 				r.send(r.below.dead, "g", "1", "2")
+				calls, begin := 0, time.Now()
 				r.fault = func(_ context.Context, c backendtest.Call) backendtest.Fault {
 					if c.Op == op {
+						calls++
 						return backendtest.Fault{Kind: backend.KindUnavailable}
 					}
 					return backendtest.Fault{}
@@ -395,6 +398,9 @@ func TestQ16QueueThatIsAway(t *testing.T) {
 				report, err := r.run(r.t.Context(), Options{})
 				if backend.KindOf(err) != backend.KindUnavailable || report.Moved > 0 {
 					r.t.Errorf("%+v, %v", report, err)
+				}
+				if took := time.Since(begin); calls != 6 || took < 2500*time.Millisecond || took > 5*time.Second {
+					r.t.Errorf("it gave up after %d calls in %v, want six in about four seconds", calls, took)
 				}
 				if op != "Delete" {
 					r.holds(r.below.dead, "1", "2")
