@@ -5,7 +5,7 @@ N ?= 200
 
 .DEFAULT_GOAL := help
 
-.PHONY: help build image test race integration recovery lint vet bench sim fuzz mutants mutate emulators walkthrough compose cases sample ci clean
+.PHONY: help build image test race integration recovery lint vet bench sim fuzz alarms mutants mutate emulators walkthrough compose cases sample ci clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ sim: ## random schedules of crashes and faults: make sim SEEDS=10000
 
 fuzz: ## decoders of whatever comes in, with inputs that are made up: make fuzz FUZZ=100000
 	FUZZ=$(FUZZ) .ci/run fuzz
+
+alarms: ## rules for Prometheus, dashboard for Grafana, and each alarm at its cause; needs promtool
+	go test ./cmd/postroom -run 'Alarm|Rules|Dashboard|Runbooks|Monitoring'
 
 mutants: ## rules of the projector taken out: the simulation notices each
 	.ci/run mutants

@@ -14,7 +14,7 @@ type lag struct {
 	Longest    time.Duration `metric:"postroom_stream_lag_seconds" help:"Age of the oldest record that is not processed, of the shard that is furthest behind; 0 where all are at their tip."`
 	UntilLoss  float64       `metric:"postroom_stream_until_loss_seconds" help:"Time until the stream trims the oldest record that is not processed, at the earliest; +Inf where there is none."`
 	InFlight   time.Duration `metric:"postroom_stream_oldest_in_flight_seconds" help:"How long ago the oldest record in flight was taken over; 0 where there is none."`
-	LastRead   time.Duration `metric:"postroom_stream_oldest_read_seconds" help:"Time since the last read that succeeded, of the shard where that was longest ago."`
+	LastRead   time.Duration `metric:"postroom_stream_oldest_read_seconds" help:"Time since the last read that succeeded, or since the lease was acquired, of the shard where that was longest ago."`
 	BehindOver map[int]int   `metric:"postroom_stream_shards_behind" label:"over" help:"Shards that lag by more than so many seconds."`
 }
 
@@ -38,7 +38,8 @@ func lagOf(shards []stream.ShardProgress, now time.Time) lag {
 		}
 		l.UntilLoss = min(l.UntilLoss, untilLoss(sh, now))
 		l.InFlight = max(l.InFlight, since(sh.InFlightSince, now))
-		l.LastRead = max(l.LastRead, since(sh.ReadAt, now))
+		// One that could not be read yet has been waiting since it was acquired.
+		l.LastRead = max(l.LastRead, since(cmp.Or(sh.ReadAt, sh.Begun), now))
 	}
 	return l
 }

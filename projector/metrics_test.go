@@ -41,7 +41,7 @@ func TestMetrics(t *testing.T) {
 			{AtTip: true, Read: ago(2 * time.Minute), InFlight: 8, InFlightSince: ago(90 * time.Second), CheckpointAt: ago(2 * time.Minute)},
 			{CheckpointAt: ago(11 * time.Second), ReadAt: ago(7 * time.Second)},
 			{Read: now.Add(time.Second), ReadAt: now}, // the stream's clock is ahead
-			{},
+			{Begun: ago(8 * time.Second)}, // not read yet
 		}, now),
 	}
 	c := metric.Struct(func() metrics { return m })
