@@ -95,7 +95,7 @@ func (w *world) reader(among ...*process) *process {
 	ctx, cancel := context.WithTimeoutCause(w.t.Context(), patience, timeoutError("a projector to read the stream"))
 	defer cancel()
 	for {
-		s, err := stream.ReadStatus(ctx, b.Stream(w.table), b.Table(postroom.ControlTable(w.table)))
+		s, err := stream.ReadStatus(ctx, b.Stream(w.table), b.Table(postroom.ControlTable(w.table)), stream.DefaultGroup)
 		for _, p := range among {
 			if err == nil && p.reads(s) {
 				return p

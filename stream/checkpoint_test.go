@@ -69,7 +69,7 @@ func TestS20CheckpointsByTimeAndByCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := openShard("a", "", "1")
 		s, c := newStream(a), newTable()
-		sk := lease.Key(s.arn, "a").SK
+		sk := lease.Key(daemons(s.arn), "a").SK
 		w := work(t, s, c, config{CheckpointInterval: time.Minute}, nil)
 		pass(59 * time.Second)
 		if n := c.written(sk); n != 2 { // found and taken

@@ -28,8 +28,15 @@ type hand struct {
 
 func newCrew(t *testing.T, shards ...*fakeShard) *crew {
 	s, c := newStream(shards...), newTable()
-	return &crew{referee: newReferee(t, s, c), control: c, written: 10_000}
+	return &crew{referee: newReferee(t, s, c, DefaultGroup), control: c, written: 10_000}
 }
+
+// beside returns a crew of another group on the same stream.
+func (c *crew) beside(group string) *crew {
+	return &crew{referee: newReferee(c.t, c.stream, c.control, group), control: c.control}
+}
+
+func (c *crew) id() lease.GroupID { return lease.GroupID{ARN: c.stream.arn, Name: c.group} }
 
 // manyShards makes so many open shards, s00 and so on, of one record each.
 func manyShards(n int) (shards []*fakeShard) {
@@ -43,7 +50,7 @@ func manyShards(n int) (shards []*fakeShard) {
 func (c *crew) hire(name string, o config, keep func(*Record) bool) *hand {
 	c.t.Helper()
 	h := &hand{worker: &worker{keep: keep, before: c.does}, name: name, gate: newGate()}
-	o.Worker = name
+	o.Worker, o.Group = name, c.group
 	handler := Handler(func(ctx context.Context, records []*Record) error {
 		h.gate.pass("Handle")
 		c.delivered(name, records)
@@ -98,7 +105,7 @@ func (c *crew) heldBy(name string) (shards []string) {
 	c.control.set(func() {
 		for _, item := range c.control.items {
 			l, err := lease.Decode(item)
-			if err == nil && l.Shard != "" && l.Worker == name && !l.Finished {
+			if err == nil && l.Shard != "" && l.Worker == name && !l.Finished && c.sees(backend.KeyOf(item)) {
 				shards = append(shards, l.Shard)
 			}
 		}
@@ -172,15 +179,15 @@ func (c *crew) leader() *hand {
 
 // change makes of a lease something else, as an operator might.
 func (c *crew) change(shard string, change func(*lease.Lease)) {
-	key := lease.Key(c.stream.arn, shard)
+	key := lease.Key(c.id(), shard)
 	l := c.control.lease(c.stream.arn, shard)
 	change(&l)
-	c.control.set(func() { c.control.items[key] = l.Encode(c.stream.arn) })
+	c.control.set(func() { c.control.items[key] = l.Encode(c.id()) })
 	c.meddle(l)
 }
 
 // strike removes a lease, as an operator might.
 func (c *crew) strike(shard string) {
-	c.control.set(func() { delete(c.control.items, lease.Key(c.stream.arn, shard)) })
+	c.control.set(func() { delete(c.control.items, lease.Key(c.id(), shard)) })
 	c.meddle(lease.Lease{Shard: shard})
 }

@@ -36,7 +36,7 @@ func (f *fakeTable) damage(key backend.Key, name string, value types.AttributeVa
 // repair has an item repaired as a person might, and returns what follows.
 func (f *fakeTable) repair(t *testing.T, s *fakeStream, key backend.Key) string {
 	t.Helper()
-	status, err := ReadStatus(t.Context(), s, f)
+	status, err := ReadStatus(t.Context(), s, f, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,10 +83,10 @@ func TestF11F18DamagedLeaseBlocksItsShardAlone(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s := newStream(openShard("a", "", "1", "2").close(), openShard("b", "a", "3"), openShard("c", "", "4"))
-				table, key := newTable(), lease.Key("arn:aws:dynamodb:local:000000000000:table/t/stream/1", "a")
+				table, key := newTable(), lease.Key(daemons("arn:aws:dynamodb:local:000000000000:table/t/stream/1"), "a")
 				l := lease.Lease{Shard: "a", Epoch: 1, Checkpoint: lease.Position{Sequence: "1", At: time.Now()}}
-				table.items[key] = l.Encode(s.arn)
-				table.items[lineage.HistoryKey(s.arn)] = lineage.History{FirstReadAt: time.Now(), ListedAt: time.Now()}.Encode(s.arn)
+				table.items[key] = l.Encode(daemons(s.arn))
+				table.items[lineage.HistoryKey(daemons(s.arn))] = lineage.History{FirstReadAt: time.Now(), ListedAt: time.Now()}.Encode(daemons(s.arn))
 				table.damage(key, name, value)
 				var log logs
 				w := work(t, s, table, config{Logger: logger(&log)}, nil)
@@ -99,7 +99,7 @@ func TestF11F18DamagedLeaseBlocksItsShardAlone(t *testing.T) {
 				if _, ok := w.IdleSince(); !ok {
 					t.Error("the rest of the stream is not idle")
 				}
-				status, err := ReadStatus(t.Context(), s, table)
+				status, err := ReadStatus(t.Context(), s, table, "")
 				if err != nil || len(status.Shards) != 3 || !status.Shards[0].Damaged || status.Shards[0].Parent != "" {
 					t.Errorf("%+v (%v)", status, err)
 				}
@@ -126,7 +126,7 @@ func TestF11LeaseDamagedWhileItIsRead(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
 		w := c.hire("one", config{}, nil)
 		pass(10 * time.Second)
-		key := lease.Key(c.stream.arn, "s00")
+		key := lease.Key(daemons(c.stream.arn), "s00")
 		c.control.damage(key, "checkpoint", item.Bool(true))
 		c.write()
 		pass(10 * time.Minute)
@@ -148,7 +148,7 @@ func TestF11LeaseDamagedWhileItIsRead(t *testing.T) {
 func TestF18GarbageInTheControlTable(t *testing.T) {
 	t.Parallel()
 	s := newStream()
-	partition := lease.Partition(s.arn)
+	partition := daemons(s.arn).Partition()
 	for name, c := range map[string]struct {
 		key   backend.Key
 		it    backend.Item
@@ -159,8 +159,8 @@ func TestF18GarbageInTheControlTable(t *testing.T) {
 			"session": item.String("x"), "counter": item.Int(1), "leads": item.Bool(true), "worker": item.Int(1),
 		}, true},
 		"no leader":  {backend.Key{PK: partition, SK: "LEADER"}, backend.Item{"epoch": item.String("b")}, false},
-		"no history": {lineage.HistoryKey(s.arn), backend.Item{"listed_at": item.String("b")}, false},
-		"no lease":   {lease.Key(s.arn, "garbage"), backend.Item{}, true},
+		"no history": {lineage.HistoryKey(daemons(s.arn)), backend.Item{"listed_at": item.String("b")}, false},
+		"no lease":   {lease.Key(daemons(s.arn), "garbage"), backend.Item{}, true},
 		"another":    {backend.Key{PK: partition, SK: "NOBODY'S"}, backend.Item{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -212,7 +212,7 @@ func TestF18DamagedHeartbeatOfALiveWorker(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCrew(t, manyShards(4)...)
 				hands := c.hireAll("one", "two")
-				key := membership.WorkerKey(c.stream.arn, hands[0].current.Load().self.Session)
+				key := membership.WorkerKey(daemons(c.stream.arn), hands[0].current.Load().self.Session)
 				c.control.damage(key, name, item.Bytes([]byte("x")))
 				c.mu.Lock()
 				c.dead[hands[0].current.Load().self.Session] = expired > 0 // whoever damaged it has ended it
@@ -238,7 +238,7 @@ func TestF18DamagedHeartbeatOfAFrozenWorker(t *testing.T) {
 		c := newCrew(t, manyShards(4)...)
 		hands := c.hireAll("one", "two")
 		hands[1].gate.shut()
-		key := membership.WorkerKey(c.stream.arn, hands[1].current.Load().self.Session)
+		key := membership.WorkerKey(daemons(c.stream.arn), hands[1].current.Load().self.Session)
 		c.control.damage(key, "renewed_at", item.Int(1))
 		hands = append(hands, c.hire("three", config{}, nil))
 		pass(5 * time.Second)
@@ -279,9 +279,9 @@ func TestF11CheckpointThatTheStreamDoesNotKnow(t *testing.T) {
 			}
 			return nil
 		}
-		key := lease.Key(s.arn, "a")
-		table.items[key] = lease.Lease{Shard: "a", Epoch: 1, Checkpoint: lease.Position{Sequence: "77", At: time.Now()}}.Encode(s.arn)
-		table.items[lineage.HistoryKey(s.arn)] = lineage.History{FirstReadAt: time.Now(), ListedAt: time.Now()}.Encode(s.arn)
+		key := lease.Key(daemons(s.arn), "a")
+		table.items[key] = lease.Lease{Shard: "a", Epoch: 1, Checkpoint: lease.Position{Sequence: "77", At: time.Now()}}.Encode(daemons(s.arn))
+		table.items[lineage.HistoryKey(daemons(s.arn))] = lineage.History{FirstReadAt: time.Now(), ListedAt: time.Now()}.Encode(daemons(s.arn))
 		var log logs
 		w := work(t, s, table, config{Logger: logger(&log)}, nil)
 		pass(10 * time.Minute)
@@ -313,7 +313,7 @@ func TestF11FinishedLeaseOfAShardThatIsNot(t *testing.T) {
 			l := lease.Lease{
 				Shard: shard, Epoch: 1, Checkpoint: lease.Position{Sequence: sequence, At: time.Now()}, Finished: true, FinishedAt: time.Now(),
 			}
-			table.items[lease.Key(s.arn, shard)] = l.Encode(s.arn)
+			table.items[lease.Key(daemons(s.arn), shard)] = l.Encode(daemons(s.arn))
 		}
 		w := work(t, s, table, config{}, nil)
 		pass(time.Minute)
@@ -338,12 +338,12 @@ func TestF11DoubtThatIsStopped(t *testing.T) {
 // repairDoubted has a lease repaired that is doubted, the only one.
 func repairDoubted(t *testing.T, s *fakeStream, table *fakeTable, shard string, why error) {
 	t.Helper()
-	status, err := ReadStatus(t.Context(), s, table)
+	status, err := ReadStatus(t.Context(), s, table, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = status.Doubt(t.Context(), s)
-	key := lease.Key(s.arn, shard)
+	key := lease.Key(daemons(s.arn), shard)
 	wantDamaged(t, status.Damaged, true, key)
 	if err != nil || len(status.Damaged) != 1 || !errors.Is(status.Damaged[0], why) {
 		t.Fatalf("doubts %v (%v)", status.Damaged, err)

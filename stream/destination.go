@@ -12,20 +12,28 @@ import (
 // is another than that of the workers that are alive.
 type DestinationError = membership.DestinationError
 
+// GroupsError says that a group cannot read the stream: as many others as may at once
+// do already.
+type GroupsError = membership.GroupsError
+
 // joinGroup sends the first heartbeat, if the group has this worker's destination or
-// nobody of it is alive.
+// nobody of it is alive, and if the group has a place among those that read the stream.
 func (s *session) joinGroup(ctx context.Context) error {
-	if s.opt.Destination == "" {
-		return s.heartbeat.Join(ctx, s.firstLoop(opBeating))
-	}
 	g := membership.NewGroup(s.heartbeat, s.opt.Logger)
-	if err := s.agree(ctx, g.MayJoin); err != nil {
-		return err
+	if s.opt.Destination != "" {
+		err := s.agree(ctx, func(ctx context.Context) (bool, error) { return g.MayJoin(ctx, s.opt.Destination) })
+		if err != nil {
+			return err
+		}
 	}
 	if err := s.heartbeat.Join(ctx, s.firstLoop(opBeating)); err != nil {
 		return err
 	}
-	err := s.agree(ctx, g.Settle)
+	s.places = membership.NewPlaces(s.heartbeat)
+	err := s.agree(ctx, s.places.Take)
+	if err == nil && s.opt.Destination != "" {
+		err = s.agree(ctx, func(ctx context.Context) (bool, error) { return g.Settle(ctx, s.opt.Destination) })
+	}
 	if err != nil {
 		leaving, stop := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 		defer stop()
@@ -35,16 +43,17 @@ func (s *session) joinGroup(ctx context.Context) error {
 }
 
 // agree looks until a step of joining is done.
-func (s *session) agree(ctx context.Context, step func(ctx context.Context, destination string) (bool, error)) error {
+func (s *session) agree(ctx context.Context, step func(ctx context.Context) (bool, error)) error {
 	loop := s.firstLoop(opJoining)
 	loop.Final = func(err error) bool {
 		var differs *DestinationError
-		return errors.As(err, &differs) || errors.Is(err, membership.ErrExpired) || retry.Permanent(err)
+		var full *GroupsError
+		return errors.As(err, &differs) || errors.As(err, &full) || errors.Is(err, membership.ErrExpired) || retry.Permanent(err)
 	}
 	for {
 		var done bool
-		err := loop.Do(ctx, "destination", func(ctx context.Context) (err error) {
-			done, err = step(ctx, s.opt.Destination)
+		err := loop.Do(ctx, "group", func(ctx context.Context) (err error) {
+			done, err = step(ctx)
 			return err
 		})
 		if err != nil || done {

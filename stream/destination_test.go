@@ -27,7 +27,7 @@ func (c *crew) wantRefused(h *hand, group, own string) {
 // wantDestination checks what the control table says.
 func (c *crew) wantDestination(want string) {
 	c.t.Helper()
-	status, err := ReadStatus(c.t.Context(), c.stream, c.control)
+	status, err := ReadStatus(c.t.Context(), c.stream, c.control, "")
 	if err != nil || status.Destination != want {
 		c.t.Errorf("the destination is %q (%v), want %q", status.Destination, err, want)
 	}
@@ -182,7 +182,7 @@ func TestF2DamagedDestination(t *testing.T) {
 		c := newCrew(t, manyShards(2)...)
 		one := c.hire("one", destined("queue a"), nil)
 		pass(5 * time.Second)
-		key := membership.DestinationKey(c.stream.arn)
+		key := membership.DestinationKey(daemons(c.stream.arn))
 		c.control.damage(key, "destination", item.Int(1))
 		two := c.hire("two", destined("queue a"), nil)
 		pass(5 * time.Second)

@@ -2,7 +2,8 @@
 // any driver of package backend: every record at least once, parents before
 // children, acknowledgements in any order, and a checkpoint that says only what
 // is durably done. A [Reader] is one worker. All workers that share a control
-// table are a worker group and share the shards of the stream.
+// table and a name, [Options].Group, are a worker group and share the shards of the
+// stream. Groups of different names read it independently.
 //
 // What follows is the protocol in overview. Each part stands in a package of its
 // own, whose documentation states it so that it can be checked against that
@@ -14,8 +15,12 @@
 //	stream#<ARN>   WORKER#<session>  stream/internal/membership
 //	stream#<ARN>   LEADER            stream/internal/membership
 //	stream#<ARN>   DESTINATION       stream/internal/membership
+//	stream#<ARN>   READERS           stream/internal/membership
 //	stream#<ARN>   SHARD#<id>        stream/internal/lease
 //	streams        <ARN>             stream/internal/lineage
+//
+// These are the items of [DefaultGroup]. Those of any other group stand under
+// stream#<ARN>#<group>, and streams, GROUP#<group>#<ARN>; READERS is one for all.
 //
 // Everything stands under the stream's ARN, which changes when a stream is
 // switched off and on: a position of the old stream is never applied to the
@@ -28,6 +33,27 @@
 // shard must be readable for that shard to be read, so a damaged one blocks its shard
 // and the children. [Repair] says how to repair an item, and [Status.Doubt] finds leases
 // that can be read and cannot be right.
+//
+// # Groups
+//
+// Each group has its own leases, checkpoints, heartbeats, leader, destination and
+// history, and all that follows holds of each as if it were alone. A group begins at
+// its [Start], which is stored when it reads the stream for the first time: its workers
+// can be stopped and started anywhere, any number of them, and go on by its name.
+// Whatever the start is, shards are read from their trim horizons. What is before it is
+// acknowledged without being delivered, and was promised to nobody: a loss begins at the
+// start at the earliest.
+//
+// DynamoDB serves two readers of a shard at once, and throttles more. So two groups
+// have a place in READERS, and a third is refused with a [GroupsError] that names both,
+// while both live. The place of a group whose heartbeats all stood still for the lease
+// duration is free to take. A worker sends its heartbeat first and takes the place then,
+// by one conditional write; every worker looks at each look at the leases whether its
+// group still has its place, and joins anew if not. So of groups that join at once
+// those go on that wrote last, and the others end within half a minute. Until then a
+// shard may have three readers, which costs throttling and nothing else.
+//
+// [ReadGroups] lists the groups, [ReadStatus] shows one, [RemoveGroup] forgets one.
 //
 // # Sessions
 //

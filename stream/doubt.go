@@ -39,7 +39,7 @@ func (s *Status) Doubt(ctx context.Context, source backend.Stream) error {
 		}
 		group.Go(func() error {
 			if err := doubt(ctx, source, s.StreamARN, *sh); err != nil {
-				sh.Doubt = &DamageError{Key: lease.Key(s.StreamARN, sh.Shard), Err: err, Blocks: true}
+				sh.Doubt = &DamageError{Key: lease.Key(s.id(), sh.Shard), Err: err, Blocks: true}
 			}
 			return nil
 		})

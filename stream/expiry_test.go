@@ -72,7 +72,7 @@ func TestExpiredAndStopped(t *testing.T) {
 		self := w.current.Load().self
 		c.set(func() {
 			gone := membership.Worker{Owner: self, Counter: -1, LeaseDuration: 10 * time.Second, Expired: true}
-			c.items[membership.WorkerKey(s.arn, self.Session)] = gone.Encode(s.arn)
+			c.items[membership.WorkerKey(daemons(s.arn), self.Session)] = gone.Encode(daemons(s.arn))
 		})
 		for log.count("session was expired") == 0 {
 			pass(10 * time.Millisecond)

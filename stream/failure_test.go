@@ -128,7 +128,7 @@ func TestWrongLaterIsTriedForAWhile(t *testing.T) {
 				})
 				c.set(func() { c.fault = fault })
 				if where == "Get" { // it is asked for when there is no leader
-					c.set(func() { delete(c.items, membership.LeaderKey(s.arn)) })
+					c.set(func() { delete(c.items, membership.LeaderKey(daemons(s.arn))) })
 				}
 				begin := time.Now()
 				if err := w.ended(t); backend.KindOf(err) != backend.KindDenied {

@@ -134,10 +134,12 @@ func (f *fakeTable) BatchWrite(ctx context.Context, writes []backend.Write) ([]b
 }
 
 // lease returns the lease of a shard as it stands in the table.
-func (f *fakeTable) lease(arn, id string) lease.Lease {
+func (f *fakeTable) lease(arn, id string) lease.Lease { return f.leaseOf(daemons(arn), id) }
+
+func (f *fakeTable) leaseOf(group lease.GroupID, id string) lease.Lease {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	item := f.items[lease.Key(arn, id)]
+	item := f.items[lease.Key(group, id)]
 	if item == nil {
 		return lease.Lease{}
 	}
@@ -160,3 +162,6 @@ func (f *fakeTable) set(change func()) {
 	defer f.mu.Unlock()
 	change()
 }
+
+// daemons is the default group of a stream.
+func daemons(arn string) lease.GroupID { return lease.GroupID{ARN: arn, Name: DefaultGroup} }

@@ -18,17 +18,18 @@ import (
 func TestNewerFormatIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	other := lease.Owner{Worker: "other", Session: "other"}
-	for name, encode := range map[string]func(arn string) backend.Item{
+	for name, encode := range map[string]func(lease.GroupID) backend.Item{
 		"lease":     lease.Lease{Shard: "a", Owner: other, Epoch: 1}.Encode,
 		"heartbeat": membership.Worker{Owner: other, Counter: 1, LeaseDuration: time.Second}.Encode,
 		"leader":    membership.Leader{Owner: other, Epoch: 1, Counter: 1, LeaseDuration: time.Second}.Encode,
+		"readers":   func(id lease.GroupID) backend.Item { return membership.Readers{Groups: []string{"x"}}.Encode(id.ARN) },
 		"history":   lineage.History{FirstReadAt: time.Now()}.Encode,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, c := newStream(openShard("a", "", "1")), newTable()
-				it := encode(s.arn)
+				it := encode(daemons(s.arn))
 				if repair, err := Repair(it, Status{StreamARN: s.arn}, time.Now()); repair != nil || err != nil {
 					t.Errorf("the repair of a good one is %+v: %v", repair, err)
 				}

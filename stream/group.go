@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -69,6 +70,8 @@ func (s *session) follow(ctx context.Context) error {
 			return nil
 		case err == nil:
 			loop.Succeeded("group")
+		case errors.Is(err, membership.ErrNoPlace):
+			return err
 		default:
 			s.group.look.Store(true)
 			more, giveUp := loop.Failed(ctx, "group", err)
@@ -113,6 +116,9 @@ func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 	if !due {
 		g.asked.Store(&asked)
 		return nil
+	}
+	if err := s.places.Keep(ctx); err != nil {
+		return err
 	}
 	began := time.Now()
 	leases, err := s.leases.Load(ctx)

@@ -124,7 +124,9 @@ func (c *crew) mimic(name string) {
 		for {
 			w.Counter++
 			w.RenewedAt = time.Now()
-			c.control.set(func() { c.control.items[membership.WorkerKey(c.stream.arn, name)] = w.Encode(c.stream.arn) })
+			c.control.set(func() {
+				c.control.items[membership.WorkerKey(daemons(c.stream.arn), name)] = w.Encode(daemons(c.stream.arn))
+			})
 			select {
 			case <-time.After(w.LeaseDuration / 3):
 			case <-ended:

@@ -33,7 +33,7 @@ func TestS24StreamThatWasSwitchedOffAndOn(t *testing.T) {
 		}
 
 		// The same shard id in the new stream: the old position is not its.
-		c.set(func() { delete(c.items, lineage.HistoryKey(old)) })
+		c.set(func() { delete(c.items, lineage.HistoryKey(daemons(old))) })
 		w = work(t, s, c, config{Logger: logger(log)}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/1", "a/2")
@@ -111,12 +111,14 @@ func TestS24TwoStreamsBegunAtOnce(t *testing.T) {
 				var losses []*DataLossError
 				w := work(t, s, c, config{OnDataLoss: func(_ context.Context, loss *DataLossError) error {
 					if losses = append(losses, loss); len(losses) == 1 {
-						c.set(func() { c.items[lineage.HistoryKey(other)] = lineage.History{FirstReadAt: time.Now()}.Encode(other) })
+						c.set(func() {
+							c.items[lineage.HistoryKey(daemons(other))] = lineage.History{FirstReadAt: time.Now()}.Encode(daemons(other))
+						})
 					}
 					return nil
 				}}, nil)
 				pass(time.Minute)
-				if h, err := lineage.DecodeHistory(c.items[lineage.HistoryKey(s.arn)]); err != nil || h.MaybeFirst {
+				if h, err := lineage.DecodeHistory(c.items[lineage.HistoryKey(daemons(s.arn))]); err != nil || h.MaybeFirst {
 					t.Error("nobody has looked for the other one")
 				}
 				if len(losses) != 2 || !losses[0].FirstStart || losses[1].FirstStart ||
@@ -137,7 +139,7 @@ func TestS24TwoStreamsBegunAtOnceAndACrash(t *testing.T) {
 		older := s.arn
 		s.arn += "0"
 		for arn, h := range map[string]lineage.History{s.arn: {FirstReadAt: time.Now(), MaybeFirst: true}, older: {FirstReadAt: time.Now()}} {
-			c.items[lineage.HistoryKey(arn)] = h.Encode(arn)
+			c.items[lineage.HistoryKey(daemons(arn))] = h.Encode(daemons(arn))
 		}
 		for range 2 {
 			var losses []*DataLossError
@@ -170,8 +172,8 @@ func TestF18DamagedHistoryAndLeaseHideNoLoss(t *testing.T) {
 				wantStop(t, w)
 				pass(25 * time.Hour)
 				s.edit(func() { a.gone = true; s.shards = append(s.shards, openShard("c", "b", "3")) })
-				c.damage(lineage.HistoryKey(s.arn), attribute, item.Bool(true))
-				c.damage(lease.Key(s.arn, "z"), "epoch", item.String("one"))
+				c.damage(lineage.HistoryKey(daemons(s.arn)), attribute, item.Bool(true))
+				c.damage(lease.Key(daemons(s.arn), "z"), "epoch", item.String("one"))
 				w = work(t, s, c, config{}, nil)
 				loss := wantError[*DataLossError](t, w.ended(t))
 				if loss.Shard != "b" || loss.FirstStart || time.Since(loss.AfterTime) > 25*time.Hour || time.Since(loss.AfterTime) < 23*time.Hour {

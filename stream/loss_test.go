@@ -31,7 +31,7 @@ func TestS6TrimmedIsAnIncident(t *testing.T) {
 			t.Errorf("the lease is %+v", l)
 		}
 		// Whoever took care of it deletes the lease, as the error says.
-		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		c.set(func() { delete(c.items, lease.Key(daemons(s.arn), "a")) })
 		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "a/3")
@@ -263,7 +263,7 @@ func TestS6ShardGoneBeforeItWasFinished(t *testing.T) {
 		if c.lease(s.arn, "a").Lost == "" {
 			t.Error("the loss does not stand in the lease")
 		}
-		c.set(func() { delete(c.items, lease.Key(s.arn, "a")) })
+		c.set(func() { delete(c.items, lease.Key(daemons(s.arn), "a")) })
 		w = work(t, s, c, config{}, nil)
 		pass(time.Minute)
 		w.wants(t, "b/2")

@@ -14,14 +14,24 @@ import (
 	"github.com/postroom/postroom/stream/internal/shard"
 )
 
+// defaultLease is the lease duration that nobody has asked for.
+const defaultLease = 10 * time.Second
+
 // withDefaults fills in what is zero and refuses what cannot be.
 func (o Options) withDefaults() (Options, error) {
-	option.Default(&o.LeaseDuration, 10*time.Second)
+	option.Default(&o.LeaseDuration, defaultLease)
 	if err := option.Check("stream", "LeaseDuration", o.LeaseDuration, 100*time.Millisecond, math.MaxInt64); err != nil {
 		return o, err
 	}
+	option.Default(&o.Group, DefaultGroup)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if err := CheckGroup(o.Group); err != nil {
+		return o, err
+	}
+	if err := o.Start.check(o.Group, o.Now()); err != nil {
+		return o, err
 	}
 	if o.Worker == "" {
 		host, err := os.Hostname()

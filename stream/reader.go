@@ -32,7 +32,7 @@ type Reader struct {
 }
 
 // NewReader makes a reader of s that keeps the leases and checkpoints of its
-// worker group in the control table and gives its records to h. It makes no call.
+// worker group, [Options].Group, in the control table and gives its records to h. It makes no call.
 func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *Reader {
 	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
 	return &Reader{
@@ -49,7 +49,9 @@ func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *R
 // than the lease duration, notices when it wakes up, and joins again.
 //
 // Otherwise Run returns a [DataLossError] if nobody takes care of a loss, the
-// handler's error, or an error that no retry fixes: at once if a first call
+// handler's error, a [GroupsError] if too many groups read the stream, a
+// [DestinationError], [ErrStart] if the group cannot begin where it is to, or an error
+// that no retry fixes: at once if a first call
 // fails so, after two minutes later on. It stops in the same stages then. It may
 // be called again after it has returned.
 func (r *Reader) Run(ctx context.Context) error {
@@ -66,8 +68,10 @@ func (r *Reader) Run(ctx context.Context) error {
 		case errors.Is(err, membership.ErrExpired):
 			r.count.expired.Add(1)
 			opt.Logger.Warn("this worker's session was expired: others have its shards, and it rejoins unless it stops", "worker", opt.Worker)
+		case errors.Is(err, membership.ErrNoPlace):
+			opt.Logger.Warn("other groups read the stream in this one's place: it stops unless one of them is not alive", "group", opt.Group)
 		case !errors.Is(err, lineage.ErrReplaced):
-			return dataLoss(err)
+			return dataLoss(err, opt.Group)
 		}
 		incidents.Abandon()
 		if retry.Sleep(ctx, retry.Jitter(opt.LeaseDuration/10), nil) != nil {
@@ -89,14 +93,18 @@ func (r *Reader) runSession(ctx context.Context, s *session) error {
 }
 
 // dataLoss makes of a loss that nobody has recorded an error that says what to do.
-func dataLoss(err error) error {
+func dataLoss(err error, group string) error {
 	loss, ok := errors.AsType[*lineage.LossError](err)
 	if !ok {
 		return err
 	}
-	key := lease.Key(loss.StreamARN, loss.Shard)
-	if loss.Replaced != "" {
-		key = lineage.HistoryKey(loss.Replaced)
+	id := lease.GroupID{ARN: loss.StreamARN, Name: group}
+	key := lease.Key(id, loss.Shard)
+	switch {
+	case loss.Replaced != "":
+		key = lineage.HistoryKey(id.Of(loss.Replaced))
+	case loss.Shard == "":
+		return fmt.Errorf("%w; let the group begin later, or recover them from the table", (*DataLossError)(loss))
 	}
 	return fmt.Errorf("%w; recover them from the table, then delete the item %q, %q of the control table to read on without them",
 		(*DataLossError)(loss), key.PK, key.SK)

@@ -72,7 +72,7 @@ func TestHandlerErrorStopsTheReader(t *testing.T) {
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("stopped after %v", took)
 		}
-		if l, err := membership.DecodeLeader(c.items[membership.LeaderKey(s.arn)]); err != nil || l.Worker != "" {
+		if l, err := membership.DecodeLeader(c.items[membership.LeaderKey(daemons(s.arn))]); err != nil || l.Worker != "" {
 			t.Errorf("the leader's lock was not released: %+v, %v", l, err)
 		}
 	})
@@ -182,12 +182,12 @@ func TestReadStatus(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := newStream(openShard("a", "", "1").close(), openShard("b", "a", "2"), openShard("c", "b")), newTable()
-		if got, err := ReadStatus(t.Context(), s, c); err != nil || got.Leader != (LeaderStatus{}) || len(got.Shards) != 3 {
+		if got, err := ReadStatus(t.Context(), s, c, ""); err != nil || got.Leader != (LeaderStatus{}) || len(got.Shards) != 3 {
 			t.Errorf("before the first start: %+v, %v", got, err)
 		}
 		w := work(t, s, c, config{Worker: "one"}, nil)
 		pass(time.Minute)
-		got, err := ReadStatus(t.Context(), s, c)
+		got, err := ReadStatus(t.Context(), s, c, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 type referee struct {
 	t      *testing.T
 	stream *fakeStream
+	group  string // the worker group; others are not looked at
 
 	mu      sync.Mutex
 	done    map[string]bool // by shard/sequence
@@ -31,13 +32,32 @@ type referee struct {
 	told    []string
 }
 
-func newReferee(t *testing.T, s *fakeStream, c *fakeTable) *referee {
+func newReferee(t *testing.T, s *fakeStream, c *fakeTable, group string) *referee {
 	r := &referee{
-		t: t, stream: s, done: map[string]bool{}, leases: map[string]lease.Lease{}, workers: map[string]membership.Worker{},
+		t: t, stream: s, group: group, done: map[string]bool{}, leases: map[string]lease.Lease{}, workers: map[string]membership.Worker{},
 		moved: map[string]time.Time{}, dead: map[string]bool{}, moves: map[string]int{}, amiss: map[string]bool{},
 	}
-	c.wroteBy, c.removedBy = r.wrote, r.removed
+	wrote, removed := c.wroteBy, c.removedBy // of other groups
+	c.wroteBy = func(who string, item backend.Item) {
+		if r.sees(backend.KeyOf(item)) {
+			r.wrote(who, item)
+		} else if wrote != nil {
+			wrote(who, item)
+		}
+	}
+	c.removedBy = func(who string, key backend.Key) {
+		if r.sees(key) {
+			r.removed(who, key)
+		} else if removed != nil {
+			removed(who, key)
+		}
+	}
 	return r
+}
+
+func (r *referee) sees(key backend.Key) bool {
+	id, ok := lease.ParsePartition(key.PK)
+	return ok && id.Name == r.group
 }
 
 // tell adds a line to what is printed when a rule is broken.

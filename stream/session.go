@@ -37,12 +37,14 @@ type session struct {
 	count   *counters
 	self    lease.Owner
 	arn     string
+	id      lease.GroupID
 
 	incidents  *incident.Log
 	aside      *item.Aside
 	checkpoint retry.Loop // writes checkpoints
 
 	heartbeat *membership.Heartbeat
+	places    *membership.Places
 	leases    *lease.Store
 	inFlight  *shard.InFlight
 	queue     *shard.Queue
@@ -109,7 +111,8 @@ func (s *session) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.leases = &lease.Store{Table: s.control, ARN: s.arn, Owner: s.self, Now: s.opt.Now, Writes: &s.count.saves}
+	s.id = lease.GroupID{ARN: s.arn, Name: s.opt.Group}
+	s.leases = &lease.Store{Table: s.control, ID: s.id, Owner: s.self, Now: s.opt.Now, Writes: &s.count.saves}
 	s.env = &shard.Env{
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, InFlight: s.inFlight, Queue: s.queue,
 		Tuning: s.tuning.Tuning, Counters: &s.count.Counters, Now: s.opt.Now, Logger: s.opt.Logger,
@@ -122,13 +125,13 @@ func (s *session) join(ctx context.Context) error {
 	if err := s.joinGroup(ctx); err != nil {
 		return err
 	}
-	s.opt.Logger.Info("joined the worker group", "worker", s.self.Worker, "session", s.self.Session)
+	s.opt.Logger.Info("joined the worker group", "group", s.id.Name, "worker", s.self.Worker, "session", s.self.Session)
 	return nil
 }
 
 func (s *session) member() membership.Member {
 	return membership.Member{
-		Table: s.control, ARN: s.arn, Self: s.self, LeaseDuration: s.opt.LeaseDuration, Now: s.opt.Now,
+		Table: s.control, ID: s.id, Self: s.self, LeaseDuration: s.opt.LeaseDuration, Now: s.opt.Now,
 		Aside: s.aside,
 	}
 }

@@ -191,8 +191,8 @@ func TestS5CheckpointOfAShardThatIsAnothers(t *testing.T) {
 		pass(time.Second)
 		other := c.lease(s.arn, "a")
 		other.Worker, other.Session, other.Epoch = "other", "x", other.Epoch+1
-		key := lease.Key(s.arn, "a")
-		c.set(func() { c.items[key] = other.Encode(s.arn) })
+		key := lease.Key(daemons(s.arn), "a")
+		c.set(func() { c.items[key] = other.Encode(daemons(s.arn)) })
 		w.ack("a/1")
 		w.ack("b/2")
 		pass(time.Minute)

@@ -140,7 +140,7 @@ func TestLossCountsOnce(t *testing.T) {
 				if got := losses[len(losses)-1]; len(losses) < 2 || got.Replaced != old || !got.AfterTime.Equal(last) {
 					t.Errorf("the losses are %+v", losses)
 				}
-				if h, err := lineage.DecodeHistory(c.items[lineage.HistoryKey(s.arn)]); err != nil || h.MaybeFirst {
+				if h, err := lineage.DecodeHistory(c.items[lineage.HistoryKey(daemons(s.arn))]); err != nil || h.MaybeFirst {
 					t.Errorf("the history is %+v (%v)", h, err)
 				}
 				wantStop(t, w)

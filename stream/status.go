@@ -9,14 +9,17 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
-// Status is what stands in the control table of a stream, beside its listing.
+// Status is what stands in the control table of a group, beside the listing of the
+// stream.
 type Status struct {
 	StreamARN string
+	Group     string
 	Disabled  bool         // the stream is switched off: no more records will come
 	Leader    LeaderStatus // zero: nobody has read the stream yet
 	// Destination is where the workers send to; empty: none of them has said so.
@@ -60,15 +63,18 @@ type ShardStatus struct {
 	Doubt *DamageError
 }
 
-// ReadStatus reads the status of a stream. It needs no Reader and disturbs
-// none. Shards come in the order of their ids.
-func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table) (Status, error) {
+func (s *Status) id() lease.GroupID { return lease.GroupID{ARN: s.StreamARN, Name: s.Group} }
+
+// ReadStatus reads the status of a group of a stream; of the default one with an empty
+// name. It needs no Reader and disturbs none. Shards come in the order of their ids.
+func ReadStatus(ctx context.Context, s backend.Stream, control backend.Table, group string) (Status, error) {
+	option.Default(&group, DefaultGroup)
 	listed, err := lineage.List(ctx, s, once())
 	if err != nil {
 		return Status{}, err
 	}
-	m := membership.Member{Table: batch.Table{Table: control, Retry: once()}, ARN: listed.ARN}
-	status := Status{StreamARN: listed.ARN, Disabled: listed.Disabled}
+	status := Status{StreamARN: listed.ARN, Group: group, Disabled: listed.Disabled}
+	m := membership.Member{Table: batch.Table{Table: control, Retry: once()}, ID: status.id()}
 	leader, err := m.Leader(ctx)
 	if err != nil {
 		return Status{}, err
@@ -109,7 +115,7 @@ func (s *Status) readShards(ctx context.Context, m membership.Member, listed lin
 	for _, shard := range listed.Shards {
 		shards[shard.ID] = ShardStatus{Shard: shard.ID, Parent: shard.Parent, Listed: true}
 	}
-	leases := lease.Store{Table: m.Table, ARN: m.ARN}
+	leases := lease.Store{Table: m.Table, ID: m.ID}
 	all, err := leases.Load(ctx)
 	if err != nil {
 		return err

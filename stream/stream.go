@@ -42,6 +42,14 @@ type Handler func(ctx context.Context, records []*Record) error
 type Options struct {
 	// Worker is the worker's name as others see it. Default host:pid:random.
 	Worker string
+	// Group is the name of the worker group: see [CheckGroup]. Workers with one name
+	// share the shards; groups with different names read the stream independently of
+	// each other, two at once at most, see [GroupsError]. Default [DefaultGroup].
+	Group string
+	// Start is where the group begins to read when it reads the stream for the first
+	// time. Afterwards it goes on from its checkpoints, and Start counts no more.
+	// Default: the trim horizon, where the default group always begins.
+	Start Start
 	// LeaseDuration is how long a worker keeps its shards without sending a
 	// heartbeat. It sends one three times as often, and looks at those of others
 	// ten times as often. Default 10 s, at least 100 ms.

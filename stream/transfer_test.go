@@ -158,15 +158,15 @@ func TestShardTransferredBackAtOnce(t *testing.T) {
 					}
 					l.Worker, l.Session, l.Epoch = own.Worker, own.Session, l.Epoch+1
 					c.set(func() {
-						c.items[lease.Key(s.arn, l.Shard)] = l.Encode(s.arn)
-						delete(c.items, membership.WorkerKey(s.arn, guest.Session)) // and leaves
+						c.items[lease.Key(daemons(s.arn), l.Shard)] = l.Encode(daemons(s.arn))
+						delete(c.items, membership.WorkerKey(daemons(s.arn), guest.Session)) // and leaves
 					})
 					given = true
 					return true, lost
 				}}, config{}, nil)
 				pass(5 * time.Second)
 				c.set(func() {
-					c.items[membership.WorkerKey(s.arn, guest.Session)] = guest.Encode(s.arn)
+					c.items[membership.WorkerKey(daemons(s.arn), guest.Session)] = guest.Encode(daemons(s.arn))
 				})
 				pass(6 * lookPause)
 				if n := len(w.Progress()); n != 2 || !given {

@@ -37,6 +37,8 @@ type worker struct {
 // the default.
 type config struct {
 	Worker             string
+	Group              string
+	Start              Start
 	Destination        string
 	LeaseDuration      time.Duration
 	PollInterval       time.Duration
@@ -51,7 +53,7 @@ type config struct {
 
 func newReader(s backend.Stream, control backend.Table, h Handler, c config) *Reader {
 	r := NewReader(s, control, h, Options{
-		Worker: c.Worker, Destination: c.Destination, LeaseDuration: c.LeaseDuration, OnDataLoss: c.OnDataLoss, Logger: c.Logger,
+		Worker: c.Worker, Group: c.Group, Start: c.Start, Destination: c.Destination, LeaseDuration: c.LeaseDuration, OnDataLoss: c.OnDataLoss, Logger: c.Logger,
 	})
 	t := &r.tuning
 	for _, d := range []struct{ to, from *time.Duration }{

@@ -148,7 +148,7 @@ func (a *app) allDone(ctx context.Context) (bool, error) {
 	if err := a.checkUnread(ctx); err != nil {
 		return false, err
 	}
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
 	if err != nil {
 		return false, err
 	}

@@ -48,7 +48,7 @@ type repairJSON struct {
 }
 
 func (a *app) repair(ctx context.Context, dryRun bool) error {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
 	if err != nil {
 		return err
 	}

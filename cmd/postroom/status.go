@@ -78,6 +78,17 @@ type statusJSON struct {
 	// has run.
 	Destination string       `json:"destination"`
 	Coverage    coverageJSON `json:"coverage"`
+	// Groups are all groups that read the stream or have read it, the projectors' too.
+	Groups []groupJSON `json:"groups"`
+}
+
+type groupJSON struct {
+	Group    string `json:"group"`
+	Start    string `json:"start"` // as `stream.ParseStart` reads it
+	BegunAt  string `json:"begun_at"`
+	Workers  int    `json:"workers"`
+	Shards   int    `json:"shards"`
+	Finished int    `json:"shards_finished"`
 }
 
 type damagedJSON struct {
@@ -182,11 +193,16 @@ func (a *app) status(ctx context.Context, check bool) error {
 }
 
 func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control())
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
 	if err != nil {
 		return statusJSON{}, err
 	}
 	out := statusOf(s, a.probeShards(ctx, s), time.Now())
+	groups, err := stream.ReadGroups(ctx, a.backend.Stream(a.global.table), a.control())
+	if err != nil {
+		return out, err
+	}
+	out.Groups = groupsOf(groups)
 	backfilled, err := backfill.ReadStatus(ctx, a.control())
 	if err != nil {
 		return out, err
@@ -199,6 +215,11 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 		return out, err
 	}
 	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records))
+	for _, g := range groups {
+		if g.Group != s.Group { // whose own are there already
+			out.Damaged = append(out.Damaged, damagedOf(g.Damaged)...)
+		}
+	}
 	if out.Queue, err = a.queueStatus(ctx, a.queue); err != nil {
 		return out, err
 	}
@@ -241,6 +262,14 @@ func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 	slices.SortFunc(out.Workers, func(a, b workerJSON) int {
 		return cmp.Or(cmp.Compare(a.Worker, b.Worker), cmp.Compare(a.Session, b.Session))
 	})
+	return out
+}
+
+func groupsOf(all []stream.GroupStatus) []groupJSON {
+	out := []groupJSON{}
+	for _, g := range all {
+		out = append(out, groupJSON{g.Group, g.Start.String(), formatTime(g.BegunAt), g.Workers, g.Shards, g.Finished})
+	}
 	return out
 }
 

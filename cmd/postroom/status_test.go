@@ -52,6 +52,10 @@ func aGroup() statusJSON {
 	out.Damaged = damagedOf([]*stream.DamageError{
 		{Key: backend.Key{PK: "stream#arn", SK: "SHARD#s6"}, Err: errors.New("attribute epoch: it is missing"), Blocks: true},
 	})
+	out.Groups = groupsOf([]stream.GroupStatus{
+		{Group: "projector", BegunAt: ago(48 * time.Hour), Workers: 2, Shards: 5, Finished: 1},
+		{Group: "replay-1", Start: stream.Start{At: ago(2 * time.Hour)}, BegunAt: ago(time.Minute), Workers: 1, Shards: 5, Finished: 2},
+	})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
 }
@@ -77,7 +81,9 @@ func TestStatusJSON(t *testing.T) {
 		`"finished_at":"2026-05-21T09:30:00.000000Z","read":9,"projected":8,"notified":7}]},` +
 		`"quarantined":0,"queue":{"name":"q","visible":0,"in_flight":0,"delayed":0,"oldest_seconds":null},"dead_letter_queue":{"name":"q-dlq","visible":0,"in_flight":0,"delayed":0,"oldest_seconds":null},` +
 		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}],"destination":"queue q, as table t",` +
-		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]}}` + "\n"
+		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]},` +
+		`"groups":[{"group":"projector","start":"trim-horizon","begun_at":"2026-05-19T10:30:00.000000Z","workers":2,"shards":5,"shards_finished":1},` +
+		`{"group":"replay-1","start":"2026-05-21T08:30:00Z","begun_at":"2026-05-21T10:29:00.000000Z","workers":1,"shards":5,"shards_finished":2}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -94,6 +100,7 @@ stream       arn
 led by       a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
 sends to     queue q, as table t
 shards       6, 1 of them finished
+read too by  replay-1, from 2026-05-21T08:30:00Z, since 2026-05-21T10:29:00.000000Z: 1 workers, 2 of 5 shards finished
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
 backfilled   s0, to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified

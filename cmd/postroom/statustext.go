@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom/internal/terminal"
+	"github.com/postroom/postroom/stream"
 )
 
 // print writes a status for people.
@@ -34,6 +35,12 @@ func (s statusJSON) summary() (t terminal.Table) {
 		t.Row("sends to", s.Destination)
 	}
 	t.Row("shards", fmt.Sprintf("%d, %d of them finished", len(s.Shards), len(s.Shards)-s.openShards()))
+	for _, g := range s.Groups {
+		if g.Group != stream.DefaultGroup {
+			t.Row("read too by", fmt.Sprintf("%s, from %s, since %s: %d workers, %d of %d shards finished",
+				g.Group, g.Start, g.BegunAt, g.Workers, g.Finished, g.Shards))
+		}
+	}
 	t.Row("behind", lagText(s.Lag, s.UntilLoss))
 	s.Backfill.rows(&t)
 	s.Coverage.rows(&t)

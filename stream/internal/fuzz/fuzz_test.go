@@ -12,7 +12,7 @@ import (
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
-const arn = "arn:aws:dynamodb:eu-central-1:000000000000:table/postroom/stream/1"
+var id = lease.GroupID{ARN: "arn:aws:dynamodb:eu-central-1:000000000000:table/postroom/stream/1", Name: lease.DefaultGroup}
 
 var (
 	at    = time.Date(2026, 5, 21, 10, 30, 0, 123456789, time.UTC)
@@ -44,10 +44,23 @@ func FuzzLease(f *testing.F) {
 	}
 	finished := owned
 	finished.Owner, finished.Finished, finished.FinishedAt, finished.Lost = lease.Owner{}, true, at, "it was trimmed"
+	started := owned
+	started.Start = lease.Start{At: at, Sequence: "100000000000000000000000000000"}
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		l, err := lease.Decode(it)
-		return sameKey(l.Encode(arn), it), refused(l.Damaged, err)
-	}, free.Encode(arn), owned.Encode(arn), finished.Encode(arn))
+		return sameKey(l.Encode(id), it), refused(l.Damaged, err)
+	}, free.Encode(id), started.Encode(id), owned.Encode(id), finished.Encode(id))
+}
+
+// An item is refused, or it names the groups that read a stream.
+func FuzzReaders(f *testing.F) {
+	one := membership.Readers{Groups: []string{"projector"}, Session: owner.Session, SetAt: at}
+	two := one
+	two.Groups = []string{"projector", "replay-1"}
+	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
+		r, err := membership.DecodeReaders(it)
+		return sameKey(r.Encode(id.ARN), it), refused(r.Damaged, err)
+	}, one.Encode(id.ARN), two.Encode(id.ARN))
 }
 
 // An item is refused, or it is a heartbeat that is stored as that item again.
@@ -57,8 +70,8 @@ func FuzzWorker(f *testing.F) {
 	expired.Counter, expired.Expired = -1, true
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		w, err := membership.DecodeWorker(it)
-		return sameKey(w.Encode(arn), it), refused(w.Damaged, err)
-	}, alive.Encode(arn), expired.Encode(arn))
+		return sameKey(w.Encode(id), it), refused(w.Damaged, err)
+	}, alive.Encode(id), expired.Encode(id))
 }
 
 // An item is refused, or it is a leader's lock that is stored as that item again.
@@ -68,16 +81,17 @@ func FuzzLeader(f *testing.F) {
 	released.Worker = ""
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		l, err := membership.DecodeLeader(it)
-		return sameKey(l.Encode(arn), it), refused(l.Damaged, err)
-	}, locked.Encode(arn), released.Encode(arn))
+		return sameKey(l.Encode(id), it), refused(l.Damaged, err)
+	}, locked.Encode(id), released.Encode(id))
 }
 
 // An item is refused, or it is a stream's history that is stored as that item again.
 func FuzzHistory(f *testing.F) {
 	first := lineage.History{FirstReadAt: at, MaybeFirst: true}
 	listed := lineage.History{FirstReadAt: at, ListedAt: at.Add(time.Hour)}
+	started := lineage.History{FirstReadAt: at, Start: lineage.Start{At: at, Shard: "shardId-1", Sequence: "100000000000000000000000000001"}}
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		h, err := lineage.DecodeHistory(it)
-		return sameKey(h.Encode(arn), it), err
-	}, first.Encode(arn), listed.Encode(arn))
+		return sameKey(h.Encode(id), it), err
+	}, first.Encode(id), listed.Encode(id), started.Encode(id))
 }

@@ -5,6 +5,17 @@
 //	PK            SK          attributes
 //	stream#<ARN>  SHARD#<id>  format worker session epoch shard parent checkpoint
 //	                          checkpoint_time finished finished_at lost at_first_start
+//	                          start start_sequence
+//
+// and that knows the partition keys of all worker groups ([GroupID]): the one above is
+// that of the default group, and another's is stream#<ARN>#<group>.
+//
+// # Start
+//
+// Every lease says where its group begins: at a time, in one shard at a sequence number.
+// It is there before the shard is read, and never changes, so whoever reads the shard
+// leaves out the same records. Times of records are approximate, so those of up to a
+// minute before the start are not left out. A lease of the default group has none.
 //
 // # Owners
 //

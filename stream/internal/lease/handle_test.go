@@ -51,7 +51,7 @@ func newRig(t *testing.T) *rig {
 // store is the leases as one worker writes them.
 func (r *rig) store(worker string) *Store {
 	return &Store{
-		Table: batch.Table{Table: r.table, Retry: retry.Policy{Attempts: 1}}, ARN: "arn",
+		Table: batch.Table{Table: r.table, Retry: retry.Policy{Attempts: 1}}, ID: GroupID{ARN: "arn", Name: "g"},
 		Owner: Owner{Worker: worker, Session: worker + "'s session"}, Now: time.Now, Writes: new(atomic.Int64),
 	}
 }

@@ -26,16 +26,13 @@ const (
 	attrFinishedAt     = "finished_at"
 	attrLost           = "lost"
 	attrAtFirstStart   = "at_first_start"
+	attrStart          = "start"          // there only if there is one
+	attrStartSequence  = "start_sequence" // there only if there is one
 )
 
-// Partition is the partition key of all items that belong to one stream. The ARN
-// changes when a stream is switched off and on, so that a position of the old
-// stream is never applied to the new one.
-func Partition(arn string) string { return "stream#" + arn }
-
 // Key is where the lease of a shard is.
-func Key(arn, shard string) backend.Key {
-	return backend.Key{PK: Partition(arn), SK: shardPrefix + shard}
+func Key(id GroupID, shard string) backend.Key {
+	return backend.Key{PK: id.Partition(), SK: shardPrefix + shard}
 }
 
 // IsLease reports whether a key is that of a lease.
@@ -52,6 +49,25 @@ type Owner struct {
 	Worker, Session string // both empty: nobody
 }
 
+// StartMargin is by how much the times of records may be wrong: they are approximate.
+const StartMargin = time.Minute
+
+// Start is where a group begins with a shard: what is before was promised to nobody.
+type Start struct {
+	// At is the time of the oldest record that the group is to have; zero: of any time.
+	At time.Time
+	// Sequence is the number of the first record; empty: the time decides.
+	Sequence string
+}
+
+// After reports whether a record is before the start, and not for the group.
+func (s Start) After(r backend.Record) bool {
+	if s.Sequence != "" {
+		return backend.CompareSequence(r.Sequence, s.Sequence) < 0
+	}
+	return r.CreatedAt.Before(s.At.Add(-StartMargin))
+}
+
 // Lease is the item of one shard.
 type Lease struct {
 	Shard, Parent string
@@ -64,6 +80,7 @@ type Lease struct {
 	// AtFirstStart says that the shard was listed when the stream was read for
 	// the first time: what had expired by then was promised to nobody.
 	AtFirstStart bool
+	Start        Start // never changes
 	// Damaged says that the item cannot be read. Of the lease only the shard is
 	// known then: neither the shard nor its children may be read, and nobody writes
 	// the item. Nil: it is good.
@@ -87,13 +104,19 @@ func (l Lease) Readable(all map[string]Lease) bool {
 }
 
 // Encode returns the lease as an item.
-func (l Lease) Encode(arn string) backend.Item {
-	it := item.New(Key(arn, l.Shard), format)
+func (l Lease) Encode(id GroupID) backend.Item {
+	it := item.New(Key(id, l.Shard), format)
 	it[attrShard], it[attrParent] = item.String(l.Shard), item.String(l.Parent)
 	it[attrWorker], it[attrSession], it[attrEpoch] = item.String(l.Worker), item.String(l.Session), item.Int(l.Epoch)
 	it[attrCheckpoint], it[attrCheckpointTime] = item.String(l.Checkpoint.Sequence), item.Time(l.Checkpoint.At)
 	it[attrFinished], it[attrFinishedAt] = item.Bool(l.Finished), item.Time(l.FinishedAt)
 	it[attrLost], it[attrAtFirstStart] = item.String(l.Lost), item.Bool(l.AtFirstStart)
+	if !l.Start.At.IsZero() {
+		it[attrStart] = item.Time(l.Start.At)
+	}
+	if l.Start.Sequence != "" {
+		it[attrStartSequence] = item.String(l.Start.Sequence)
+	}
 	return it
 }
 
@@ -101,7 +124,7 @@ func (l Lease) Encode(arn string) backend.Item {
 // error is that of a newer format.
 func Decode(it backend.Item) (Lease, error) {
 	d := item.Decode(it, format)
-	l := decode(d)
+	l := decode(d, it)
 	damage, err := d.Damage()
 	if damage != nil {
 		damage.Blocks = true
@@ -113,13 +136,21 @@ func Decode(it backend.Item) (Lease, error) {
 func shardOf(it backend.Item) string { return strings.TrimPrefix(backend.KeyOf(it).SK, shardPrefix) }
 
 // decode reads what it can.
-func decode(d *item.Decoder) Lease {
+func decode(d *item.Decoder, it backend.Item) Lease {
 	l := Lease{
 		Shard: d.String(attrShard), Parent: d.String(attrParent),
 		Owner: Owner{d.String(attrWorker), d.String(attrSession)}, Epoch: d.Int(attrEpoch, 1),
 		Checkpoint: Position{d.Sequence(attrCheckpoint), d.Time(attrCheckpointTime)},
 		Finished:   d.Bool(attrFinished), FinishedAt: d.Time(attrFinishedAt),
 		Lost: d.String(attrLost), AtFirstStart: d.Bool(attrAtFirstStart),
+	}
+	if it[attrStart] != nil {
+		l.Start.At = d.Time(attrStart)
+		d.Check(attrStart, !l.Start.At.IsZero(), "it is empty")
+	}
+	if it[attrStartSequence] != nil {
+		l.Start.Sequence = d.Sequence(attrStartSequence)
+		d.Check(attrStartSequence, l.Start.Sequence != "", "it is empty")
 	}
 	d.Check(attrShard, shardPrefix+l.Shard == d.String(backend.AttrSK), "it is not the shard of the key")
 	d.Check(attrSession, (l.Worker == "") == (l.Session == ""), "an owner has a worker and a session, or there is none")
@@ -133,7 +164,7 @@ func decode(d *item.Decoder) Lease {
 // may have lost records unread, and its reader reports that. Parent is what the
 // stream says.
 func Repaired(it backend.Item, parent string, now time.Time) Lease {
-	l := decode(item.Decode(it, format))
+	l := decode(item.Decode(it, format), it)
 	l.Shard, l.Owner, l.Epoch = shardOf(it), Owner{}, max(l.Epoch, 1)
 	l.Finished, l.FinishedAt = false, time.Time{}
 	if l.Parent == "" {

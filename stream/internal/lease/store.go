@@ -13,7 +13,7 @@ import (
 // Store reads and writes the leases of one stream on behalf of one session.
 type Store struct {
 	Table  batch.Table
-	ARN    string
+	ID     GroupID
 	Owner  Owner            // this session; not needed to read
 	Now    func() time.Time // the wall clock, for FinishedAt
 	Writes *atomic.Int64    // counts the writes that were answered
@@ -22,7 +22,7 @@ type Store struct {
 // Load reads all leases, by shard, the damaged ones included.
 func (s *Store) Load(ctx context.Context) (map[string]Lease, error) {
 	all := make(map[string]Lease)
-	for it, err := range s.Table.Query(ctx, backend.Query{PK: Partition(s.ARN), SKPrefix: shardPrefix, Consistent: true}) {
+	for it, err := range s.Table.Query(ctx, backend.Query{PK: s.ID.Partition(), SKPrefix: shardPrefix, Consistent: true}) {
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func (s *Store) Acquire(ctx context.Context, cur Lease) (*Handle, error) {
 func (s *Store) Delete(ctx context.Context, shards []string) error {
 	keys := make([]backend.Key, len(shards))
 	for i, shard := range shards {
-		keys[i] = Key(s.ARN, shard)
+		keys[i] = Key(s.ID, shard)
 	}
 	return s.Table.Delete(ctx, keys)
 }
@@ -75,7 +75,7 @@ func (s *Store) Delete(ctx context.Context, shards []string) error {
 // put replaces cur by next if it is still there, and returns the lease that is
 // there then: next, or what was found instead, with epoch 0 if that is nothing.
 func (s *Store) put(ctx context.Context, cur, next Lease) (Lease, error) {
-	found, err := conditional.Put(ctx, s.Table, next.Encode(s.ARN), cur.unchanged(), Decode)
+	found, err := conditional.Put(ctx, s.Table, next.Encode(s.ID), cur.unchanged(), Decode)
 	if err != nil {
 		return cur, err
 	}

@@ -31,7 +31,7 @@ func newLeases(t *testing.T) *lease.Store {
 		t.Fatal(err)
 	}
 	return &lease.Store{
-		Table: batch.Table{Table: b.Table("control"), Retry: retry.Policy{Attempts: 1}}, ARN: "arn",
+		Table: batch.Table{Table: b.Table("control"), Retry: retry.Policy{Attempts: 1}}, ID: lease.GroupID{ARN: "arn", Name: "g"},
 		Now: time.Now, Writes: new(atomic.Int64),
 	}
 }
@@ -125,7 +125,7 @@ func TestS24OlderStreamCannotBeRead(t *testing.T) {
 		t.Errorf("recorded is %v", loss)
 		return true, nil
 	}}
-	if err := s.reportBeginning(t.Context(), "arn", []string{"old"}); !errors.Is(err, fails) {
+	if err := s.reportBeginning(t.Context(), "arn", []string{"old"}, Start{}); !errors.Is(err, fails) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -4,6 +4,10 @@
 //
 //	PK       SK     attributes
 //	streams  <ARN>  format first_read_at listed_at maybe_first
+//	                start_at start_shard start_sequence
+//
+// which each worker group has for itself: that of another than the default group is at
+// GROUP#<group>#<ARN>.
 //
 // # Shards
 //
@@ -38,6 +42,14 @@
 // table knows another stream of the same table, the new one has replaced it, and
 // what was left in the old one is a [LossError]. If not, the table may still be older
 // than its stream: that is a LossError with FirstStart, of what was promised to nobody.
+//
+// A group that begins elsewhere than at the trim horizon resolves its start to a time
+// before it writes its item: the latest record to the time of its clock, a sequence
+// number to the time of that record. Sync writes the start into every lease. Nothing is
+// reported as lost that is older, not at the first start either. If the start is older
+// than what the stream holds for certain, or than the stream, what lies between is a
+// LossError. In a stream that replaces the one that the group has read it begins at the
+// same time, and so reads everything.
 //
 // Two workers may begin with two streams of a table at once, one of them frozen
 // before the stream was replaced. So each writes its item first and looks for

@@ -22,11 +22,37 @@ const (
 	attrMaybeFirst  = "maybe_first"
 )
 
-// HistoryKey is where the item of a stream is.
-func HistoryKey(arn string) backend.Key { return backend.Key{PK: streamsPK, SK: arn} }
+// groupPrefix begins the sort keys of all groups but the default one, whose keys are
+// the streams' ARNs.
+const groupPrefix = "GROUP#"
 
-// History is the item of a stream: what is known of it as a whole.
+// HistoryKey is where the item is that a group keeps of a stream.
+func HistoryKey(id lease.GroupID) backend.Key {
+	return backend.Key{PK: streamsPK, SK: historyPrefix(id.Name) + id.ARN}
+}
+
+func historyPrefix(group string) string {
+	if group == lease.DefaultGroup {
+		return ""
+	}
+	return groupPrefix + group + "#"
+}
+
+// parseHistoryKey returns the group and the stream of a history.
+func parseHistoryKey(key backend.Key) lease.GroupID {
+	rest, named := strings.CutPrefix(key.SK, groupPrefix)
+	if !named {
+		return lease.GroupID{ARN: key.SK, Name: lease.DefaultGroup}
+	}
+	name, arn, _ := strings.Cut(rest, "#")
+	return lease.GroupID{ARN: arn, Name: name}
+}
+
+// History is the item that a group keeps of a stream: what it knows of it as a whole.
 type History struct {
+	// Start is where the group began to read, see [Start.resolve]. It is there before
+	// any lease, and never changes.
+	Start       Start
 	FirstReadAt time.Time
 	ListedAt    time.Time // of a complete listing; zero: none yet
 	// MaybeFirst says that the stream was taken for the first one of its table to
@@ -34,11 +60,12 @@ type History struct {
 	MaybeFirst bool
 }
 
-// Encode returns the history of a stream as an item.
-func (h History) Encode(arn string) backend.Item {
-	it := item.New(HistoryKey(arn), format)
+// Encode returns the history as an item.
+func (h History) Encode(id lease.GroupID) backend.Item {
+	it := item.New(HistoryKey(id), format)
 	it[attrFirstReadAt], it[attrListedAt] = item.Time(h.FirstReadAt), item.Time(h.ListedAt)
 	it[attrMaybeFirst] = item.Bool(h.MaybeFirst)
+	h.Start.encode(it)
 	return it
 }
 
@@ -46,6 +73,7 @@ func (h History) Encode(arn string) backend.Item {
 func DecodeHistory(it backend.Item) (History, error) {
 	d := item.Decode(it, format)
 	h := History{FirstReadAt: d.Time(attrFirstReadAt), ListedAt: d.Time(attrListedAt), MaybeFirst: d.Bool(attrMaybeFirst)}
+	h.Start = decodeStart(d, it)
 	d.Check(attrFirstReadAt, !h.FirstReadAt.IsZero(), "it is empty")
 	return h, d.Err()
 }
@@ -55,18 +83,19 @@ const listingSlack = 5 * time.Minute
 
 // since is a time before which nothing was made that was promised and is in a
 // shard that is listed for the first time now. At the first start what the stream
-// holds is promised, except what may be trimmed at any moment.
+// holds is promised, except what may be trimmed at any moment. Before the group's
+// start nothing ever was.
 func (h History) since() time.Time {
 	if h.ListedAt.IsZero() {
-		return Untrimmed(h.FirstReadAt)
+		return Latest(Untrimmed(h.FirstReadAt), h.Start.At)
 	}
-	return h.ListedAt.Add(-listingSlack)
+	return Latest(h.ListedAt.Add(-listingSlack), h.Start.At)
 }
 
 // history reads the history of the stream. If the stream is read for the first
 // time it reports what the stream cannot hold.
 func (s *Sync) history(ctx context.Context) (h History, err error) {
-	it, err := s.Leases.Table.Get(ctx, HistoryKey(s.ARN))
+	it, err := s.Leases.Table.Get(ctx, HistoryKey(s.Leases.ID))
 	if err != nil {
 		return h, err
 	}
@@ -79,25 +108,33 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 			return h, err
 		}
 	} else {
-		others, err := s.otherStreams(ctx)
-		if err != nil {
-			return h, err
-		}
-		h = History{FirstReadAt: s.Now(), MaybeFirst: len(others) == 0}
-		if err := s.reportBeginning(ctx, s.ARN, others); err != nil {
-			return h, err
-		}
-		if err := s.write(ctx, h); err != nil {
+		if h, err = s.begin(ctx); err != nil {
 			return h, err
 		}
 	}
 	if !h.MaybeFirst {
 		return h, nil
 	}
-	if err := s.reportRivals(ctx); err != nil {
+	if err := s.reportRivals(ctx, h.Start); err != nil {
 		return h, err
 	}
 	h.MaybeFirst = false
+	return h, s.write(ctx, h)
+}
+
+// begin writes the history of a stream that the group reads for the first time.
+func (s *Sync) begin(ctx context.Context) (h History, err error) {
+	others, err := s.otherStreams(ctx)
+	if err != nil {
+		return h, err
+	}
+	h = History{FirstReadAt: s.Now(), MaybeFirst: len(others) == 0}
+	if h.Start, err = s.start(ctx, others); err != nil {
+		return h, err
+	}
+	if err := s.reportBeginning(ctx, s.ARN, others, h.Start); err != nil {
+		return h, err
+	}
 	return h, s.write(ctx, h)
 }
 
@@ -117,6 +154,11 @@ func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError)
 	if h.FirstReadAt.IsZero() {
 		h.FirstReadAt = s.Now()
 	}
+	if h.Start = startOf(leases); len(leases) == 0 {
+		if h.Start, err = s.start(ctx, nil); err != nil {
+			return h, err
+		}
+	}
 	if err := s.write(ctx, h); err != nil {
 		return h, err
 	}
@@ -125,28 +167,31 @@ func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError)
 }
 
 func (s *Sync) write(ctx context.Context, h History) error {
-	return s.Leases.Table.Put(ctx, h.Encode(s.ARN), backend.Condition{})
+	return s.Leases.Table.Put(ctx, h.Encode(s.Leases.ID), backend.Condition{})
 }
 
-// otherStreams returns the streams of the table that were ever read, except this
-// one. The ARNs of a table's streams differ in what follows the last slash.
+// otherStreams returns the streams of the table that the group has ever read, except
+// this one. The ARNs of a table's streams differ in what follows the last slash.
 func (s *Sync) otherStreams(ctx context.Context) (arns []string, err error) {
-	table := s.ARN[:strings.LastIndexByte(s.ARN, '/')+1]
-	for it, err := range s.Leases.Table.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: table, Consistent: true}) {
+	prefix := historyPrefix(s.Leases.ID.Name) + tableOf(s.ARN)
+	for it, err := range s.Leases.Table.Query(ctx, backend.Query{PK: streamsPK, SKPrefix: prefix, Consistent: true}) {
 		if err != nil {
 			return nil, err
 		}
-		if arn := backend.KeyOf(it).SK; arn != s.ARN {
+		if arn := parseHistoryKey(backend.KeyOf(it)).ARN; arn != s.ARN {
 			arns = append(arns, arn)
 		}
 	}
 	return arns, nil
 }
 
+// tableOf is what the ARNs of all streams of a table begin with.
+func tableOf(arn string) string { return arn[:strings.LastIndexByte(arn, '/')+1] }
+
 // reportRivals looks for streams that others began to read for the first time
 // while this one was begun. Each writes its item first and looks then, so one of
 // them sees that neither is the first of the table, and reports what lies between.
-func (s *Sync) reportRivals(ctx context.Context) error {
+func (s *Sync) reportRivals(ctx context.Context, start Start) error {
 	others, err := s.otherStreams(ctx)
 	if err != nil || len(others) == 0 {
 		return err
@@ -154,13 +199,17 @@ func (s *Sync) reportRivals(ctx context.Context) error {
 	others = append(others, s.ARN)
 	slices.Sort(others) // labels are times
 	newest := len(others) - 1
-	return s.reportBeginning(ctx, others[newest], others[:newest])
+	return s.reportBeginning(ctx, others[newest], others[:newest], start)
 }
 
 // reportBeginning reports what a stream that is read for the first time cannot
-// hold, given the older streams of the table.
-func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string) error {
-	loss := &LossError{StreamARN: arn, Until: s.Now()}
+// hold, given the older streams of the table. Of what was before the group's start
+// it reports nothing.
+func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string, start Start) error {
+	loss := &LossError{StreamARN: arn, AfterTime: start.At, Until: s.Now()}
+	if len(older) == 0 && !start.At.IsZero() {
+		return s.reportExpiredStart(ctx, loss)
+	}
 	if len(older) == 0 {
 		loss.FirstStart, loss.Reason = true, "it is read for the first time, and the table may be older"
 		_, err := s.Record(ctx, loss)
@@ -169,12 +218,12 @@ func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string) 
 	loss.Replaced = slices.Max(older)
 	loss.Reason = "the table has a new stream: what was left in the old one, " + loss.Replaced +
 		", and what was written while there was none, is in neither"
-	leases := lease.Store{Table: s.Leases.Table, ARN: loss.Replaced}
+	leases := lease.Store{Table: s.Leases.Table, ID: s.Leases.ID.Of(loss.Replaced)}
 	all, err := leases.Load(ctx)
 	if err != nil {
 		return err
 	}
-	loss.AfterTime = readUpTo(all)
+	loss.AfterTime = Latest(loss.AfterTime, readUpTo(all))
 	recorded, err := s.Record(ctx, loss)
 	if err == nil && !recorded {
 		err = loss

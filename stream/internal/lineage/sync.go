@@ -33,6 +33,7 @@ type Sync struct {
 	Record   Recorder
 	Listings *atomic.Int64 // counts pages
 	Aside    *item.Aside   // for damaged items
+	Start    Start         // where the group begins, unless it has begun
 
 	// Free is called when leases may be free, so that this worker looks at them.
 	Free func()
@@ -47,7 +48,7 @@ type Sync struct {
 }
 
 // Run syncs until ctx is done, when it returns nil. It returns [ErrReplaced] when
-// the table has another stream, and a [*LossError] that nobody records.
+// the table has another stream, [ErrStart], and a [*LossError] that nobody records.
 func (s *Sync) Run(ctx context.Context) error {
 	defer s.Loop.Succeeded(s.ARN)
 	lookups := 0
@@ -58,7 +59,7 @@ func (s *Sync) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrReplaced), errors.As(err, &loss):
+		case errors.Is(err, ErrReplaced), errors.Is(err, ErrStart), errors.As(err, &loss):
 			return err
 		case err != nil:
 			soon, giveUp := s.Loop.Failed(ctx, s.ARN, err)
@@ -185,7 +186,7 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 	since := s.known.since()
 	next := lease.Lease{
 		Shard: shard.ID, Parent: shard.Parent, AtFirstStart: s.known.ListedAt.IsZero(),
-		Checkpoint: lease.Position{At: since},
+		Checkpoint: lease.Position{At: since}, Start: s.known.Start.of(shard.ID),
 	}
 	parent, known := leases[shard.Parent]
 	if known {

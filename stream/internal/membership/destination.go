@@ -19,8 +19,8 @@ const (
 )
 
 // DestinationKey is where the destination of a worker group is.
-func DestinationKey(arn string) backend.Key {
-	return backend.Key{PK: lease.Partition(arn), SK: destinationSK}
+func DestinationKey(id lease.GroupID) backend.Key {
+	return backend.Key{PK: id.Partition(), SK: destinationSK}
 }
 
 // Destination is the item that says where the workers of a group send what they read.
@@ -33,8 +33,8 @@ type Destination struct {
 }
 
 // Encode returns the destination as an item.
-func (d Destination) Encode(arn string) backend.Item {
-	it := item.New(DestinationKey(arn), format)
+func (d Destination) Encode(id lease.GroupID) backend.Item {
+	it := item.New(DestinationKey(id), format)
 	it[attrDestination], it[attrSetAt] = item.String(d.Text), item.Time(d.SetAt)
 	it[attrWorker], it[attrSession] = item.String(d.Worker), item.String(d.Session)
 	return it
@@ -86,7 +86,7 @@ func (e *DestinationError) Error() string {
 
 // Destination reads the destination of the group; the zero value if there is none.
 func (m Member) Destination(ctx context.Context) (Destination, error) {
-	it, err := m.Table.Get(ctx, DestinationKey(m.ARN))
+	it, err := m.Table.Get(ctx, DestinationKey(m.ID))
 	if err != nil || it == nil {
 		return Destination{}, err
 	}
@@ -102,22 +102,11 @@ func (g *Group) MayJoin(ctx context.Context, want string) (bool, error) {
 	if err != nil || !d.differs(want) {
 		return true, err
 	}
-	all, err := g.Workers(ctx)
-	if err != nil {
-		return false, err
+	lives, silent, err := g.look(ctx, g.detector)
+	if err == nil && lives != "" {
+		err = &DestinationError{Group: d.Text, Own: want, Worker: lives}
 	}
-	begun, silent := len(g.detector) > 0, true
-	for _, w := range all {
-		if w.Expired {
-			continue
-		}
-		before, known := g.detector[w.Session]
-		if known && before.counter != w.Counter || !known && begun {
-			return false, &DestinationError{Group: d.Text, Own: want, Worker: w.Worker}
-		}
-		silent = g.detector.observe(w, g.LeaseDuration/3) >= max(g.LeaseDuration, w.LeaseDuration) && silent
-	}
-	return silent, nil
+	return silent, err
 }
 
 // Settle makes this destination that of the group that the session has just joined,
@@ -149,7 +138,7 @@ func (g *Group) Settle(ctx context.Context, want string) (bool, error) {
 	refused := &DestinationError{Group: d.Text, Own: want, Worker: other.Worker}
 	if g.replaced != nil && d.Session == g.Self.Session {
 		refused.Group = g.replaced.Text
-		if _, err := conditional.Put(ctx, g.Table, g.replaced.Encode(g.ARN), d.unchanged(), DecodeDestination); err != nil {
+		if _, err := conditional.Put(ctx, g.Table, g.replaced.Encode(g.ID), d.unchanged(), DecodeDestination); err != nil {
 			return false, err
 		}
 	}
@@ -162,7 +151,7 @@ func (g *Group) replace(ctx context.Context, d Destination, want string) (bool, 
 		g.replaced = &d
 	}
 	next := Destination{Owner: g.Self, Text: want, SetAt: g.Now()}
-	found, err := conditional.Put(ctx, g.Table, next.Encode(g.ARN), d.unchanged(), DecodeDestination)
+	found, err := conditional.Put(ctx, g.Table, next.Encode(g.ID), d.unchanged(), DecodeDestination)
 	if err != nil || found != nil {
 		return false, err
 	}

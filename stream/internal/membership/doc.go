@@ -7,8 +7,11 @@
 //	                                leads notify expired
 //	stream#<ARN>  LEADER            format worker session epoch counter lease_ms renewed_at
 //	stream#<ARN>  DESTINATION       format destination worker session set_at
+//	stream#<ARN>  READERS           format groups session set_at
 //
-// All workers that share a control table form the worker group of a stream.
+// in the partition of a worker group (lease.GroupID). All workers that share a control
+// table and a group's name form a worker group of a stream. READERS is in the partition
+// of the default group, for all groups.
 //
 // # Heartbeat
 //
@@ -73,6 +76,18 @@
 // start at once cannot both go on: each sends its heartbeat and then reads the
 // destination again. A worker that has changed it looks for other live sessions
 // afterwards, and if there is one it restores the old destination and leaves.
+//
+// # Readers
+//
+// READERS names the groups that may read the stream, two at most. A session that has
+// sent its first heartbeat looks whether its group is among them ([Places.Take]). If not
+// it adds the group where there is room, or puts it in the place of a group whose
+// heartbeats all stood still for the lease duration, or are none. Each is one write, on
+// the condition that nobody has changed the item. If both others have shown that they
+// live the session leaves. It may take the place of a group that starts in that moment;
+// so every session looks again and again whether its group is still there
+// ([Places.Keep]), and rejoins if others have all places. Who deletes or damages the item
+// does no harm: those who read the stream write it anew.
 //
 // # Assignment
 //

@@ -19,7 +19,7 @@ func (r *rig) expires(h *Heartbeat) {
 	r.t.Helper()
 	w := h.item
 	w.Expired, w.Counter = true, -1
-	if err := h.Table.Put(r.t.Context(), w.Encode("arn"), backend.Condition{}); err != nil {
+	if err := h.Table.Put(r.t.Context(), w.Encode(h.ID), backend.Condition{}); err != nil {
 		r.t.Error(err)
 	}
 }
@@ -38,7 +38,7 @@ func TestF18HeartbeatThatCannotBeRenewed(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			one, two := r.joins("one"), r.joins("two")
-			it := two.item.Encode("arn")
+			it := two.item.Encode(two.ID)
 			it[name] = damage
 			if w, err := DecodeWorker(it); err != nil || w.Damaged == nil || !strings.Contains(w.Damaged.Error(), name) {
 				t.Errorf("it is read as %+v: %v", w, err)
@@ -62,7 +62,8 @@ func TestF18HeartbeatThatCannotBeRenewed(t *testing.T) {
 
 func TestLongestLeaseDuration(t *testing.T) {
 	t.Parallel()
-	it := newRig(t).joins("one").item.Encode("arn")
+	one := newRig(t).joins("one")
+	it := one.item.Encode(one.ID)
 	it[attrLeaseMillis] = item.Int(longestMillis)
 	if w, err := DecodeWorker(it); err != nil || w.Damaged != nil || w.LeaseDuration != longestMillis*time.Millisecond {
 		t.Errorf("it is read as %+v: %v", w, err)

@@ -8,7 +8,6 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/internal/item"
-	"github.com/postroom/postroom/stream/internal/lease"
 )
 
 // Group is the worker group as one session sees it. One goroutine uses it.
@@ -81,7 +80,7 @@ func (g *Group) Live(ctx context.Context) ([]Worker, error) {
 
 // Workers reads the heartbeats of all sessions.
 func (m Member) Workers(ctx context.Context) (all []Worker, err error) {
-	q := backend.Query{PK: lease.Partition(m.ARN), SKPrefix: workerPrefix, Consistent: true}
+	q := backend.Query{PK: m.ID.Partition(), SKPrefix: workerPrefix, Consistent: true}
 	for it, err := range m.Table.Query(ctx, q) {
 		if err != nil {
 			return nil, err
@@ -102,7 +101,7 @@ func (g *Group) expire(ctx context.Context, w Worker) (bool, error) {
 	if w.Damaged != nil && !w.canRenew() {
 		return true, nil // its session has noticed, or there never was one
 	}
-	found, err := conditional.Put(ctx, g.Table, w.expired(g.ARN), w.unchanged(), DecodeWorker)
+	found, err := conditional.Put(ctx, g.Table, w.expired(g.ID), w.unchanged(), DecodeWorker)
 	switch {
 	case err != nil:
 		return false, err
@@ -118,5 +117,5 @@ func (g *Group) expire(ctx context.Context, w Worker) (bool, error) {
 }
 
 func (g *Group) delete(ctx context.Context, w Worker) error {
-	return g.Table.Delete(ctx, []backend.Key{WorkerKey(g.ARN, w.Session)})
+	return g.Table.Delete(ctx, []backend.Key{WorkerKey(g.ID, w.Session)})
 }

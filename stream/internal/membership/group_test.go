@@ -63,7 +63,7 @@ func (r *rig) loop() retry.Loop {
 func (r *rig) joins(worker string) *Heartbeat {
 	r.t.Helper()
 	h := NewHeartbeat(Member{
-		Table: batch.Table{Table: r.table, Retry: retry.Policy{Attempts: 1}}, ARN: "arn",
+		Table: batch.Table{Table: r.table, Retry: retry.Policy{Attempts: 1}}, ID: lease.GroupID{ARN: "arn", Name: "g"},
 		Self: lease.Owner{Worker: worker, Session: worker + "'s session"}, LeaseDuration: time.Hour, Now: time.Now,
 	}, r.loop())
 	if err := h.Join(r.t.Context(), r.loop()); err != nil {

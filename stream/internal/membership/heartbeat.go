@@ -51,7 +51,7 @@ func (h *Heartbeat) SetLeads(leads bool) { h.leads.Store(leads) }
 
 // Leave removes the heartbeat. All leases of the session are free at once.
 func (h *Heartbeat) Leave(ctx context.Context) error {
-	return h.Table.Delete(ctx, []backend.Key{WorkerKey(h.ARN, h.Self.Session)})
+	return h.Table.Delete(ctx, []backend.Key{WorkerKey(h.ID, h.Self.Session)})
 }
 
 // Valid reports whether nobody can have expired the session yet. A session that is

@@ -32,13 +32,13 @@ const (
 )
 
 // WorkerKey is where the heartbeat of a session is.
-func WorkerKey(arn, session string) backend.Key {
-	return backend.Key{PK: lease.Partition(arn), SK: workerPrefix + session}
+func WorkerKey(id lease.GroupID, session string) backend.Key {
+	return backend.Key{PK: id.Partition(), SK: workerPrefix + session}
 }
 
 // LeaderKey is where the leader's lock is.
-func LeaderKey(arn string) backend.Key {
-	return backend.Key{PK: lease.Partition(arn), SK: leaderSK}
+func LeaderKey(id lease.GroupID) backend.Key {
+	return backend.Key{PK: id.Partition(), SK: leaderSK}
 }
 
 // Worker is the item of one session: its heartbeat.
@@ -62,8 +62,8 @@ type damage struct {
 }
 
 // Encode returns the heartbeat as an item.
-func (w Worker) Encode(arn string) backend.Item {
-	it := item.New(WorkerKey(arn, w.Session), format)
+func (w Worker) Encode(id lease.GroupID) backend.Item {
+	it := item.New(WorkerKey(id, w.Session), format)
 	it[attrWorker], it[attrSession] = item.String(w.Worker), item.String(w.Session)
 	it[attrCounter], it[attrNotify] = item.Int(w.Counter), item.Int(w.Notify)
 	it[attrLeaseMillis], it[attrRenewedAt] = item.Int(w.LeaseDuration.Milliseconds()), item.Time(w.RenewedAt)
@@ -106,10 +106,10 @@ func (w Worker) canRenew() bool {
 
 // expired is the item that says that the session was expired. Of a damaged one
 // everything else stays.
-func (w Worker) expired(arn string) backend.Item {
+func (w Worker) expired(id lease.GroupID) backend.Item {
 	if w.Damaged == nil {
 		w.Expired, w.Counter = true, -1
-		return w.Encode(arn)
+		return w.Encode(id)
 	}
 	it := maps.Clone(w.as)
 	it[attrExpired], it[attrCounter] = item.Bool(true), item.Int(-1)
@@ -142,8 +142,8 @@ type Leader struct {
 }
 
 // Encode returns the lock as an item.
-func (l Leader) Encode(arn string) backend.Item {
-	it := item.New(LeaderKey(arn), format)
+func (l Leader) Encode(id lease.GroupID) backend.Item {
+	it := item.New(LeaderKey(id), format)
 	it[attrWorker], it[attrSession] = item.String(l.Worker), item.String(l.Session)
 	it[attrEpoch], it[attrCounter] = item.Int(l.Epoch), item.Int(l.Counter)
 	it[attrLeaseMillis], it[attrRenewedAt] = item.Int(l.LeaseDuration.Milliseconds()), item.Time(l.RenewedAt)
@@ -196,6 +196,9 @@ func Repair(it backend.Item) (*item.Repair, error) {
 	case sk == leaderSK:
 		l, err := DecodeLeader(it)
 		return item.Deletion(l.Damaged, err, "a worker leads the worker group within seconds")
+	case sk == readersSK:
+		r, err := DecodeReaders(it)
+		return item.Deletion(r.Damaged, err, "the groups that read the stream write it anew")
 	case sk == destinationSK:
 		d, err := DecodeDestination(it)
 		return item.Deletion(d.Damaged, err, "the next worker that starts decides where the group sends to")

@@ -44,7 +44,7 @@ func (m Member) Elect(ctx context.Context, live []Worker, acquire, renew retry.L
 
 // Leader reads the leader's lock; the zero value if nobody ever had it.
 func (m Member) Leader(ctx context.Context) (Leader, error) {
-	it, err := m.Table.Get(ctx, LeaderKey(m.ARN))
+	it, err := m.Table.Get(ctx, LeaderKey(m.ID))
 	if err != nil || it == nil {
 		return Leader{}, err
 	}

@@ -17,7 +17,7 @@ import (
 // Member is one session of a worker, and how it reaches the control table.
 type Member struct {
 	Table         batch.Table
-	ARN           string
+	ID            lease.GroupID
 	Self          lease.Owner
 	LeaseDuration time.Duration
 	Now           func() time.Time // the wall clock, for people
@@ -26,7 +26,7 @@ type Member struct {
 
 // record is an item that its owner keeps by raising a counter in it.
 type record[T any] interface {
-	Encode(arn string) backend.Item
+	Encode(id lease.GroupID) backend.Item
 	unchanged() backend.Condition // holds while the item is still this one
 	of(session string) bool       // the session wrote it
 	renewed(now time.Time) T
@@ -71,7 +71,7 @@ func (r *renewable[T]) acquire(ctx context.Context, loop retry.Loop, next T, c b
 		if sent = time.Now(); first.IsZero() {
 			first = sent
 		}
-		found, err = conditional.Put(ctx, r.Table, next.Encode(r.ARN), c, r.decode)
+		found, err = conditional.Put(ctx, r.Table, next.Encode(r.ID), c, r.decode)
 		return err
 	})
 	switch {
@@ -127,7 +127,7 @@ func (r *renewable[T]) renew(ctx context.Context, change func(*T)) error {
 			}
 		}
 		sent := time.Now()
-		found, err := conditional.Put(ctx, r.Table, next.Encode(r.ARN), r.item.unchanged(), r.decode)
+		found, err := conditional.Put(ctx, r.Table, next.Encode(r.ID), r.item.unchanged(), r.decode)
 		switch {
 		case err != nil:
 			return err

@@ -20,7 +20,8 @@
 // # Reading
 //
 // A shard is opened after the checkpoint, or at the trim horizon, and never at the
-// latest record. An iterator that expired is replaced by one after the last record
+// latest record. Records before the group's start (lease.Start) are acknowledged as they
+// are read, in their order with the others, and not delivered. An iterator that expired is replaced by one after the last record
 // read. After a full page the shard is read again at once, after a smaller one in
 // the poll interval, after empty ones in up to the longest idle pause. A shard ends
 // with an empty next iterator and with nothing else: not with EndingSequenceNumber,
@@ -60,7 +61,8 @@
 // longer than the stream keeps records: each goes to Env.Record first, with the
 // times before which and after which nothing is lost. Only then is the shard read
 // on from what is left, with the loss noted in its lease. If nobody records losses
-// the loss is noted and ends the session.
+// the loss is noted and ends the session. What was trimmed or is gone when not even the
+// group's start is so old was promised to nobody, and is no loss.
 //
 // # Damage
 //

@@ -61,7 +61,7 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 }
 
 func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
-	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.read.At}}
+	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.read.At}, Start: lease.Start{At: s.start.At}}
 	return s.env.Save.Do(ctx, s.ID, func(ctx context.Context) error {
 		h, err := s.env.Leases.Acquire(ctx, next)
 		if err == nil && h != nil {

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"time"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
-	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
@@ -94,7 +93,7 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 	if s.iterator == "" {
 		s.justOpened, s.emptySince = true, time.Time{}
 		at := backend.Position{Type: backend.TrimHorizon}
-		if s.read.Sequence != "" {
+		if s.read.Sequence != "" && !s.fromHorizon {
 			at = backend.Position{Type: backend.AfterSequence, Sequence: s.read.Sequence}
 		}
 		s.iterator, err = retry.Once(ctx, s.env.Call, func(ctx context.Context) (string, error) {
@@ -103,6 +102,7 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 		if err != nil {
 			return page, err
 		}
+		s.fromHorizon = false
 	}
 	s.env.Counters.Reads.Add(1)
 	asked := s.env.Now()
@@ -128,14 +128,14 @@ func (s *Shard) next(ctx context.Context) (page backend.RecordPage, err error) {
 }
 
 // deliver hands records over as soon as there is room for them and the session is
-// valid.
+// valid. Those before the start of the group it acknowledges itself.
 func (s *Shard) deliver(ctx context.Context, records []backend.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
 	s.setTip(false)
 	s.pause, s.emptySince = 0, time.Time{}
-	for part := range slices.Chunk(records, s.env.InFlight.MaxRecords) {
+	for part := range s.parts(records) {
 		for i := range part { // what takes more than all the room there is takes all of it
 			part[i].SizeBytes = min(part[i].SizeBytes, s.env.InFlight.MaxBytes/int64(len(part)))
 		}
@@ -147,18 +147,47 @@ func (s *Shard) deliver(ctx context.Context, records []backend.Record) error {
 			s.tracker.release(len(part), sizeBytes)
 			return err
 		}
-		page := s.tracker.deliver(s.ID, part)
-		if err := s.env.Deliver(ctx, page, part); err != nil {
-			s.tracker.refuse(page)
-			return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.ID, s.read.Sequence, err)
+		page := s.tracker.deliver(s.ID, part, s.start.At)
+		if err := s.handOver(ctx, page, part); err != nil {
+			return err
 		}
-		s.env.Counters.Records.Add(int64(len(part)))
 		for _, r := range part {
 			if backend.CompareSequence(r.Sequence, s.read.Sequence) > 0 {
-				s.setRead(lease.Position{Sequence: r.Sequence, At: r.CreatedAt})
+				s.setRead(positionOf(r, s.start.At))
 			}
 		}
 	}
+	return nil
+}
+
+// parts splits records where the group's start lies between them, and where there are
+// more than may be in flight.
+func (s *Shard) parts(records []backend.Record) iter.Seq[[]backend.Record] {
+	return func(yield func([]backend.Record) bool) {
+		for n := 0; len(records) > 0; records, n = records[n:], 0 {
+			for n < min(len(records), s.env.InFlight.MaxRecords) && s.start.After(records[n]) == s.start.After(records[0]) {
+				n++
+			}
+			if !yield(records[:n:n]) {
+				return
+			}
+		}
+	}
+}
+
+// handOver gives a page to the handler, unless it is of before the group's start.
+func (s *Shard) handOver(ctx context.Context, page *Page, part []backend.Record) error {
+	if s.start.After(part[0]) {
+		for i := range part {
+			page.Ack(i)
+		}
+		return nil
+	}
+	if err := s.env.Deliver(ctx, page, part); err != nil {
+		s.tracker.refuse(page)
+		return fmt.Errorf("handle %d records of shard %s after %q: %w", len(part), s.ID, s.read.Sequence, err)
+	}
+	s.env.Counters.Records.Add(int64(len(part)))
 	return nil
 }
 

@@ -71,7 +71,7 @@ func (s *Shard) handleReadError(ctx context.Context, err error) (rest time.Durat
 func (s *Shard) unknownCheckpoint(cause error) error {
 	s.env.Read.Succeeded(s.ID)
 	return &item.DamageError{
-		Key: lease.Key(s.env.ARN, s.ID), Err: fmt.Errorf("attribute checkpoint: the stream does not know %q: %w", s.read.Sequence, cause),
+		Key: lease.Key(s.env.Leases.ID, s.ID), Err: fmt.Errorf("attribute checkpoint: the stream does not know %q: %w", s.read.Sequence, cause),
 		Blocks: true,
 	}
 }
@@ -110,6 +110,11 @@ func (s *Shard) streamExists(ctx context.Context) bool {
 func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
 	loss := s.newLoss("they fell out of the stream before they were read", cause)
 	loss.Until = lineage.Untrimmed(s.env.Now())
+	if s.start.At.After(loss.Until) {
+		s.env.Logger.Info("only records of before the group's start were trimmed", "shard", s.ID, "after", s.read.Sequence)
+		s.iterator, s.fromHorizon = "", true
+		return nil
+	}
 	if err := s.record(ctx, loss); err != nil {
 		return err
 	}
@@ -120,9 +125,11 @@ func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
 }
 
 // endGone ends a shard that the stream does not have any more. A shard that had
-// gone already at the first start held nothing that was promised.
+// gone already at the first start held nothing that was promised, and neither had one
+// that goes when not even the group's start is so old that it would be trimmed.
 func (s *Shard) endGone(ctx context.Context, cause error) error {
-	if s.firstStart && s.read.Sequence == "" && s.env.Now().Sub(s.read.At) < backend.StreamRetention {
+	unread := s.read.Sequence == "" || !s.read.At.After(s.start.At)
+	if s.firstStart && unread && s.env.Now().Sub(s.read.At) < backend.StreamRetention {
 		s.env.Logger.Info("a shard of before the first start expired unread", "shard", s.ID)
 		s.env.Read.Succeeded(s.ID)
 		s.end()

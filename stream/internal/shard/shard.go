@@ -19,19 +19,23 @@ type Shard struct {
 	tracker    *tracker
 	schedule   schedule // of the queue
 	firstStart bool     // see lease.Lease.AtFirstStart
+	start      lease.Start
 
 	// Of the reading.
 	phase      phase
-	iterator   string         // empty: to be opened
-	justOpened bool           // the iterator has brought no page yet
-	read       lease.Position // set under mu, for those who ask; before its time nothing unread was made
-	missing    int            // times in a row that the shard was not found
-	refused    int            // times in a row that the stream did not know the position
-	pause      time.Duration
-	emptySince time.Time // since when all pages of the iterator are empty; zero: the last one was not
-	warned     bool
-	drainBy    time.Time // when to transfer, with or without the last acknowledgements
-	lookups    int       // for children, in vain
+	iterator   string // empty: to be opened
+	justOpened bool   // the iterator has brought no page yet
+	// fromHorizon says that the shard is to be opened at its trim horizon, although it
+	// was read further: see continuePastTrimmed.
+	fromHorizon bool
+	read        lease.Position // set under mu, for those who ask; before its time nothing unread was made
+	missing     int            // times in a row that the shard was not found
+	refused     int            // times in a row that the stream did not know the position
+	pause       time.Duration
+	emptySince  time.Time // since when all pages of the iterator are empty; zero: the last one was not
+	warned      bool
+	drainBy     time.Time // when to transfer, with or without the last acknowledgements
+	lookups     int       // for children, in vain
 
 	mu       sync.Mutex
 	cancel   context.CancelFunc // ends the step that runs
@@ -67,7 +71,7 @@ const (
 func New(env *Env, h *lease.Handle) *Shard {
 	l := h.Lease()
 	s := &Shard{
-		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, Begun: time.Now(),
+		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, start: l.Start, Begun: time.Now(),
 		read: l.Checkpoint, schedule: schedule{index: -1},
 	}
 	release := func(n int, sizeBytes int64) {

@@ -56,11 +56,21 @@ func newTracker(from lease.Position, every int, release func(int, int64), due, d
 	return &tracker{done: from, every: every, release: release, due: due, drained: drained}
 }
 
-// deliver makes records wait for their acknowledgement.
-func (t *tracker) deliver(shard string, records []backend.Record) *Page {
+// positionOf is the place behind a record. Before the group's start nothing was
+// promised that could be behind it.
+func positionOf(r backend.Record, start time.Time) lease.Position {
+	at := r.CreatedAt
+	if at.Before(start) {
+		at = start
+	}
+	return lease.Position{Sequence: r.Sequence, At: at}
+}
+
+// deliver makes records wait for their acknowledgement. Start is that of the group.
+func (t *tracker) deliver(shard string, records []backend.Record, start time.Time) *Page {
 	p := &Page{Shard: shard, tracker: t, entries: make([]entry, len(records)), at: time.Now()}
 	for i, r := range records {
-		p.entries[i] = entry{Position: lease.Position{Sequence: r.Sequence, At: r.CreatedAt}, sizeBytes: r.SizeBytes}
+		p.entries[i] = entry{Position: positionOf(r, start), sizeBytes: r.SizeBytes}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -25,7 +25,7 @@ type pending struct {
 func (p *pending) Ack() { p.page.Ack(p.index) }
 
 func deliver(t *tracker, records []backend.Record) (all []*pending) {
-	page := t.deliver("s", records)
+	page := t.deliver("s", records, time.Time{})
 	for i, r := range records {
 		all = append(all, &pending{page: page, index: i, sequence: r.Sequence, sizeBytes: r.SizeBytes})
 	}
