@@ -192,7 +192,7 @@ func TestRequeuedMessagesHoldTheirLeader(t *testing.T) {
 	leader := newMessage(ms[0], quarantine.Record{}, func(*message) { acks++ })
 	var requeued []*message
 	for _, m := range ms[1:] {
-		w := copied{&quarantine.Waiting{Message: m}, func() error { removed++; return nil }}
+		w := copied{&quarantine.Kept{Message: m}, func() error { removed++; return nil }}
 		requeued = append(requeued, leader.requeue(w))
 	}
 	leader.leave()

@@ -31,7 +31,8 @@
 // and no message is quarantined for its sender or its members, unless the members are
 // certain ([postroom.PairUUID]). A message whose conversation nobody has opened yet
 // waits for half a minute; then it is quarantined too, and requeued once its members
-// are known.
+// are known. An operator may ask for any quarantined record to be tried again: its
+// message goes the same way, behind those of the stream (retries.go).
 //
 // If the table refuses a move, and its error code says that what the move puts is
 // wrong, the messages are bisected: the older half goes first, and of a half that fails

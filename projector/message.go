@@ -42,6 +42,8 @@ type message struct {
 	record quarantine.Record // as it was read; of one that was requeued from quarantine only Silent
 	since  time.Time         // when it arrived
 	ack    func(*message)
+	// retries is the record for whose sake m is tried again; nil: m is not tried again.
+	retries *quarantine.Kept
 
 	// Written by its lane alone, as is record.Silent: nobody is to be notified. That
 	// changes only before its notifications are enqueued.
@@ -55,11 +57,11 @@ type message struct {
 	copies      []copied // of it, in quarantine
 }
 
-// copied is a message that waits in quarantine.
+// copied is a message that is in quarantine, and is processed.
 type copied struct {
-	*quarantine.Waiting
+	*quarantine.Kept
 
-	// remove takes it out of quarantine. It fails only at a stop; then the message
+	// remove takes it out of quarantine, once it is processed. It fails only at a stop; then the message
 	// is not acknowledged.
 	remove func() error
 }
@@ -195,7 +197,7 @@ func (m *message) adopt(w copied) bool {
 	switch begun := m.state > waiting; {
 	case m.Position() != w.Message.Position():
 		return false
-	case slices.ContainsFunc(m.copies, func(c copied) bool { return c.ID() == w.ID() }):
+	case m.stands(w):
 		return true
 	case begun && m.record.Silent && !w.Silent:
 		return false
@@ -204,6 +206,17 @@ func (m *message) adopt(w copied) bool {
 	}
 	m.copies = append(m.copies, w)
 	return true
+}
+
+// stands reports whether m stands for a record in quarantine already. What was read of it
+// last counts.
+func (m *message) stands(w copied) bool {
+	i := slices.IndexFunc(m.copies, func(c copied) bool { return c.ID() == w.ID() })
+	if i >= 0 {
+		m.copies = slices.Clone(m.copies) // somebody may look at the others
+		m.copies[i] = w
+	}
+	return i >= 0
 }
 
 // requeue makes a message of one that waited in quarantine. m is not acknowledged

@@ -56,7 +56,7 @@ func TestMessageAdopts(t *testing.T) {
 	t.Parallel()
 	ms := conversationOf(1, 3, 2)
 	waiting := func(m postroom.Message, silent bool) copied {
-		return copied{&quarantine.Waiting{Message: m, Silent: silent}, func() error { return nil }}
+		return copied{&quarantine.Kept{Message: m, Silent: silent}, func() error { return nil }}
 	}
 	for name, c := range map[string]struct {
 		silent, enqueued bool
@@ -90,7 +90,7 @@ func TestS11CleanupFails(t *testing.T) {
 	acks, removed, failing := 0, 0, true
 	requeued := func() *message {
 		m := newMessage(postroom.Message{}, quarantine.Record{}, func(*message) { acks++ })
-		m.copies = []copied{{&quarantine.Waiting{}, func() error {
+		m.copies = []copied{{&quarantine.Kept{}, func() error {
 			if failing {
 				return failure(backend.KindUnavailable)
 			}

@@ -103,6 +103,7 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	if len(l.held) == 0 {
 		return 0, nil
 	}
+	p.adoptRetried(ctx, l)
 	c, err := p.conversation(ctx, l)
 	if err != nil {
 		return 0, err
@@ -142,7 +143,9 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 	p.cache.Put(l.group, c, len(c.Members))
 	l.passed(len(batch))
 	for _, m := range batch {
-		p.quarantine.Processed(backend.Key{PK: m.GroupUUID, SK: m.Key()})
+		if m.retries == nil {
+			p.quarantine.Processed(backend.Key{PK: m.GroupUUID, SK: m.Key()})
+		}
 		if m.live() {
 			p.projected.Add(1)
 		}

@@ -23,6 +23,7 @@ import (
 // Projector is the daemon. Run may be called once; the other methods at any
 // time, concurrently.
 type Projector struct {
+	config Config
 	tuning tuning
 	index  bool
 	log    *slog.Logger
@@ -35,6 +36,7 @@ type Projector struct {
 	notifier   *notifier
 	clocks     *clocks
 	quarantine *quarantine.Quarantine
+	retries    *quarantine.Retries
 	backfill   *backfill.Backfill
 
 	incidents  *incident.Log
@@ -55,7 +57,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	table := limiter.Table(c.Table)
 	incidents := incident.NewLog(o.Logger)
 	p := &Projector{
-		tuning: t, index: c.Index, log: o.Logger,
+		config: c, tuning: t, index: c.Index, log: o.Logger,
 		lanes:      newLanes(max(1, t.Movers/2)),
 		limiter:    limiter,
 		projection: projection.New(table),
@@ -72,8 +74,11 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	p.backfill = backfill.New(backfill.Config{
 		Log: table, Control: c.Control, Submit: p.submit, Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
 	}, t.Backfill)
+	p.retries = quarantine.NewRetries(quarantine.RetriesConfig{
+		Log: table, Quarantine: p.quarantine, Submit: p.submitRetries, Incidents: incidents, Logger: o.Logger,
+	})
 	options := stream.Options{
-		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.backfill.Lead,
+		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.lead,
 	}
 	if o.OnDataLoss == Backfill {
 		options.OnDataLoss = p.recordGap
@@ -101,7 +106,10 @@ func policy() retry.Policy {
 // (*stream.DataLossError), when so many records cannot be projected that
 // something else must be wrong (*quarantine.BreakerError), or when something
 // fails that no retry fixes.
-func (p *Projector) Run(ctx context.Context) error {
+func (p *Projector) Run(ctx context.Context) error { return p.run(ctx, p.reader.Run) }
+
+// run processes what read hands over, until that returns.
+func (p *Projector) run(ctx context.Context, read func(context.Context) error) error {
 	ctx, halt := context.WithCancel(ctx)
 	defer halt()
 	// Work outlives ctx: the reader waits for what it has handed over.
@@ -119,7 +127,7 @@ func (p *Projector) Run(ctx context.Context) error {
 	for range p.tuning.Senders {
 		workers.Go(func() { p.notifier.run(work) })
 	}
-	err := p.reader.Run(ctx)
+	err := read(ctx)
 	stop()
 	p.lanes.close()
 	p.notifier.ready.close()
@@ -133,15 +141,18 @@ func (p *Projector) Run(ctx context.Context) error {
 
 // IdleSince says since when everything there is to read is read, projected and
 // notified; false while that is not so. On the leader that includes what is to be
-// backfilled from the log.
+// backfilled from the log, and what is to be tried again.
 func (p *Projector) IdleSince() (time.Time, bool) {
-	backfilled, ok := p.backfill.IdleSince(p.reader.Stats().Leads)
-	if !ok {
-		return time.Time{}, false
-	}
+	leads := p.reader.Stats().Leads
 	since, ok := p.reader.IdleSince()
-	if backfilled.After(since) {
-		since = backfilled
+	for _, part := range []func(bool) (time.Time, bool){p.backfill.IdleSince, p.retries.IdleSince} {
+		idle, all := part(leads)
+		if !all || !ok {
+			return time.Time{}, false
+		}
+		if idle.After(since) {
+			since = idle
+		}
 	}
 	return since, ok
 }

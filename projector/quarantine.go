@@ -23,8 +23,15 @@ var errOtherMembers = errors.New("the message names other members than the conve
 // quarantineMessage quarantines a message that cannot be processed, for good.
 func (p *Projector) quarantineMessage(ctx context.Context, m *message, reason error, attempts int) error {
 	copies := m.inQuarantine()
+	if m.retries != nil {
+		if err := p.stay(ctx, m, reason, false); err != nil {
+			return err
+		}
+		m.setQuarantined()
+		return nil
+	}
 	for _, c := range copies {
-		if err := p.quarantine.Keep(ctx, c.Waiting, reason); err != nil {
+		if err := p.quarantine.Keep(ctx, c.Kept, reason); err != nil {
 			return err
 		}
 	}
@@ -78,14 +85,24 @@ func (p *Projector) quarantineUnfit(ctx context.Context, l *lane, c *projection.
 // acknowledged.
 func (p *Projector) quarantineLate(ctx context.Context, l *lane) error {
 	now := time.Now() // one moment: a message that gets late meanwhile is not quarantined yet
-	late := func(m *message) bool { return now.Sub(m.since) >= p.tuning.MemberWait }
+	late := func(m *message) bool { return m.retries != nil || now.Sub(m.since) >= p.tuning.MemberWait }
 	for _, m := range l.held {
-		if late(m) && !m.in(waiting) && len(m.inQuarantine()) == 0 {
-			if err := p.quarantine.PutWaiting(ctx, m.record, projection.ErrNoMembers); err != nil {
-				return err
-			}
-			m.hold()
+		if !late(m) || m.in(waiting) {
+			continue
 		}
+		var err error
+		switch {
+		case m.retries != nil:
+			err = p.stay(ctx, m, projection.ErrNoMembers, true)
+		case len(m.inQuarantine()) > 0:
+			continue
+		default:
+			err = p.quarantine.PutWaiting(ctx, m.record, projection.ErrNoMembers)
+		}
+		if err != nil {
+			return err
+		}
+		m.hold()
 	}
 	if !slices.ContainsFunc(l.held, late) {
 		return nil
@@ -113,9 +130,7 @@ func (p *Projector) requeueWaiting(ctx context.Context, l *lane) error {
 	}
 	first := l.held[0]
 	for _, w := range found {
-		c := copied{w, func() error {
-			return p.processing.Do(ctx, w.ID(), func(ctx context.Context) error { return p.quarantine.Remove(ctx, w) })
-		}}
+		c := p.copied(ctx, w)
 		if !slices.ContainsFunc(l.held, func(m *message) bool { return m.adopt(c) }) {
 			l.held = append(l.held, first.requeue(c))
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/sim"
 	"github.com/postroom/postroom/projector"
+	"github.com/postroom/postroom/projector/quarantine"
 )
 
 // leaseDuration of all projectors.
@@ -110,6 +111,26 @@ func (w *world) happen() {
 	case 6, 7:
 		if w.meddled {
 			w.meddle()
+		}
+	case 8, 9:
+		w.retryQuarantined()
+	}
+}
+
+// retryQuarantined is an operator who has all that is in quarantine tried again.
+func (w *world) retryQuarantined() {
+	control := w.store.Table("control")
+	var records []*quarantine.Stored
+	for s, err := range quarantine.All(context.Background(), control, quarantine.Reading{}) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		records = append(records, s)
+	}
+	for batch := range slices.Chunk(records, 1+w.rng.IntN(quarantine.MaxBatch)) {
+		w.sched.Note("an operator retries %d records", len(batch))
+		if _, err := quarantine.Ask(context.Background(), control, batch, 10_000); err != nil {
+			w.t.Fatal(err)
 		}
 	}
 }

@@ -78,6 +78,9 @@ func (w *world) judgeSent() {
 func (w *world) judgeQuarantined(control string, want map[backend.Key]bool) {
 	got := map[backend.Key]bool{}
 	for _, item := range w.store.Items(control) {
+		if backend.KeyOf(item).PK == "quarantine-retry" {
+			w.fail("%s: a batch of records was not retried", control)
+		}
 		if key := backend.KeyOf(item); strings.HasPrefix(key.PK, "QUARANTINE#") && strings.HasSuffix(key.SK, "#000") {
 			record := backend.Key{PK: backend.Text(item, "record_pk"), SK: backend.Text(item, "record_sk")}
 			if want[record] || !w.check.gone[w.check.control(control).waits[record]] {

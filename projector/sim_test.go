@@ -21,7 +21,8 @@ var (
 // replays, on one table and stream under a seeded schedule of everything in
 // internal/sim: crashes, frozen workers, conflicts, throttling, lost answers,
 // partial batches, shards that roll and listings that lie, nights without
-// anybody, a stream switched off and on, operators who take leases away. It
+// anybody, a stream switched off and on, operators who take leases away or retry what
+// is in quarantine. It
 // checks the invariants of the design at every write and at the end. It covers
 // P2, P3, P4, P6, P10, P11, P12, P16, P17, P20, S1, S2, S3, S4, S5, S6, S8, S9,
 // S10, S13, S14, S18, S21, S24, S25.

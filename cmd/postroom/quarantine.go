@@ -29,7 +29,7 @@ reason. They block nothing. Begin with: quarantine list --reasons`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newQuarantineList(p, g), newQuarantineShow(p, g), newQuarantineDrop(p, g))
+	cmd.AddCommand(newQuarantineList(p, g), newQuarantineShow(p, g), newQuarantineRetry(p, g), newQuarantineDrop(p, g))
 	return cmd
 }
 

@@ -93,7 +93,7 @@ func putWaiting(t *testing.T, control backend.Table, r Record) {
 }
 
 // wantWhole expects that all that waits is the message.
-func wantWhole(t *testing.T, control backend.Table, m postroom.Message) (waiting []*Waiting) {
+func wantWhole(t *testing.T, control backend.Table, m postroom.Message) (waiting []*Kept) {
 	t.Helper()
 	waiting, err := New(control, 0.5, slog.New(slog.DiscardHandler)).WaitingOf(t.Context(), m.GroupUUID)
 	if err != nil {

@@ -26,6 +26,22 @@
 // a crash loses nothing. A message that turns out to be broken after all stays for
 // good ([Quarantine.Keep]).
 //
+// # Retries
+//
+// An operator may ask for records to be processed again ([Ask]): a batch of them is an
+// item of its own, which the leader of the worker group works off ([Retries.Lead]) and
+// deletes once all of its records were tried.
+//
+//	quarantine-retry | time#random   rate, records
+//
+// A record is tried with its message as the log has it: what the log does not hold must
+// not be shown. It stays until the message is processed, and is removed then. If it fails
+// again, its reason is replaced and the attempt counted, on the condition that the record
+// is as it was read ([Quarantine.Again]): so two workers that try the same record, or one
+// that was killed and the next, count it as they may, and a record that is dropped
+// meanwhile does not come back. Records that are tried again trip no breaker: somebody
+// has asked for them.
+//
 // # For operators
 //
 // Records are read without a Quarantine ([All], [Load]) and named by an ID. [Drop] removes

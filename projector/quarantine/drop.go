@@ -29,7 +29,7 @@ func Drop(ctx context.Context, control backend.Table, s *Stored) (dropped bool, 
 	first = maps.Clone(first)
 	mark := droppedPrefix + strings.TrimPrefix(s.Reason, droppedPrefix)
 	first[attrReason], first[attrWaiting] = item.String(mark), item.Bool(false)
-	err = table.Put(ctx, first, s.same())
+	err = table.Put(ctx, first, same(s.EventID, s.Attempts, s.Reason))
 	if changed, ok := errors.AsType[*backend.Error](err); ok && changed.Kind == backend.KindConditionFailed {
 		if backend.Text(changed.Item, attrReason) != mark { // otherwise an earlier attempt marked it
 			return false, nil

@@ -61,7 +61,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-func checkWaiting(t *testing.T, w *Waiting) {
+func checkWaiting(t *testing.T, w *Kept) {
 	t.Helper()
 	if err := w.Message.Validate(); err != nil {
 		t.Fatal(err)

@@ -12,12 +12,22 @@ import (
 // with an item that is deleted: the message is in the log.
 func Repair(it backend.Item) (*item.Repair, error) {
 	damage, err := check(it)
+	if isBatch(backend.KeyOf(it)) {
+		return item.Deletion(damage, err, "the records stay in quarantine: `postroom quarantine retry` asks for them again")
+	}
 	return item.Deletion(damage, err, "its message, if it was one, is in the log: `postroom verify` tells whether it is missing from the lists")
 }
 
 // check decodes one part of a record, as far as it can be checked alone.
 func check(it backend.Item) (*item.DamageError, error) {
 	key := backend.KeyOf(it)
+	if isBatch(key) {
+		_, err := decodeBatch(it)
+		if damage := item.AsDamaged(err); damage != nil {
+			return damage, nil
+		}
+		return nil, err
+	}
 	if !strings.HasPrefix(key.PK, keyPrefix) {
 		return nil, nil
 	}

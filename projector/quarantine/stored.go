@@ -178,9 +178,9 @@ func Load(ctx context.Context, control backend.Table, p Place) (*Whole, error) {
 
 // same is the condition that a record is as it was read, and that nobody has tried it
 // again or begun to drop it.
-func (s *Stored) same() backend.Condition {
+func same(eventID string, attempts int64, reason string) backend.Condition {
 	return backend.Condition{Equals: backend.Item{
-		attrEventID: item.String(s.EventID), attrAttempts: item.Int(s.Attempts), attrReason: item.String(s.Reason),
+		attrEventID: item.String(eventID), attrAttempts: item.Int(attempts), attrReason: item.String(reason),
 	}}
 }
 

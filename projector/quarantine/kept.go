@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -10,9 +11,9 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// Waiting is a message that is quarantined until somebody names the members of
-// its conversation.
-type Waiting struct {
+// Kept is a message in quarantine that may be processed after all: it waits for somebody to
+// name the members of its conversation, or somebody has asked for it to be tried again.
+type Kept struct {
 	Message postroom.Message
 	// Silent says that nobody is owed a notification of it.
 	Silent bool
@@ -22,12 +23,12 @@ type Waiting struct {
 }
 
 // ID tells one record from another.
-func (w *Waiting) ID() string { return w.keys[0].SK }
+func (w *Kept) ID() string { return w.keys[0].SK }
 
 // WaitingOf returns the messages of a conversation that wait. Damaged items are left
 // aside.
-func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, error) {
-	var found []*Waiting
+func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Kept, error) {
+	var found []*Kept
 	var parts []backend.Item // of one record, the first one first
 	var damaged []*item.DamageError
 	flush := func() error {
@@ -61,12 +62,12 @@ func (q *Quarantine) WaitingOf(ctx context.Context, group string) ([]*Waiting, e
 
 // decodeWaiting reads a record from its parts; nil: it is not whole, does not wait,
 // or one of its items is damaged. The error is that of a format that is not known.
-func decodeWaiting(items []backend.Item) (w *Waiting, damage *item.DamageError, err error) {
+func decodeWaiting(items []backend.Item) (w *Kept, damage *item.DamageError, err error) {
 	if len(items) == 0 || !isFirstPart(backend.KeyOf(items[0])) {
 		return nil, nil, nil
 	}
 	first := item.Loose(items[0])
-	w = &Waiting{Silent: first.Bool(attrSilent), first: items[0]}
+	w = &Kept{Silent: first.Bool(attrSilent), first: items[0]}
 	var image []byte
 	for _, it := range items {
 		if damage, err := check(it); damage != nil || err != nil {
@@ -90,15 +91,31 @@ func decodeWaiting(items []backend.Item) (w *Waiting, damage *item.DamageError, 
 
 // Keep says of a message that waited why it stays in quarantine for good. The
 // error is a *BreakerError, or the backend's.
-func (q *Quarantine) Keep(ctx context.Context, w *Waiting, reason error) error {
-	it := maps.Clone(w.first)
-	it[attrReason] = item.String(incident.Brief(reason))
-	it[attrWaiting] = item.Bool(false)
-	key := backend.Key{PK: w.Message.GroupUUID, SK: w.Message.Key()}
-	return q.breaker.guard(key, reason, func() error { return q.table.Put(ctx, it, backend.Condition{}) })
+func (q *Quarantine) Keep(ctx context.Context, k *Kept, reason error) error {
+	key := backend.Key{PK: k.Message.GroupUUID, SK: k.Message.Key()}
+	return q.breaker.guard(key, reason, func() error { return q.Again(ctx, k, reason, false) })
 }
 
-// Remove takes a message that waited out of quarantine.
-func (q *Quarantine) Remove(ctx context.Context, w *Waiting) error {
+// Again says why a message that was tried again stays in quarantine, and whether it waits
+// for its members; it counts the attempt. If the record is not as it was read, somebody has
+// said so already, or has processed or dropped it: then nothing is written. Whoever asks
+// for retries trips no breaker.
+func (q *Quarantine) Again(ctx context.Context, k *Kept, reason error, waiting bool) error {
+	first := item.Loose(k.first)
+	attempts := first.Int(attrAttempts, 0)
+	it := maps.Clone(k.first)
+	it[attrReason] = item.String(incident.Brief(reason))
+	it[attrWaiting] = item.Bool(waiting)
+	it[attrAttempts] = item.Int(attempts + 1)
+	it[attrQuarantinedAt] = item.Time(time.Now())
+	err := q.table.Put(ctx, it, same(first.String(attrEventID), attempts, first.String(attrReason)))
+	if backend.KindOf(err) == backend.KindConditionFailed {
+		return nil
+	}
+	return err
+}
+
+// Remove takes a message that was processed out of quarantine.
+func (q *Quarantine) Remove(ctx context.Context, w *Kept) error {
 	return q.table.Delete(ctx, w.keys)
 }
