@@ -27,6 +27,7 @@ type Stats struct {
 // ages are how long ago something happened. Waited compares the queue's clock with this
 // machine's, and is never negative.
 type ages struct {
+	Failing    time.Duration `metric:"postroom_consumer_failing_seconds" help:"For how long the call has failed in a row that has done so for longest; 0 where none fails. The log says which."`
 	InFlight   time.Duration `metric:"postroom_consumer_oldest_in_flight_seconds" help:"How long ago the message was received that has been in flight for the longest time; 0 where there is none."`
 	Waited     time.Duration `metric:"postroom_consumer_queue_age_seconds" help:"How long the messages of the last receive had waited in the queue, the oldest of those that were never received before; 0 where there was none."`
 	Unanswered time.Duration `metric:"postroom_consumer_unanswered_seconds" help:"How long ago the receive began that the queue has not answered; an empty queue answers after 20 seconds."`
@@ -41,7 +42,13 @@ type metrics struct {
 // Collector returns the worker's metrics: its [Stats], and how old the oldest message
 // and the oldest call are.
 func (w *Worker) Collector() prometheus.Collector {
-	return metric.Struct(func() metrics { return metrics{w.Stats(), w.inFlight.ages(time.Now())} })
+	return metric.Struct(func() metrics { return w.metrics(time.Now()) })
+}
+
+func (w *Worker) metrics(now time.Time) metrics {
+	ages := w.inFlight.ages(now)
+	ages.Failing = w.incidents.Longest(now)
+	return metrics{w.Stats(), ages}
 }
 
 func (f *inFlight) ages(now time.Time) ages {

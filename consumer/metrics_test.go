@@ -20,7 +20,7 @@ func TestMetrics(t *testing.T) {
 			Received: 1, Delivered: 2, Failed: 3, Duplicates: 4, Deleted: 5,
 			DeleteFailed: 6, Released: 7, Extended: 8, InFlight: 9, InFlightBytes: 10,
 			Dropped: 11, DeadLettered: 12,
-		}, ages{InFlight: 13 * time.Second, Waited: 14 * time.Second, Unanswered: 15 * time.Second}}
+		}, ages{Failing: 16 * time.Second, InFlight: 13 * time.Second, Waited: 14 * time.Second, Unanswered: 15 * time.Second}}
 	})
 	problems, err := testutil.CollectAndLint(c)
 	if len(problems) > 0 || err != nil {
@@ -42,7 +42,7 @@ func TestMetricsOfAWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, want := testutil.CollectAndCount(w.Collector()), 15; n != want {
+	if n, want := testutil.CollectAndCount(w.Collector()), 16; n != want {
 		t.Errorf("%d metrics of a worker, want %d", n, want)
 	}
 }

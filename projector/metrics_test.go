@@ -29,9 +29,9 @@ func TestMetrics(t *testing.T) {
 			Backfill: backfill.Stats{
 				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},
 			}},
-		Visible: visible.Histogram(),
+		Visible: visible.Histogram(), Failing: 29 * time.Second,
 		Stream: stream.Stats{
-			Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,
+			Failing: 30 * time.Second, Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,
 			Records: 12, Reads: 13, Empty: 14, Listings: 15, Saves: 16,
 			Acquired: 17, Transferred: 18, Received: 19, Lost: 20, Expired: 21, DataLosses: 22,
 		},

@@ -78,9 +78,12 @@ type metrics struct {
 	lag
 
 	Visible metric.Histogram `metric:"postroom_projector_visible_seconds" help:"Time from the posting of a message to its place in every member's list, where the projector read it from the stream."`
-	Stream  stream.Stats
+	Failing time.Duration    `metric:"postroom_projector_failing_seconds" help:"For how long the call has failed in a row that has done so for longest; 0 where none fails. The log says which."`
+
+	Stream stream.Stats
 }
 
 func (p *Projector) metrics() metrics {
-	return metrics{p.Stats(), lagOf(p.Progress(), time.Now()), p.visible.Histogram(), p.StreamStats()}
+	now := time.Now()
+	return metrics{p.Stats(), lagOf(p.Progress(), now), p.visible.Histogram(), p.incidents.Longest(now), p.StreamStats()}
 }

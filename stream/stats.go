@@ -16,6 +16,9 @@ type Stats struct {
 	Leads   bool `metric:"postroom_stream_leader" help:"1 where this worker leads the group and lists the shards."`
 	Workers int  `metric:"postroom_stream_workers" help:"Workers of the group, this one included; 0 before it has joined."`
 
+	// Failing is about calls of the stream and of the control table.
+	Failing time.Duration `metric:"postroom_stream_failing_seconds" help:"For how long the call has failed in a row that has done so for longest; 0 where none fails. The log says which."`
+
 	InFlight      int   `metric:"postroom_stream_in_flight_records" help:"Records delivered and not acknowledged."`
 	InFlightBytes int64 `metric:"postroom_stream_in_flight_bytes" help:"Size of the records delivered and not acknowledged."`
 
@@ -72,6 +75,7 @@ func (r *Reader) Stats() Stats {
 		s.Leases = len(current.held())
 		s.InFlight, s.InFlightBytes = int(current.inFlight.Records()), current.inFlight.Bytes()
 		s.Leads = current.group.leader.Load() != nil
+		s.Failing = current.incidents.Longest(time.Now())
 		s.Workers = int(current.group.workers.Load())
 	}
 	return s

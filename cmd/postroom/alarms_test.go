@@ -109,7 +109,7 @@ func TestAlarmBehind(t *testing.T) {
 		r.consume("c1", "memory", "")
 		r.watch(5*time.Minute, func() { r.post(nil) })
 		r.down("Transact " + alarmsTable)
-		r.watch(15*time.Minute, func() { r.post(nil) })
+		r.watch(13*time.Minute, func() { r.post(nil) })
 	}, "PostroomBehind", "PostroomStandsStill")
 }
 
@@ -152,7 +152,7 @@ func TestAlarmBackfillStalled(t *testing.T) {
 		r.away(25 * time.Hour)
 		r.project("p1")
 		r.watch(time.Hour, nil)
-	}, "PostroomBackfillStalled", "PostroomDataLost", "PostroomNoProjector", "PostroomNotConsumed")
+	}, "PostroomBackfillStalled", "PostroomCallsFail", "PostroomDataLost", "PostroomNoProjector", "PostroomNotConsumed")
 }
 
 // stranger makes a message one of somebody who is not a member.
@@ -345,6 +345,19 @@ func TestAlarmDeliveredLate(t *testing.T) {
 			r.post(conversation)
 		})
 	}, "PostroomDeliveredLate")
+}
+
+// The control table cannot be written. Nothing else shows that as long as the projector
+// runs and no shard ends.
+func TestAlarmCallsFail(t *testing.T) {
+	inAlarmRig(t, func(r *alarmRig) {
+		r.project("p1")
+		r.consume("c1", "memory", "")
+		r.watch(5*time.Minute, func() { r.post(nil) })
+		control := postroom.ControlTable(alarmsTable)
+		r.down("Put "+control, "Transact "+control, "BatchWrite "+control)
+		r.watch(20*time.Minute, nil)
+	}, "PostroomCallsFail")
 }
 
 // The store of handled ids does not answer, and so nothing is handled.

@@ -47,6 +47,7 @@ type Handler struct {
 	id    func(backend.Delivery) (string, error)
 	opts  Options
 
+	incidents                                *incident.Log
 	claiming, renewing, recording, releasing retry.Loop
 
 	mu    sync.Mutex
@@ -65,7 +66,7 @@ func New(next consumer.Handler, s Store, id func(backend.Delivery) (string, erro
 	}
 	incidents := incident.NewLog(o.Logger)
 	return &Handler{
-		next: next, store: s, id: id, opts: o,
+		next: next, store: s, id: id, opts: o, incidents: incidents,
 		claiming:  newClaiming(incidents),
 		renewing:  newLoop(incidents, "renewing claims"),
 		recording: newLoop(incidents, "recording handled ids"),

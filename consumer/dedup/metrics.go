@@ -1,6 +1,8 @@
 package dedup
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postroom/postroom/internal/metric"
@@ -28,7 +30,15 @@ func (h *Handler) Stats() Stats {
 	return h.stats
 }
 
-// Collector returns the handler's metrics: its [Stats].
+// metrics is all that is collected.
+type metrics struct {
+	Stats
+
+	Failing time.Duration `metric:"postroom_dedup_failing_seconds" help:"For how long the call has failed in a row that has done so for longest; 0 where none fails. The log says which."`
+}
+
+// Collector returns the handler's metrics: its [Stats], and for how long the store has
+// not done what it was asked.
 func (h *Handler) Collector() prometheus.Collector {
-	return metric.Struct(h.Stats)
+	return metric.Struct(func() metrics { return metrics{h.Stats(), h.incidents.Longest(time.Now())} })
 }

@@ -3,6 +3,7 @@ package dedup
 import (
 	"os"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -13,8 +14,8 @@ import (
 // testdata, which shows people what there is.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	c := metric.Struct(func() Stats {
-		return Stats{Claimed: 1, Dropped: 2, Busy: 3, Lost: 4, RecordFailed: 5}
+	c := metric.Struct(func() metrics {
+		return metrics{Stats{Claimed: 1, Dropped: 2, Busy: 3, Lost: 4, RecordFailed: 5}, 6 * time.Second}
 	})
 	problems, err := testutil.CollectAndLint(c)
 	if len(problems) > 0 || err != nil {
@@ -31,7 +32,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsOfAHandler(t *testing.T) {
 	t.Parallel()
 	h := newHandler(t, &sink{}, newMemory(t, MemoryOptions{}), Options{})
-	if n, want := testutil.CollectAndCount(h.Collector()), 5; n != want {
+	if n, want := testutil.CollectAndCount(h.Collector()), 6; n != want {
 		t.Errorf("%d metrics of a handler, want %d", n, want)
 	}
 }

@@ -54,6 +54,19 @@ func (l *Log) Close() {
 	}
 }
 
+// Longest returns for how long the caller has failed in a row that has done so for
+// longest; zero where none fails.
+func (l *Log) Longest(now time.Time) (longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range l.operations {
+		for _, s := range o.failing {
+			longest = max(longest, now.Sub(s.since))
+		}
+	}
+	return longest
+}
+
 // Abandon says that every caller that failed has given up. It belongs between
 // two sessions of one daemon: what fails again soon is the same incident.
 func (l *Log) Abandon() {

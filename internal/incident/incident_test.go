@@ -168,3 +168,31 @@ func TestLongErrorIsCut(t *testing.T) {
 		t.Errorf("%d bytes", len(s))
 	}
 }
+
+// What counts is a caller that fails in a row: calls that fail now and then are one
+// incident, however long it lasts.
+func TestLongest(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *logged) {
+		want := func(d time.Duration) {
+			t.Helper()
+			if got := w.Longest(time.Now()); got != d {
+				t.Errorf("failing for %v, want %v", got, d)
+			}
+		}
+		want(0)
+		w.fails("a", backend.KindThrottled)
+		time.Sleep(time.Minute)
+		w.fails("a", backend.KindUnavailable)
+		w.fails("b", backend.KindThrottled)
+		want(time.Minute)
+		time.Sleep(time.Minute)
+		w.Succeeded("a")
+		want(time.Minute)
+		w.Log.Operation("other work").Failed(t.Context(), "b", errors.New("test"))
+		w.Succeeded("b")
+		time.Sleep(3 * time.Second)
+		want(3 * time.Second)
+		w.Abandon()
+		want(0)
+	})
+}
