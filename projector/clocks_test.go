@@ -8,6 +8,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/verify"
 )
 
 // TestF10MessagesFromTheFuture: the producer's clock was three hours ahead, and it
@@ -40,7 +41,7 @@ func TestF10MessagesFromTheFuture(t *testing.T) {
 		r.post(ms[5]) // the reply
 		r.settled()
 		r.wantLast(ms[4], 2)
-		if _, found := r.verify(); found != nil {
+		if _, found := r.verify(verify.Options{Index: true}); found != nil {
 			t.Errorf("%v", found)
 		}
 		if n := r.p.Stats().FromFuture; n != 3 {

@@ -23,6 +23,9 @@ type checker struct {
 	members  map[string][]postroom.Member // by conversation
 	byID     map[string]*posted           // by the ids of notifications
 	rows     map[string]int               // of each user and conversation
+	hurt     map[string]bool              // those of which somebody took a row, until a worker puts one
+	damaged  map[string]bool              // conversations of which somebody damaged the head or a row
+	rivals   map[string]bool              // conversations that several messages open
 	heads    map[string]backend.Item
 	born     map[string]time.Time // when each life of a projector began
 	gone     map[string]bool      // workers that were told to stop, or died
@@ -42,6 +45,7 @@ type posted struct {
 func newChecker(w *world) *checker {
 	return &checker{
 		world: w, messages: map[backend.Key]*posted{}, members: map[string][]postroom.Member{}, byID: map[string]*posted{}, rows: map[string]int{},
+		hurt: map[string]bool{}, damaged: map[string]bool{}, rivals: map[string]bool{},
 		heads: map[string]backend.Item{}, born: map[string]time.Time{}, gone: map[string]bool{}, controls: map[string]*control{},
 	}
 }
@@ -60,6 +64,8 @@ func (c *checker) expect(m postroom.Message, members []postroom.Member) {
 	c.messages[backend.Key{PK: m.GroupUUID, SK: m.Key()}] = p
 	if members != nil {
 		c.members[m.GroupUUID] = members
+	} else {
+		c.rivals[m.GroupUUID] = true
 	}
 	c.expectNotified(p)
 }
@@ -118,32 +124,60 @@ func (c *checker) wrote(by, table string, before, after backend.Item) {
 	}
 	switch {
 	case key.SK == postroom.HeadKey:
-		if before != nil && (after == nil || compareHeads(before, after) > 0) {
-			c.violation("the head of %s went back", key.PK)
-		}
-		switch by := backend.Text(after, "opened_by"); {
-		case before == nil:
-			c.opened(key.PK, by)
-		case by != backend.Text(before, "opened_by"):
-			c.violation("the members of %s are others, those of %s", key.PK, by)
-		}
-		c.heads[key.PK] = after
+		c.wroteHead(by, key.PK, before, after)
 	case key.PK[:4] != postroom.InboxPrefix:
 		if before != nil {
 			c.violation("message %v was changed", key)
 		}
 	default:
-		_, group, _ := postroom.ParseRowKey(key.SK)
-		owner := key.PK + " " + group
-		if before == nil {
-			c.rows[owner]++
-		}
-		if after == nil {
-			c.rows[owner]--
-			if c.rows[owner] == 0 {
-				c.violation("%s has no row any more", owner)
-			}
-		}
+		c.wroteRow(by, key, before, after)
+	}
+}
+
+// wroteHead looks at a change of a head. By is empty if it is damaged.
+func (c *checker) wroteHead(by, group string, before, after backend.Item) {
+	c.heads[group] = after
+	if by == "" {
+		return
+	}
+	if before != nil && (after == nil || compareHeads(before, after) > 0 && c.atMessage(group, before)) {
+		c.violation("the head of %s went back", group)
+	}
+	switch opener := backend.Text(after, "opened_by"); {
+	case before == nil:
+		c.opened(group, opener)
+	case opener != backend.Text(before, "opened_by"):
+		c.violation("the members of %s are others, those of %s", group, opener)
+	}
+}
+
+// atMessage reports whether a head is at a message of the log, as all are that nobody
+// has damaged.
+func (c *checker) atMessage(group string, head backend.Item) bool {
+	at := postroom.MessagePrefix + backend.Text(head, "last_reply_at") + "#" + backend.Text(head, "last_message_uuid")
+	return c.messages[backend.Key{PK: group, SK: at}] != nil
+}
+
+// wroteRow looks at a change of a row. By is empty if it is damaged.
+func (c *checker) wroteRow(by string, key backend.Key, before, after backend.Item) {
+	_, group, _ := postroom.ParseRowKey(key.SK)
+	owner := key.PK + " " + group
+	if after != nil && by != "" {
+		c.hurt[owner] = false
+	}
+	if before == nil {
+		c.rows[owner]++
+	}
+	if after != nil {
+		return
+	}
+	c.rows[owner]--
+	if by == "" {
+		c.hurt[owner] = true
+	}
+	member := func(m postroom.Member) bool { return postroom.InboxKey(m.UserUUID) == key.PK }
+	if c.rows[owner] == 0 && !c.hurt[owner] && slices.ContainsFunc(c.members[group], member) {
+		c.violation("%s has no row any more", owner)
 	}
 }
 
@@ -157,6 +191,9 @@ func compareHeads(a, b backend.Item) int {
 // projected reports whether the rows of its conversation are at a message or
 // further.
 func (c *checker) projected(p *posted) bool {
+	if c.damaged[p.GroupUUID] {
+		return true // or it was
+	}
 	head := c.heads[p.GroupUUID]
 	return head != nil && cmp.Or(
 		cmp.Compare(backend.Text(head, "last_reply_at"), postroom.FormatTime(p.CreatedAt)),

@@ -114,6 +114,10 @@ func (w *world) happen() {
 		}
 	case 8, 9:
 		w.retryQuarantined()
+	case 10, 11, 12, 13, 14, 15:
+		if w.vandal != nil {
+			w.vandalize()
+		}
 	}
 }
 
@@ -288,9 +292,12 @@ func (w *world) end() {
 			s.stop()
 		}
 	}
+	if v := w.vandal; v != nil && v.ended != nil {
+		v.stop()
+	}
 	for running := true; running; {
 		w.sched.Step()
-		running = false
+		running = w.vandal != nil && w.repairing()
 		for _, s := range w.slots() {
 			running = !w.reap(s) || running
 		}

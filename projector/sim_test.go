@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", usualSeeds, "how many seeds TestSimulation runs")
+	seeds = flag.Int("seeds", usualSeeds, "how many seeds TestSimulation runs; a quarter of them for TestRepairUnderFaults")
 	first = flag.Uint64("seed", 0, "the first seed of TestSimulation")
 )
 
@@ -77,6 +78,7 @@ type world struct {
 	toggles int           // how often the stream may still be switched off or on
 	meddled bool          // by operators
 	repeats bool          // records come again
+	vandal  *vandal       // nil: nobody damages the projection
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -131,7 +133,7 @@ func (w *world) settle() {
 	w.store.Free()
 	w.store.SwitchOn(tableName)
 	since := time.Now()
-	for len(w.check.violations) == 0 && (time.Since(since) < 2*settled || !w.idle() || !w.noticed()) {
+	for len(w.check.violations) == 0 && (time.Since(since) < 2*settled || !w.repaired() || !w.idle() || !w.noticed()) {
 		w.revive()
 		w.sched.Step()
 		if time.Since(since) > endless {
@@ -146,8 +148,9 @@ func (w *world) soon(d time.Duration) time.Time {
 }
 
 func (w *world) fail(format string, args ...any) {
-	w.t.Errorf("%s\nrepeat with -run TestSimulation -seed %d -seeds 1; the last of its history:\n%s",
-		fmt.Sprintf(format, args...), w.seed, w.sched.History(*lines))
+	test, _, _ := strings.Cut(w.t.Name(), "/")
+	w.t.Errorf("%s\nrepeat with -run %s -seed %d -seeds 1; the last of its history:\n%s",
+		fmt.Sprintf(format, args...), test, w.seed, w.sched.History(*lines))
 }
 
 var lines = flag.Int("history", 120, "how many lines of history TestSimulation prints of a failure")

@@ -142,6 +142,9 @@ func (d *devRun) suggest(ctx context.Context, held holdings) error {
 func (a *app) commandLine() string {
 	line := a.command
 	for _, f := range []struct{ name, value, byDefault string }{
+		{"backend", a.global.backend, "local"},
+		{"endpoint-url", a.endpoint, ""},
+		{"region", a.region, ""},
 		{"data", a.data, defaultData},
 		{"table", a.global.table, defaultTable},
 		{"queue", a.queue, defaultQueue},

@@ -37,7 +37,7 @@ func TestQuote(t *testing.T) {
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	a := app{process: process{command: "go run ./cmd/postroom"}, global: &global{
-		data: defaultData, table: defaultTable, queue: defaultQueue,
+		backend: "local", data: defaultData, table: defaultTable, queue: defaultQueue,
 	}}
 	if got := a.commandLine(); got != "go run ./cmd/postroom" {
 		t.Errorf("with the defaults: %s", got)
@@ -45,6 +45,10 @@ func TestCommandLine(t *testing.T) {
 	a.data, a.global.table = "my data.db", "mail"
 	if got := a.commandLine(); got != "go run ./cmd/postroom --data 'my data.db' --table mail" {
 		t.Errorf("with settings: %s", got)
+	}
+	a.global.backend, a.data, a.region = "aws", defaultData, "eu-west-1"
+	if got := a.commandLine(); got != "go run ./cmd/postroom --backend aws --region eu-west-1 --table mail" {
+		t.Errorf("on AWS: %s", got)
 	}
 }
 

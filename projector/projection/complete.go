@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 )
@@ -43,9 +45,16 @@ func (p Projection) Complete(ctx context.Context, c *Conversation) error {
 	return nil
 }
 
+// transact makes a transaction that may be made again within minutes, with the same
+// actions: rows that were put can be damaged, and are put again. So each has a token of
+// its own, since the server does nothing for one that it has seen.
+func (p Projection) transact(ctx context.Context, actions []backend.Action) error {
+	return p.table.Transact(ctx, uuid.NewString(), actions)
+}
+
 // putAgain puts all rows at the head's key, while the head stays where it is.
 func (p Projection) putAgain(ctx context.Context, c *Conversation) error {
-	key := backend.Key{PK: c.Group, SK: postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID)}
+	key := backend.Key{PK: c.Group, SK: c.head.key()}
 	item, err := p.table.Get(ctx, key)
 	if err != nil {
 		return err
@@ -54,8 +63,8 @@ func (p Projection) putAgain(ctx context.Context, c *Conversation) error {
 	if err != nil {
 		return &DamagedError{fmt.Errorf("conversation %s: last message %s: %w", c.Group, key.SK, err)}
 	}
-	for i, chunk := range fenced(c.Group, *c.head, puts(last, c.Members)) {
-		if err := p.table.Transact(ctx, "s"+tokens(c, *c.head)(i)[1:], chunk); err != nil {
+	for _, chunk := range fenced(check(c.Group, c.head.unchanged()), puts(last, c.Members)) {
+		if err := p.transact(ctx, chunk); err != nil {
 			return err
 		}
 	}

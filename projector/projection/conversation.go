@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
 )
 
 // Conversation is what one worker knows of one conversation. It is valid until a
@@ -45,6 +46,12 @@ func (c *Conversation) Has(user string) bool { return Has(c.Members, user) }
 // Reached reports whether the conversation is projected up to p or further.
 func (c *Conversation) Reached(p postroom.Position) bool {
 	return c.head != nil && c.head.Last.Compare(p) >= 0
+}
+
+// Owns reports whether a key is that of a member's row, where the head is.
+func (c *Conversation) Owns(key backend.Key) bool {
+	user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix)
+	return ok && c.head != nil && key.SK == c.head.Row(c.Group) && c.Has(user)
 }
 
 // Large reports whether a move takes more than one transaction.

@@ -37,6 +37,29 @@
 // In any other order these steps lose or double rows. TestSimulation of package
 // projector finds that within a few seeds for each of them (make mutants).
 //
+// # Restoring
+//
+// [Projection.Restore] is the one way to make a conversation right that nobody's move
+// left so: rows that are missing, edited or in wrong places, a head that is gone, behind
+// or ahead. Moves cannot do that: they believe the head, and never go back. Its writes
+// differ from theirs in two respects. They go ahead only while the head is what it was
+// to its last attribute, the time of its move included, so that not even a head that was
+// set back and forth in between lets an old decision through; and that holds for
+// deletions too, since a row above the head may be live a moment later. Such a deletion
+// costs twice as much.
+//
+// A head is only put back if its message is not in the log when the log is read after
+// it. A projector that found that head may have taken messages for late ones, and moved
+// nothing. So the log is read once more afterwards. Should the message of the head be on
+// its way after all (a restored or replicated table), its own record moves the
+// conversation there again.
+//
+// One thing Restore cannot fence: a worker that moved to a message which somebody then
+// removed from the log, and froze before it deleted the rows that it left. If it wakes up
+// after the head was put back, it deletes rows that are live again; the next
+// verification finds them missing. Who removes messages from the log stops the
+// projectors first.
+//
 // # Who the members are
 //
 // The first message of the log that names any opens the conversation. The first move

@@ -41,6 +41,9 @@ type Head struct {
 // Row is the sort key at which the members' rows are.
 func (h Head) Row(group string) string { return postroom.RowKey(h.Last.CreatedAt, group) }
 
+// key is the sort key of the message whose rows these are.
+func (h Head) key() string { return postroom.MessageKey(h.Last.CreatedAt, h.Last.MessageUUID) }
+
 // unchanged holds while nobody has moved the conversation on from h. The rest of
 // the head follows from these two attributes.
 func (h Head) unchanged() backend.Condition {
@@ -88,7 +91,7 @@ func DecodeHead(it backend.Item) (Head, error) {
 	_, _, wrong = postroom.ParseMessageKey(h.OpenedBy)
 	check(attrOpenedBy, wrong)
 	if it[attrOld] != nil {
-		check(attrOld, checkOld(h.Old, backend.KeyOf(it).PK))
+		check(attrOld, h.checkOld(backend.KeyOf(it).PK))
 	}
 	open, ok := it[attrOpen].(*types.AttributeValueMemberBOOL)
 	if !ok {
@@ -97,25 +100,37 @@ func DecodeHead(it backend.Item) (Head, error) {
 	if err != nil {
 		return Head{}, err
 	}
-	h.open = open.Value
-	for name, value := range it {
-		if !slices.Contains(headAttributes, name) {
-			if h.more == nil {
-				h.more = backend.Item{}
-			}
-			h.more[name] = value
-		}
-	}
+	h.open, h.more = open.Value, moreOf(it)
 	return h, nil
 }
 
-// checkOld returns an error unless old is a sort key of the conversation's own rows.
-func checkOld(old, group string) error {
-	_, of, err := postroom.ParseRowKey(old)
-	if err == nil && of != group {
-		err = fmt.Errorf("it is of the conversation %s", of)
+// moreOf is what a head's item holds beside its own attributes; usually nil.
+func moreOf(it backend.Item) backend.Item {
+	var more backend.Item
+	for name, value := range it {
+		if !slices.Contains(headAttributes, name) {
+			if more == nil {
+				more = backend.Item{}
+			}
+			more[name] = value
+		}
 	}
-	return err
+	return more
+}
+
+// checkOld returns an error unless old is a sort key that the conversation's rows had
+// before. Rows under it are deleted, and never may those that are live.
+func (h Head) checkOld(group string) error {
+	_, of, err := postroom.ParseRowKey(h.Old)
+	switch {
+	case err != nil:
+		return err
+	case of != group:
+		return fmt.Errorf("it is of the conversation %s", of)
+	case h.Old >= h.Row(group):
+		return errors.New("it is not before the rows")
+	}
+	return nil
 }
 
 var headAttributes = []string{

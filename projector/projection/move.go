@@ -41,7 +41,7 @@ func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
 			to.Old = old
 		}
 	}
-	p := plan{to: to, chunks: fenced(c.Group, to, puts(newest, c.Members))}
+	p := plan{to: to, chunks: fenced(check(c.Group, to.unchanged()), puts(newest, c.Members))}
 	p.chunks[0][0] = backend.Action{Put: to.encode(c.Group), Condition: fence}
 	if to.Old != "" {
 		p.left = RowKeys(c.Members, to.Old)
@@ -59,13 +59,14 @@ func puts(last postroom.Message, members []postroom.Member) []backend.Action {
 	return actions
 }
 
-// fenced splits the puts of rows into transactions that go ahead only while the
-// head is h.
-func fenced(group string, h Head, rows []backend.Action) [][]backend.Action {
-	check := backend.Action{
-		Check:     backend.Key{PK: group, SK: postroom.HeadKey},
-		Condition: h.unchanged(),
-	}
+// check is the action that has a transaction go ahead only if a condition holds for the
+// head of a conversation.
+func check(group string, c backend.Condition) backend.Action {
+	return backend.Action{Check: backend.Key{PK: group, SK: postroom.HeadKey}, Condition: c}
+}
+
+// fenced splits actions on rows into transactions, each with the check of the head.
+func fenced(check backend.Action, rows []backend.Action) [][]backend.Action {
 	var chunks [][]backend.Action
 	for chunk := range slices.Chunk(rows, chunkRows) {
 		chunks = append(chunks, append([]backend.Action{check}, chunk...))

@@ -105,7 +105,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	ms := conversationOf(1, 2, 2)
 	h := Head{
-		Last: ms[0].Position(), Old: postroom.RowKey(start, ms[0].GroupUUID), OpenedBy: ms[0].Key(), open: true, movedAt: start,
+		Last: ms[0].Position(), Old: postroom.RowKey(start.Add(-time.Hour), ms[0].GroupUUID), OpenedBy: ms[0].Key(), open: true, movedAt: start,
 	}
 	it := h.encode(ms[0].GroupUUID)
 	plain, err := DecodeHead(it)
@@ -132,7 +132,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 func TestP15F11DamagedHeads(t *testing.T) {
 	t.Parallel()
 	m := conversationOf(1, 2, 1)[0]
-	head := Head{Last: m.Position(), Old: postroom.RowKey(start, m.GroupUUID), OpenedBy: m.Key(), movedAt: start}
+	head := Head{Last: m.Position(), Old: postroom.RowKey(start.Add(-time.Hour), m.GroupUUID), OpenedBy: m.Key(), movedAt: start}
 	if _, err := DecodeHead(head.encode(m.GroupUUID)); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +142,8 @@ func TestP15F11DamagedHeads(t *testing.T) {
 		}
 		for damage, value := range map[string]types.AttributeValue{
 			"missing": nil, "empty": item.String(""), "text": item.String("MSG#o"), "number": item.Int(1),
-			"another conversation's": item.String(postroom.RowKey(start, id(77))),
+			"another conversation's": item.String(postroom.RowKey(start.Add(-time.Hour), id(77))),
+			"that of the rows":       item.String(head.Row(m.GroupUUID)),
 		} {
 			it := head.encode(m.GroupUUID)
 			it[name] = value

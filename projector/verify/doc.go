@@ -1,4 +1,5 @@
-// Package verify compares the projection with the log. It only reads.
+// Package verify compares the projection with the log, and has package projection
+// repair what differs. It writes nothing itself.
 //
 // A scan goes through the whole table. Each item names a conversation, which is
 // inspected once: its log is folded anew, by code that shares nothing with the
@@ -16,6 +17,15 @@
 // differs then is reported. Every move puts all rows anew, so a difference in the
 // rows or the index of a conversation that has moved on meanwhile does not count.
 //
+// What is repaired is what two looks have found. [projection.Projection.Restore] reads
+// the conversation anew and decides by itself, so a finding only says where to look, and
+// which rows are in wrong places: those are all that nobody finds without a scan or the
+// index. Afterwards the conversation is looked at once more.
+//
 // A verification reads the table about twice. It needs memory for whatever
-// differs, and a bounded cache beside that.
+// differs, and a bounded cache beside that. It can also look at a part of the table. A
+// sample consists of segments of a parallel scan, which the server forms by the hash of
+// the partition keys: reading one of a thousand costs a thousandth. Each conversation of
+// the sample is inspected like any other; of rows that belong to others only the place
+// is compared with the head, for two reads.
 package verify

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -14,27 +13,39 @@ import (
 
 // conversation is one conversation as the table shows it.
 type conversation struct {
-	group   string
-	head    *projection.Head  // nil: there is none
-	members []postroom.Member // in the order of their uuids; nil: nobody names them
-	first   string            // sort key of the first message, readable or not
+	group     string
+	head      *projection.Head  // nil: there is none, or it is unreadable
+	headThere bool              // there is one, readable or not
+	members   []postroom.Member // in the order of their uuids; nil: nobody names them
+	first     string            // sort key of the first message, readable or not
+	newest    postroom.Position // that there is to project; zero: nothing
 }
 
 func (c *conversation) has(user string) bool { return projection.Has(c.members, user) }
 
-// owns reports whether a row is where the head says.
+// owns reports whether a row is a member's, where the head is, or where the head ought
+// to be: if the head is wrong, that is the difference, and the rows may be right.
 func (c *conversation) owns(key backend.Key) bool {
-	user := strings.TrimPrefix(key.PK, postroom.InboxPrefix)
-	return c.head != nil && key.SK == c.head.Row(c.group) && c.has(user)
+	if !c.has(userOf(key)) {
+		return false
+	}
+	return c.head != nil && key.SK == c.head.Row(c.group) ||
+		c.newest != postroom.Position{} && key.SK == postroom.RowKey(c.newest.CreatedAt, c.group)
 }
+
+// openingLost reports whether nobody knows any more who the members are. Their rows may
+// be right.
+func (c *conversation) openingLost() bool { return c.members == nil && c.head != nil && c.first != "" }
 
 // finding is what an inspection says of one conversation.
 type finding struct {
 	conversation *conversation
-	newest       postroom.Position // that there is to project; zero: nothing
 	differences  []Difference
+	messages     int    // readable ones
+	rows         int    // where the head is
 	notShown     int    // messages of the log that no inbox shows
 	example      string // one of them, and why
+	exampleKey   string
 }
 
 // head is how far the conversation is projected; the zero position: not at all.
@@ -45,16 +56,22 @@ func (f *finding) head() postroom.Position {
 	return f.conversation.head.Last
 }
 
-func (f *finding) add(kind Kind, user, format string, args ...any) {
+// add adds a difference about an item of the conversation.
+func (f *finding) add(kind Kind, sk, format string, args ...any) {
+	f.addRow(kind, "", backend.Key{PK: f.conversation.group, SK: sk}, format, args...)
+}
+
+// addRow adds a difference about a user's row.
+func (f *finding) addRow(kind Kind, user string, key backend.Key, format string, args ...any) {
 	f.differences = append(f.differences, Difference{
-		kind, f.conversation.group, user, fmt.Sprintf(format, args...),
+		Kind: kind, GroupUUID: f.conversation.group, UserUUID: user, PK: key.PK, SK: key.SK, Detail: fmt.Sprintf(format, args...),
 	})
 }
 
 // leaveOut notes a message that no inbox shows.
 func (f *finding) leaveOut(key string, reason error) {
 	if f.notShown++; f.example == "" {
-		f.example = key + ": " + incident.Brief(reason)
+		f.exampleKey, f.example = key, incident.Brief(reason)
 	}
 }
 
@@ -65,12 +82,17 @@ func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) 
 	if err != nil {
 		return nil, err
 	}
+	f.messages = len(log)
 	f.conversation.members = postroom.SortedMembers(membersOf(f.conversation, log))
 	if err := v.compare(ctx, f, log); err != nil {
 		return nil, err
 	}
 	if f.notShown > 0 {
-		f.add(NotShown, "", "messages that no inbox shows: %d, such as %s", f.notShown, f.example)
+		kind := NotShown
+		if f.conversation.members == nil {
+			kind = Stranded
+		}
+		f.add(kind, f.exampleKey, "messages that no inbox shows: %d, such as %s: %s", f.notShown, f.exampleKey, f.example)
 	}
 	return f, nil
 }
@@ -78,32 +100,38 @@ func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) 
 // compare holds the head, the rows and the index of a conversation against its log.
 func (v *verifier) compare(ctx context.Context, f *finding, log []postroom.Message) error {
 	c := f.conversation
-	if c.members == nil {
-		if c.head != nil {
-			f.add(HeadWrong, "", "the opening message %s names no members or is gone", c.head.OpenedBy)
-			return nil
-		}
+	var last *postroom.Message
+	switch {
+	case c.members != nil:
+		last = f.fold(log)
+	case c.headThere && c.first == "":
+		f.add(Orphan, postroom.HeadKey, "the conversation has a head and no message")
+	case c.head != nil:
+		f.add(OpeningLost, c.head.OpenedBy, "the message that opened the conversation, and names its members, is gone or unreadable")
+	default:
 		for _, m := range log {
 			f.leaveOut(m.Key(), projection.ErrNoMembers)
 		}
-		return nil
 	}
-	last := f.fold(log)
 	if last == nil {
-		return nil
+		return v.compareIndex(ctx, f)
 	}
-	f.newest = last.Position()
-	switch {
+	c.newest = last.Position()
+	switch n := f.head().Compare(c.newest); {
+	case c.head == nil && c.headThere: // it is unreadable
 	case c.head == nil:
-		f.add(HeadMissing, "", "the newest message is %s", last.Key())
-		return nil
-	case c.head.Last != last.Position():
-		f.add(HeadWrong, "", "the head is at %s, the newest message is %s",
-			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), last.Key())
-		return nil
-	}
-	if err := v.compareRows(ctx, f, *last); err != nil || !v.opts.Index {
-		return err
+		f.add(HeadMissing, postroom.HeadKey, "there is no head; the newest message is %s", last.Key())
+	case n != 0:
+		kind, how := HeadBehind, "behind"
+		if n > 0 {
+			kind, how = HeadAhead, "past"
+		}
+		f.add(kind, postroom.HeadKey, "the head is at %s, %s the newest message, %s",
+			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), how, last.Key())
+	default:
+		if err := v.compareRows(ctx, f, *last); err != nil {
+			return err
+		}
 	}
 	return v.compareIndex(ctx, f)
 }
@@ -117,9 +145,10 @@ func (v *verifier) readLog(ctx context.Context, f *finding) ([]postroom.Message,
 		}
 		key := backend.KeyOf(it)
 		if key.SK == postroom.HeadKey {
+			f.conversation.headThere = true
 			h, err := projection.DecodeHead(it)
 			if err != nil {
-				f.add(Unreadable, "", "%v", err)
+				f.add(Unreadable, postroom.HeadKey, "%v", err)
 				continue
 			}
 			f.conversation.head = &h
@@ -174,7 +203,7 @@ func (f *finding) fold(log []postroom.Message) *postroom.Message {
 	keys := map[string]string{}
 	for _, m := range log {
 		if other, ok := keys[m.MessageUUID]; ok {
-			f.add(UUIDTwice, m.UserUUID, "message %s is there as %s and as %s", m.MessageUUID, other, m.Key())
+			f.add(UUIDTwice, m.Key(), "message %s is there as %s and as %s", m.MessageUUID, other, m.Key())
 		}
 		keys[m.MessageUUID] = m.Key()
 		if err := f.conversation.hides(m); err != nil {
@@ -195,39 +224,69 @@ func (v *verifier) compareRows(ctx context.Context, f *finding, last postroom.Me
 	if err != nil {
 		return err
 	}
+	f.rows = len(items)
 	for n, g := range want {
 		item, ok := items[keys[n]]
 		if !ok {
-			f.add(RowMissing, g.UserUUID, "no row at %s", keys[n].SK)
+			f.addRow(Missing, g.UserUUID, keys[n], "the member has no row there")
 			continue
 		}
-		if got, err := postroom.GroupFromItem(item); err != nil {
-			f.add(Unreadable, g.UserUUID, "row at %s: %v", keys[n].SK, err)
-		} else if got != g {
-			f.add(RowWrong, g.UserUUID, "row at %s is %+v, want %+v", keys[n].SK, got, g)
+		got, err := postroom.GroupFromItem(item)
+		switch {
+		case err != nil:
+			f.addRow(Unreadable, g.UserUUID, keys[n], "row: %v", err)
+		case got.LastMessage != g.LastMessage || got.LastMessageUserUUID != g.LastMessageUserUUID:
+			f.addRow(Stale, g.UserUUID, keys[n], "the row does not show the newest message, %s", last.Key())
+		case got != g:
+			f.addRow(WrongPerspective, g.UserUUID, keys[n], "the row shows %s, %s and %d members, want %s, %s and %d",
+				quoted(got.OtherUserDisplayName), quoted(got.OtherUserHandle), got.MemberCount,
+				quoted(g.OtherUserDisplayName), quoted(g.OtherUserHandle), g.MemberCount)
 		}
 	}
 	return nil
 }
 
-// compareIndex holds the index against the members: it lists each of them once,
-// at the head's row.
+// quoted quotes a text that somebody has edited, within bounds.
+func quoted(s string) string { return fmt.Sprintf("%.200q", s) }
+
+// compareIndex holds the index against the members' rows: it lists each of them once.
+// What else it lists is suspected, if it is there: the index lags.
 func (v *verifier) compareIndex(ctx context.Context, f *finding) error {
+	if !v.opts.Index {
+		return nil
+	}
 	c := f.conversation
-	var users []string
+	listed := map[string]bool{} // users
+	var others []backend.Key
 	for it, err := range v.table.Query(ctx, backend.Query{PK: c.group, Index: postroom.IndexName}) {
 		if err != nil {
 			return err
 		}
-		user := backend.Text(it, postroom.AttrUserUUID)
-		users = append(users, user)
-		if key := backend.KeyOf(it); !c.owns(key) {
-			f.add(IndexWrong, user, "the index lists a row at %s", key.SK)
+		if key := backend.KeyOf(it); c.owns(key) {
+			listed[userOf(key)] = true
+		} else {
+			others = append(others, key)
 		}
 	}
+	there, err := v.table.GetAll(ctx, others)
+	if err != nil {
+		return err
+	}
+	for _, key := range others {
+		if there[key] != nil {
+			v.suspectRow(key, c.group)
+		} else {
+			f.addRow(IndexWrong, userOf(key), key, "the index lists a row that is not there")
+		}
+	}
+	if f.head() != c.newest { // nobody knows which rows there are
+		return nil
+	}
 	for _, p := range c.members {
-		if !slices.Contains(users, p.UserUUID) {
-			f.add(IndexWrong, p.UserUUID, "the index does not list the row")
+		key := backend.Key{PK: postroom.InboxKey(p.UserUUID), SK: c.head.Row(c.group)}
+		missing := func(d Difference) bool { return d.Kind == Missing && d.Key() == key }
+		if !listed[p.UserUUID] && !slices.ContainsFunc(f.differences, missing) {
+			f.addRow(IndexWrong, p.UserUUID, key, "the index does not list the row")
 		}
 	}
 	return nil

@@ -4,9 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
-	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/projection"
@@ -36,23 +34,19 @@ func (v *verifier) recheckConversation(ctx context.Context, before *finding) err
 	if err != nil || len(now.differences) == 0 {
 		return err
 	}
-	item, err := v.table.Get(ctx, backend.Key{PK: group, SK: postroom.HeadKey})
+	at, err := v.headNow(ctx, now)
 	if err != nil {
 		return err
 	}
-	at := now.head()
-	if h, err := projection.DecodeHead(item); err == nil {
-		at = h.Last // later than now.head if it moved while the rows were read
-	}
 	for _, d := range now.differences {
 		switch d.Kind {
-		case NotShown:
+		case NotShown, Stranded:
 			v.report.Skipped += int64(now.notShown)
-		case UUIDTwice, Unreadable:
-		case HeadMissing, HeadWrong:
+		case UUIDTwice, Unreadable, OpeningLost, Orphan:
+		case HeadMissing, HeadBehind:
 			// It has come to what there was at the first look, or further. What
 			// was posted since may wait a while yet.
-			if at.Compare(before.newest) >= 0 && now.head().Compare(now.newest) < 0 {
+			if at.Compare(before.conversation.newest) >= 0 {
 				continue
 			}
 		default:
@@ -68,6 +62,7 @@ func (v *verifier) recheckConversation(ctx context.Context, before *finding) err
 // recheckRows reports the rows that are still where none should be. One that the
 // last move left may be about to be deleted, and is given another while.
 func (v *verifier) recheckRows(ctx context.Context) error {
+	v.settled = true
 	left, err := v.dropRowsInPlace(ctx)
 	if err != nil {
 		return err
@@ -81,11 +76,31 @@ func (v *verifier) recheckRows(ctx context.Context) error {
 		}
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(v.rows), backend.Key.Compare) {
-		v.found(Difference{
-			RowStray, v.rows[key], strings.TrimPrefix(key.PK, postroom.InboxPrefix),
-			"a row at " + key.SK + ", where the conversation is not",
-		})
+		if err := v.foundRow(ctx, key, v.rows[key]); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// foundRow reports a row that is where none should be.
+func (v *verifier) foundRow(ctx context.Context, key backend.Key, group string) error {
+	c, err := v.conversation(ctx, group)
+	if err != nil {
+		return err
+	}
+	d := Difference{Kind: Orphan, GroupUUID: group, UserUUID: userOf(key), PK: key.PK, SK: key.SK}
+	switch {
+	case c.has(d.UserUUID):
+		d.Kind, d.Detail = Doubled, "a member's row in a place where the conversation is not"
+	case c.members != nil:
+		d.Detail = "a row of a user who is not a member"
+	case c.first != "":
+		d.Detail = "a row of a conversation that nobody has opened"
+	default:
+		d.Detail = "a row of a conversation without messages"
+	}
+	v.found(d)
 	return nil
 }
 
@@ -103,7 +118,7 @@ func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
 			return false, err
 		}
 		switch {
-		case item == nil, c.owns(key):
+		case item == nil, c.owns(key), c.openingLost():
 			delete(v.rows, key)
 		case c.head != nil && c.head.Old == key.SK:
 			left = true

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
@@ -17,34 +15,73 @@ import (
 // Difference is one place where the projection is not what the log says.
 type Difference struct {
 	Kind      Kind   `json:"kind"`
-	GroupUUID string `json:"message_group_uuid"`
+	GroupUUID string `json:"message_group_uuid,omitempty"`
 	UserUUID  string `json:"user_uuid,omitempty"` // whose row it is about
-	Detail    string `json:"detail"`
+	// PK and SK are the key of the item that it is about. One that is about several
+	// messages has the first one's.
+	PK       string `json:"pk"`
+	SK       string `json:"sk"`
+	Detail   string `json:"detail"`
+	Repaired bool   `json:"repaired"`
 }
+
+// Key is the key of the item that the difference is about.
+func (d Difference) Key() backend.Key { return backend.Key{PK: d.PK, SK: d.SK} }
 
 // Kind says what is wrong.
 type Kind string
 
 // The kinds of differences.
 const (
-	HeadMissing Kind = "head_missing" // messages, and nothing projected
-	HeadWrong   Kind = "head_wrong"   // the head is not at the newest message
-	RowMissing  Kind = "row_missing"  // a member has no row where the head is
-	RowWrong    Kind = "row_wrong"    // a row does not show the newest message
-	RowStray    Kind = "row_stray"    // a row where none should be
-	UUIDTwice   Kind = "uuid_twice"   // one message uuid under two keys
-	NotShown    Kind = "not_shown"    // messages that no inbox shows, all those of a conversation
-	IndexWrong  Kind = "index_wrong"  // the index does not list the rows
-	Unreadable  Kind = "unreadable"   // an item that is neither
+	Missing          Kind = "missing"           // a member has no row where the head is
+	Doubled          Kind = "doubled"           // a member's row at another place
+	Stale            Kind = "stale"             // a row does not show the newest message
+	WrongPerspective Kind = "wrong_perspective" // it shows that, and not the other members
+	Orphan           Kind = "orphan"            // a row of no member, or a head without messages
+	HeadMissing      Kind = "head_missing"      // messages, and nothing projected
+	HeadBehind       Kind = "head_behind"       // the head is before the newest message
+	HeadAhead        Kind = "head_ahead"        // it is past the newest message
+	Unreadable       Kind = "unreadable"        // a head or a row that cannot be decoded
+	OpeningLost      Kind = "opening_lost"      // the message that the head says opened the conversation
+	Stranded         Kind = "stranded"          // messages of a conversation that nobody has opened
+	NotShown         Kind = "not_shown"         // messages that no inbox shows, all those of a conversation
+	UUIDTwice        Kind = "uuid_twice"        // one message uuid under two keys
+	IndexWrong       Kind = "index_wrong"       // the index does not list the rows
 )
+
+// Repairable reports whether differences of the kind are repaired by [Options.Repair].
+// The others are in the log, or in the index.
+func (k Kind) Repairable() bool {
+	switch k {
+	case OpeningLost, Stranded, NotShown, UUIDTwice, IndexWrong:
+		return false
+	}
+	return true
+}
 
 // recheckAfter is the pause before whatever differs is checked again.
 const recheckAfter = 2 * time.Second
 
-// Options tune a verification. The zero value of each field means its
-// default.
+// Options tune a verification. The zero value of each field means its default. At most
+// one of Groups, Users and Sample may be set.
 type Options struct {
 	Index bool // the table has the index, which is compared too
+
+	// Groups are the conversations to look at, and nothing else. Without the index the
+	// lists of all members are read for rows in wrong places; with it, only that.
+	Groups []string
+	// Users are those whose rows, and the conversations that these name, are looked at.
+	// A conversation of theirs whose row is missing is not found.
+	Users []string
+	// Sample is the share of the table to look at, from [LeastSample] to 1: of all partitions,
+	// which are the conversations and the lists of users, so many are taken by the hash
+	// of their keys, the same ones for the same Seed. Default: all of it.
+	Sample float64
+	Seed   uint64
+
+	// Repair repairs what differs: see [projection.Projection.Restore]. Default: nothing
+	// is written.
+	Repair bool
 	// Found is called with every difference, one call after the other. Default: none.
 	Found func(Difference)
 	// Progress is called often, one call after the other, with the number of items
@@ -55,79 +92,56 @@ type Options struct {
 // Report counts what a verification read and found. Skipped are messages that no
 // inbox shows: unreadable ones, those of non-members, those that name other members
 // than their conversation has, and those of conversations whose members nobody named.
-// The projector quarantines them. They are a difference for each conversation.
+// The projector quarantines them. They are a difference for each conversation. Of the
+// differences, so many are repaired.
 type Report struct {
 	Messages      int64 `json:"messages"`
 	Conversations int64 `json:"conversations"`
 	GroupItems    int64 `json:"group_items"`
 	Skipped       int64 `json:"skipped"`
 	Differences   int64 `json:"differences"`
+	Repaired      int64 `json:"repaired_differences"`
 }
 
-// Run compares the whole projection with the log. See the package comment.
+// Run compares the projection with the log. See the package comment.
 func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 	v := &verifier{
 		table:         batch.NewTable(t),
+		projection:    projection.New(t),
 		opts:          o,
 		cache:         projection.NewCache[*conversation](),
 		conversations: map[string]*finding{},
 		rows:          map[backend.Key]string{},
+		repairs:       map[string][]Difference{},
 	}
-	const segments = 4
-	g, gctx := errgroup.WithContext(ctx)
-	for i := range segments {
-		g.Go(func() error { return v.scan(gctx, i, segments) })
+	for _, step := range []func(context.Context) error{v.look, v.recheck, v.repair} {
+		if err := step(ctx); err != nil {
+			return v.report, err
+		}
 	}
-	err := g.Wait()
-	if err == nil {
-		err = v.recheck(ctx)
-	}
-	return v.report, err
+	return v.report, nil
 }
 
 // verifier goes through a table and collects what to check twice.
 type verifier struct {
-	table batch.Table
-	opts  Options
-	cache *projection.Cache[*conversation] // conversations that were inspected
+	table      batch.Table
+	projection projection.Projection
+	opts       Options
+	cache      *projection.Cache[*conversation] // conversations that were inspected
 
 	mu            sync.Mutex
 	report        Report
-	conversations map[string]*finding    // that differ
-	rows          map[backend.Key]string // those where none should be, with the conversation
-}
-
-func (v *verifier) scan(ctx context.Context, segment, segments int) error {
-	s := backend.Scan{Segment: segment, Segments: segments, Consistent: true}
-	for item, err := range v.table.Scan(ctx, s) {
-		if err == nil {
-			err = v.item(ctx, item)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	conversations map[string]*finding     // that differ
+	rows          map[backend.Key]string  // those where none should be, with the conversation
+	settled       bool                    // no more rows are suspected
+	repairs       map[string][]Difference // of conversations that are to be repaired
 }
 
 // item counts one item and inspects the conversation it belongs to.
 func (v *verifier) item(ctx context.Context, item backend.Item) error {
 	key := backend.KeyOf(item)
-	if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
-		v.count(&v.report.GroupItems)
-		_, group, err := postroom.ParseRowKey(key.SK)
-		if err != nil {
-			v.found(Difference{Unreadable, "", user, err.Error()})
-			return nil
-		}
-		c, err := v.conversation(ctx, group)
-		if err != nil {
-			return err
-		}
-		if !c.owns(key) {
-			v.suspectRow(key, group)
-		}
-		return nil
+	if strings.HasPrefix(key.PK, postroom.InboxPrefix) {
+		return v.row(ctx, key)
 	}
 	switch {
 	case key.SK == postroom.HeadKey:
@@ -138,13 +152,43 @@ func (v *verifier) item(ctx context.Context, item backend.Item) error {
 		return nil // somebody else's item
 	}
 	c, err := v.conversation(ctx, key.PK)
-	if err == nil && c.head == nil && key.SK == c.first {
+	if err == nil && !c.headThere && key.SK == c.first {
 		v.count(&v.report.Conversations) // there is no other item to count it by
 	}
 	return err
 }
 
+// row counts a row and suspects it if its conversation is not there.
+func (v *verifier) row(ctx context.Context, key backend.Key) error {
+	v.count(&v.report.GroupItems)
+	_, group, err := postroom.ParseRowKey(key.SK)
+	if err != nil {
+		v.found(Difference{Kind: Unreadable, UserUUID: userOf(key), PK: key.PK, SK: key.SK, Detail: err.Error()})
+		return nil
+	}
+	owned, err := v.owned(ctx, key, group)
+	if err == nil && !owned {
+		v.suspectRow(key, group)
+	}
+	return err
+}
+
+// owned reports whether a row is where its conversation is. A sample has few rows of
+// each conversation, so it does not read the log for them.
+func (v *verifier) owned(ctx context.Context, key backend.Key, group string) (bool, error) {
+	if v.opts.Sample > 0 {
+		return v.glance(ctx, key, group)
+	}
+	c, err := v.conversation(ctx, group)
+	if err != nil {
+		return false, err
+	}
+	return c.owns(key), nil
+}
+
 func isMessage(key backend.Key) bool { return strings.HasPrefix(key.SK, postroom.MessagePrefix) }
+
+func userOf(key backend.Key) string { return strings.TrimPrefix(key.PK, postroom.InboxPrefix) }
 
 func (v *verifier) count(n *int64) {
 	v.mu.Lock()
@@ -158,7 +202,9 @@ func (v *verifier) count(n *int64) {
 func (v *verifier) suspectRow(key backend.Key, group string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.rows[key] = group
+	if !v.settled {
+		v.rows[key] = group
+	}
 }
 
 // conversation inspects a conversation, once for as long as it is cached.
@@ -173,6 +219,7 @@ func (v *verifier) conversation(ctx context.Context, group string) (*conversatio
 	v.cache.Put(group, f.conversation, len(f.conversation.members))
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.countInspected(f)
 	if len(f.differences) > 0 && v.conversations[group] == nil {
 		f.differences = nil // not needed, only that there are any
 		v.conversations[group] = f
@@ -180,10 +227,37 @@ func (v *verifier) conversation(ctx context.Context, group string) (*conversatio
 	return f.conversation, nil
 }
 
+// countInspected counts a conversation that no scan counts, with v.mu held.
+func (v *verifier) countInspected(f *finding) {
+	if len(v.opts.Groups)+len(v.opts.Users) == 0 {
+		return
+	}
+	v.report.Messages += int64(f.messages)
+	if f.messages > 0 || f.conversation.headThere {
+		v.report.Conversations++
+	}
+	if len(v.opts.Groups) > 0 {
+		v.report.GroupItems += int64(f.rows)
+	}
+}
+
+// found notes a difference: it is reported, at once or when it was repaired.
 func (v *verifier) found(d Difference) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.opts.Repair && d.GroupUUID != "" {
+		v.repairs[d.GroupUUID] = append(v.repairs[d.GroupUUID], d)
+		return
+	}
+	v.tell(d)
+}
+
+// tell reports a difference, with v.mu held.
+func (v *verifier) tell(d Difference) {
 	v.report.Differences++
+	if d.Repaired {
+		v.report.Repaired++
+	}
 	if v.opts.Found != nil {
 		v.opts.Found(d)
 	}
