@@ -121,3 +121,22 @@ postroom_projector_notifications_sent_total 4
 		}
 	})
 }
+
+// Once the stream is switched off its shards have ended, and nobody holds one. That is
+// how alarms know.
+func TestNoLeasesOnceTheStreamIsSwitchedOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		r.post(conversationOf(1, 2, 2)...)
+		r.settled()
+		if n := r.p.StreamStats().Leases; n == 0 {
+			t.Fatal("no shard is held")
+		}
+		r.store.SwitchOff("t")
+		time.Sleep(2 * time.Minute)
+		if n := r.p.StreamStats().Leases; n != 0 {
+			t.Errorf("%d shards are held of a stream that is switched off", n)
+		}
+		r.end()
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,11 +52,25 @@ func TestDeliveredLatency(t *testing.T) {
 type fakeDepth struct {
 	backend.Queue
 
+	mu    sync.Mutex
 	depth backend.Depth
 	err   error
 }
 
-func (q *fakeDepth) Depth(context.Context) (backend.Depth, error) { return q.depth, q.err }
+func (q *fakeDepth) Depth(context.Context) (backend.Depth, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.depth, q.err
+}
+
+func (q *fakeDepth) set(depth backend.Depth, kind backend.Kind) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.depth, q.err = depth, nil
+	if kind != backend.KindUnknown {
+		q.depth, q.err = backend.Depth{}, &backend.Error{Kind: kind}
+	}
+}
 
 // A queue that does not answer has no depth, rather than an old one; and where there is
 // no dead-letter queue there are no letters.
@@ -79,11 +94,12 @@ func TestDepthGauge(t *testing.T) {
 		go func() { ended <- g.run(ctx) }()
 		synctest.Wait()
 		want(depths{7, 3, 7})
-		queue.err, dead.err = &backend.Error{Kind: backend.KindUnavailable}, &backend.Error{Kind: backend.KindNotFound}
-		dead.depth = backend.Depth{}
+		queue.set(backend.Depth{}, backend.KindUnavailable)
+		dead.set(backend.Depth{}, backend.KindNotFound)
 		time.Sleep(depthPeriod + time.Second)
 		want(depths{math.NaN(), math.NaN(), 0})
-		queue.err, dead.err = nil, &backend.Error{Kind: backend.KindUnavailable}
+		queue.set(backend.Depth{Visible: 7, InFlight: 3}, backend.KindUnknown)
+		dead.set(backend.Depth{}, backend.KindUnavailable)
 		time.Sleep(depthPeriod)
 		want(depths{7, 3, math.NaN()})
 		stop()
