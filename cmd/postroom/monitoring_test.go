@@ -160,7 +160,7 @@ var (
 // running daemons expose, and for no other.
 func TestMonitoringNamesWhatIsExposed(t *testing.T) {
 	t.Parallel()
-	exposed, labels := exposedByDaemons(t)
+	exposed := exposedByDaemons(t)
 	var exprs []string
 	for _, p := range readDashboard(t).Panels {
 		for _, target := range p.Targets {
@@ -171,18 +171,27 @@ func TestMonitoringNamesWhatIsExposed(t *testing.T) {
 	text := regexp.MustCompile(`(?m)^( *#| +(- alert|for|severity|summary|description|runbook):| +- name:).*$`)
 	exprs = append(exprs, text.ReplaceAllString(readText(t, rulesFile), ""))
 	name := regexp.MustCompile(`\b((?:postroom|process|go)_\w+|ALERTS)\b`)
-	label := regexp.MustCompile(`\b(?:by|on|without|ignoring) \(([^)]*)\)|(\w+) *(?:=~|!~|!=|=)"`)
+	selector := regexp.MustCompile(`\b(\w+)\{([^}]*)\}`)
+	matched := regexp.MustCompile(`(\w+) *(?:=~|!~|!=|=)`)
+	grouped := regexp.MustCompile(`\b(?:by|on|without|ignoring) \(([^)]*)\)`)
 	asked := 0
 	for _, expr := range exprs {
 		for _, m := range name.FindAllString(expr, -1) {
 			asked++
-			if !exposed[m] && !slices.Contains(ofPrometheus, m) {
+			if exposed[m] == nil && !slices.Contains(ofPrometheus, m) {
 				t.Errorf("%s is not exposed: %s", m, expr)
 			}
 		}
-		for _, m := range label.FindAllStringSubmatch(expr, -1) {
-			for l := range strings.SplitSeq(m[1]+m[2], ",") {
-				if l = strings.TrimSpace(l); !labels[l] && !slices.Contains(ofTargets, l) {
+		for _, s := range selector.FindAllStringSubmatch(expr, -1) {
+			for _, m := range matched.FindAllStringSubmatch(s[2], -1) {
+				if !exposed[s[1]][m[1]] && !slices.Contains(ofTargets, m[1]) {
+					t.Errorf("%s has no label %q: %s", s[1], m[1], expr)
+				}
+			}
+		}
+		for _, m := range grouped.FindAllStringSubmatch(expr, -1) {
+			for l := range strings.SplitSeq(m[1], ",") {
+				if l = strings.TrimSpace(l); !anyHas(exposed, l) && !slices.Contains(ofTargets, l) {
 					t.Errorf("no metric has a label %q: %s", l, expr)
 				}
 			}
@@ -193,9 +202,18 @@ func TestMonitoringNamesWhatIsExposed(t *testing.T) {
 	}
 }
 
-// exposedByDaemons returns the names of all metrics and labels that daemons expose.
-func exposedByDaemons(t *testing.T) (metrics, labels map[string]bool) {
-	metrics, labels = map[string]bool{}, map[string]bool{}
+func anyHas(metrics map[string]map[string]bool, label string) bool {
+	for _, labels := range metrics {
+		if labels[label] {
+			return true
+		}
+	}
+	return false
+}
+
+// exposedByDaemons returns the metrics that daemons expose, and the labels of each.
+func exposedByDaemons(t *testing.T) (metrics map[string]map[string]bool) {
+	metrics = map[string]map[string]bool{}
 	s, h := newShell(t), newHook(t, 200)
 	secret := s.file("secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n")
 	s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
@@ -211,12 +229,14 @@ func exposedByDaemons(t *testing.T) (metrics, labels map[string]bool) {
 			if m == nil {
 				continue
 			}
-			metrics[m[1]] = true
+			if metrics[m[1]] == nil {
+				metrics[m[1]] = map[string]bool{}
+			}
 			for _, l := range label.FindAllStringSubmatch(m[2], -1) {
-				labels[l[1]] = true
+				metrics[m[1]][l[1]] = true
 			}
 		}
 		stop()
 	}
-	return metrics, labels
+	return metrics
 }
