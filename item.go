@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -22,6 +23,7 @@ const (
 	attrMessage         = "message"
 	attrCreatedAt       = "created_at"
 	attrMembers         = "members"
+	attrTraceParent     = "traceparent"
 	attrOtherUUID       = "other_user_uuid"
 	attrOtherName       = "other_user_display_name"
 	attrOtherHandle     = "other_user_handle"
@@ -42,6 +44,9 @@ func (m Message) Item() map[string]types.AttributeValue {
 		attrHandle:      text(m.Handle),
 		attrMessage:     text(m.Text),
 		attrCreatedAt:   text(FormatTime(m.CreatedAt)),
+	}
+	if m.TraceParent != "" {
+		item[attrTraceParent] = text(m.TraceParent)
 	}
 	if m.Members != nil {
 		list := make([]types.AttributeValue, len(m.Members))
@@ -74,6 +79,7 @@ func MessageFromItem(item map[string]types.AttributeValue) (Message, error) {
 		Text:        r.text(attrMessage),
 		CreatedAt:   createdAt,
 		Members:     r.members(),
+		TraceParent: r.traceParent(),
 	}
 	r.same(attrMessageUUID, messageUUID)
 	r.same(attrCreatedAt, FormatTime(createdAt))
@@ -193,6 +199,24 @@ func (r *reader) same(name, want string) {
 	if got := r.text(name); got != want {
 		r.fail("attribute %s is %s, the key says %s", name, quote(got), quote(want))
 	}
+}
+
+// traceParent reads what a trace needs and a message does not: what is malformed is
+// not there.
+func (r *reader) traceParent() string {
+	v, ok := r.item[attrTraceParent].(*types.AttributeValueMemberS)
+	if !ok || !isTraceParent(v.Value) {
+		return ""
+	}
+	return v.Value
+}
+
+// isTraceParent reports whether s may be a traceparent of version 00: hexadecimal
+// numbers, with hyphens between them, in 55 characters.
+// Source: W3C Trace Context, traceparent Header Field Values.
+func isTraceParent(s string) bool {
+	const length = 55
+	return len(s) == length && strings.Trim(s, "0123456789abcdef-") == ""
 }
 
 func (r *reader) members() []Member {

@@ -39,6 +39,29 @@ func TestItemsRoundTrip(t *testing.T) {
 	})
 }
 
+// TestMalformedTraceParent is not there: a message does not depend on its trace.
+func TestMalformedTraceParent(t *testing.T) {
+	t.Parallel()
+	const good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	for _, v := range []types.AttributeValue{
+		s(""), s(good[1:]), s(good + "0"), s(strings.ToUpper(good)), s(strings.Repeat("\u202e", 55)), n("1"), nil,
+	} {
+		item := messageBy(person(1)).Item()
+		item["traceparent"] = v
+		if got, err := postroom.MessageFromItem(item); err != nil || got.TraceParent != "" {
+			t.Errorf("%v: %q (%v)", v, got.TraceParent, err)
+		}
+	}
+	m := messageBy(person(1))
+	m.TraceParent = good
+	if got, err := postroom.MessageFromItem(m.Item()); err != nil || got.TraceParent != good {
+		t.Errorf("%q (%v)", got.TraceParent, err)
+	}
+	if event := postroom.NewNotification("t", m, id(2)).Encode(); !strings.Contains(event, `"traceparent":"`+good+`"`) {
+		t.Errorf("the notification is %s", event)
+	}
+}
+
 func s(v string) types.AttributeValue { return &types.AttributeValueMemberS{Value: v} }
 func n(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
 

@@ -48,8 +48,8 @@ func (m *Message) UnmarshalJSON(line []byte) error {
 		return errors.New("message is missing: a message without text has an empty one")
 	}
 	*m = Message{
-		j.GroupUUID, j.MessageUUID, j.UserUUID, j.DisplayName, j.Handle,
-		*j.Text, createdAt, j.Members,
+		GroupUUID: j.GroupUUID, MessageUUID: j.MessageUUID, UserUUID: j.UserUUID, DisplayName: j.DisplayName, Handle: j.Handle,
+		Text: *j.Text, CreatedAt: createdAt, Members: j.Members,
 	}
 	return m.Validate()
 }

@@ -47,6 +47,10 @@ type Message struct {
 	// Members has everybody in the conversation, including the sender, in the order of
 	// their uuids. Only a message that opens a conversation has it.
 	Members []Member
+	// TraceParent is the span that posted the message, as W3C Trace Context writes it,
+	// if its trace is recorded. It is no part of the content: of two messages that differ
+	// in nothing else, neither is another message.
+	TraceParent string
 }
 
 // Key returns the message's sort key in the log.

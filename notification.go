@@ -19,13 +19,16 @@ type Notification struct {
 	SpecVersion string `json:"specversion"` // "1.0"
 	// ID is the same however often the notification is sent, see [NotificationID]. A
 	// receiver that remembers it can act once.
-	ID              string           `json:"id"`
-	Source          string           `json:"source"`  // /postroom/<table>
-	Type            string           `json:"type"`    // NotificationType
-	Subject         string           `json:"subject"` // the recipient
-	Time            string           `json:"time"`    // created_at of the message
-	DataContentType string           `json:"datacontenttype"`
-	Data            NotificationData `json:"data"`
+	ID              string `json:"id"`
+	Source          string `json:"source"`  // /postroom/<table>
+	Type            string `json:"type"`    // NotificationType
+	Subject         string `json:"subject"` // the recipient
+	Time            string `json:"time"`    // created_at of the message
+	DataContentType string `json:"datacontenttype"`
+	// TraceParent is CloudEvents' extension for tracing: the span that sent the
+	// notification, if the trace of its message is recorded.
+	TraceParent string           `json:"traceparent,omitempty"`
+	Data        NotificationData `json:"data"`
 }
 
 // NotificationData describes the message. Notifications of one conversation may arrive
@@ -60,6 +63,7 @@ func NewNotification(table string, m Message, recipient string) Notification {
 		Subject:         recipient,
 		Time:            at,
 		DataContentType: "application/json",
+		TraceParent:     m.TraceParent,
 		Data: NotificationData{
 			GroupUUID:   m.GroupUUID,
 			MessageUUID: m.MessageUUID,

@@ -125,7 +125,7 @@ func TestF5F6NotificationsLoseNothing(t *testing.T) {
 			t.Errorf("%+v, %v; want %q", n, err, want)
 		}
 	}
-	extended := edit(`"data":{`, `"traceparent":"00-x","ID":"x","data":{"attachment":{"x":[1]},`)
+	extended := edit(`"data":{`, `"partitionkey":"x","ID":"x","data":{"attachment":{"x":[1]},`)
 	if n, err := postroom.DecodeNotification(extended); err != nil || n != good {
 		t.Errorf("with extensions: %+v, %v", n, err)
 	}

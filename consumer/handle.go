@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/tracing"
 )
 
 // handle hands messages to the handler, one at a time, until a drain.
@@ -51,10 +52,12 @@ type panicError struct {
 func (e *panicError) Error() string { return fmt.Sprintf("handler panicked: %v", e.value) }
 
 func (w *Worker) callHandler(ctx context.Context, d backend.Delivery) (err error) {
+	ctx, span := w.trace(ctx, d)
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicError{v, debug.Stack()}
 		}
+		tracing.End(span, err)
 	}()
 	return w.handler.Handle(ctx, d)
 }

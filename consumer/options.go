@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/option"
 )
@@ -41,6 +43,10 @@ type Options struct {
 	DrainTimeout time.Duration
 	// Logger receives failures, and a summary at the end. Default: none.
 	Logger *slog.Logger
+	// TracerProvider continues the traces that notifications carry: each call of the
+	// handler is a span, which the handler finds in its context. Default
+	// otel.GetTracerProvider, which records nothing unless the program has set one.
+	TracerProvider trace.TracerProvider
 }
 
 func (o Options) withDefaults() (Options, error) {

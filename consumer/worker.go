@@ -9,9 +9,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/tracing"
 )
 
 // Handler does what a message asks for.
@@ -45,6 +48,7 @@ type Worker struct {
 	handler  Handler
 	opts     Options
 	inFlight *inFlight
+	tracer   trace.Tracer
 	started  atomic.Bool
 
 	incidents                                                *incident.Log
@@ -66,7 +70,7 @@ func New(q backend.Queue, h Handler, o Options) (*Worker, error) {
 		return retry.Loop{Policy: policy, Operation: incidents.Operation(operation)}
 	}
 	return &Worker{
-		queue: q, handler: h, opts: o, inFlight: newInFlight(o, 10*o.Concurrency),
+		queue: q, handler: h, opts: o, inFlight: newInFlight(o, 10*o.Concurrency), tracer: tracing.Tracer(o.TracerProvider),
 		incidents:     incidents,
 		receiving:     loop("receiving messages", o.Wait+callTimeout),
 		extending:     loop("extending visibility", o.Visibility/4),

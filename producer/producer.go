@@ -7,9 +7,12 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/tracing"
 )
 
 // ErrOtherContent says that another message has the same identity. The log is
@@ -35,12 +38,16 @@ type Options struct {
 	// [postroom.MaxClockSkew] ahead of it. Default time.Now. A clock that is itself
 	// ahead refuses nothing; on AWS ClockAhead of the backend says by how much it is.
 	Now func() time.Time
+	// TracerProvider traces each post, and the message carries the trace on. Default
+	// otel.GetTracerProvider, which records nothing unless the program has set one.
+	TracerProvider trace.TracerProvider
 }
 
 // Producer appends messages to the log of one table. It may be used concurrently.
 type Producer struct {
-	table backend.Table
-	now   func() time.Time
+	table  backend.Table
+	now    func() time.Time
+	tracer trace.Tracer
 }
 
 // New returns a producer for a table.
@@ -48,7 +55,7 @@ func New(table backend.Table, opts Options) *Producer {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	return &Producer{table: table, now: opts.Now}
+	return &Producer{table: table, now: opts.Now, tracer: tracing.Tracer(opts.TracerProvider)}
 }
 
 // puts is how puts are repeated: for some five seconds. A conditional put is safe to
@@ -77,7 +84,17 @@ type Result struct {
 // it; Result says how it is stored. Post refuses a message that is invalid (see
 // [postroom.Message.Validate]), more than [postroom.MaxClockSkew] ahead of the clock,
 // too large for an item, or different from the one stored under its key.
-func (p *Producer) Post(ctx context.Context, m postroom.Message) (Result, error) {
+func (p *Producer) Post(ctx context.Context, m postroom.Message) (result Result, err error) {
+	ctx, span := p.tracer.Start(ctx, "postroom.post", trace.WithSpanKind(trace.SpanKindProducer))
+	defer func() { tracing.End(span, err) }()
+	if span.IsRecording() {
+		span.SetAttributes(tracing.Conversation.String(m.GroupUUID), tracing.Message.String(m.MessageUUID))
+		m.TraceParent = tracing.Parent(ctx)
+	}
+	return p.post(ctx, m)
+}
+
+func (p *Producer) post(ctx context.Context, m postroom.Message) (Result, error) {
 	m.CreatedAt = postroom.RoundTime(m.CreatedAt)
 	item := m.Item()
 	if err := p.check(m, item); err != nil {

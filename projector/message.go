@@ -49,6 +49,8 @@ type message struct {
 	// changes only before its notifications are enqueued.
 	fresh bool // it was found not to be projected
 
+	spans *spans // nil: its trace is not recorded
+
 	mu          sync.Mutex // of what follows: lanes and senders work side by side
 	state       state
 	quarantined bool     // it cannot be processed, and stays in quarantine
@@ -117,6 +119,7 @@ func (m *message) enqueue(members []postroom.Member) (recipients []string) {
 	if m.state = enqueued; m.pending == 0 {
 		m.state = notified
 	}
+	m.spans.enqueued(m, m.pending)
 	return recipients
 }
 
@@ -124,6 +127,9 @@ func (m *message) enqueue(members []postroom.Member) (recipients []string) {
 func (m *message) notify() {
 	m.mu.Lock()
 	m.pending--
+	if m.pending == 0 {
+		m.spans.notified()
+	}
 	switch {
 	case m.pending > 0:
 	case m.state == enqueued:
@@ -143,6 +149,7 @@ func (m *message) leave() {
 	} else {
 		m.state = finished
 	}
+	m.spans.left(m.quarantined)
 	m.mu.Unlock()
 	m.acknowledge()
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/projector/backfill"
@@ -39,6 +41,9 @@ type Options struct {
 	// Backfill.
 	OnDataLoss DataLossPolicy
 	Logger     *slog.Logger // Default: none.
+	// TracerProvider continues the traces of messages whose posts were traced. Default
+	// otel.GetTracerProvider, which records nothing unless the program has set one.
+	TracerProvider trace.TracerProvider
 }
 
 // DataLossPolicy says what follows when the stream no longer holds records that

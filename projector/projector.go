@@ -8,12 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/tracing"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/quarantine"
@@ -27,6 +29,7 @@ type Projector struct {
 	tuning tuning
 	index  bool
 	log    *slog.Logger
+	tracer trace.Tracer
 
 	reader     *stream.Reader
 	lanes      *lanes
@@ -57,7 +60,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	table := limiter.Table(c.Table)
 	incidents := incident.NewLog(o.Logger)
 	p := &Projector{
-		config: c, tuning: t, index: c.Index, log: o.Logger,
+		config: c, tuning: t, index: c.Index, log: o.Logger, tracer: tracing.Tracer(o.TracerProvider),
 		lanes:      newLanes(max(1, t.Movers/2)),
 		limiter:    limiter,
 		projection: projection.New(table),
@@ -181,6 +184,7 @@ func (p *Projector) submit(ctx context.Context, items []backfill.Item) error {
 		messages[i] = newMessage(it.Message, it.Record, func(m *message) {
 			it.Done(backfill.Outcome{Projected: m.fresh, Silent: m.record.Silent, Quarantined: m.quarantined})
 		})
+		p.trace(messages[i])
 	}
 	p.lanes.add(messages)
 	return nil

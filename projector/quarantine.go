@@ -132,7 +132,9 @@ func (p *Projector) requeueWaiting(ctx context.Context, l *lane) error {
 	for _, w := range found {
 		c := p.copied(ctx, w)
 		if !slices.ContainsFunc(l.held, func(m *message) bool { return m.adopt(c) }) {
-			l.held = append(l.held, first.requeue(c))
+			requeued := first.requeue(c)
+			p.trace(requeued)
+			l.held = append(l.held, requeued)
 		}
 	}
 	return nil

@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/aws"
@@ -25,6 +27,7 @@ type app struct {
 	*global
 
 	log     *slog.Logger
+	tracing trace.TracerProvider // nil: nothing is traced
 	backend backend.Backend
 	local   *local.Backend // nil on aws
 	meter   backend.Meter
@@ -59,10 +62,15 @@ func withApp(ctx context.Context, p process, g *global, n need, work func(contex
 		}
 		defer a.listener.Close() // the server has closed it, if it was started
 	}
+	stop, err := a.startTracing(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if err := a.open(ctx, n); err != nil {
 		return err
 	}
-	err := a.inPlace(ctx, work)
+	err = a.inPlace(ctx, work)
 	return errors.Join(a.explain(err), a.backend.Close())
 }
 

@@ -13,7 +13,7 @@ import (
 // producer returns a producer on the table. Where this machine's clock is wrong by that
 // of AWS, its clock is that one.
 func (a *app) producer(ctx context.Context) *producer.Producer {
-	return producer.New(a.table(), producer.Options{Now: a.serverClock(ctx)})
+	return producer.New(a.table(), producer.Options{Now: a.serverClock(ctx), TracerProvider: a.tracing})
 }
 
 // serverClock compares this machine's clock with the server's, and returns the server's

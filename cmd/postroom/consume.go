@@ -61,7 +61,7 @@ func (a *app) consume(ctx context.Context, o consumeOptions) error {
 		return err
 	}
 	opts := consumer.Options{
-		Concurrency: o.concurrency, Visibility: o.visibility, DrainTimeout: o.drain, Logger: a.log,
+		Concurrency: o.concurrency, Visibility: o.visibility, DrainTimeout: o.drain, Logger: a.log, TracerProvider: a.tracing,
 	}
 	if o.idle.until {
 		opts.Wait = idleWait

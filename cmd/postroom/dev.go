@@ -99,7 +99,7 @@ func (d *devRun) run(ctx context.Context) error {
 		return err
 	}
 	sink := &timed{next: d.sink()}
-	d.worker, err = consumer.New(d.backend.Queue(d.queue), sink, consumer.Options{Logger: d.log})
+	d.worker, err = consumer.New(d.backend.Queue(d.queue), sink, consumer.Options{Logger: d.log, TracerProvider: d.tracing})
 	if err != nil {
 		return err
 	}

@@ -75,6 +75,7 @@ func (a *app) newProjector(ctx context.Context, opts projector.Options) (*projec
 	if err != nil {
 		return nil, err
 	}
+	opts.TracerProvider = a.tracing
 	return projector.New(projector.Config{
 		Table: a.table(), Control: a.control(),
 		Stream: a.backend.Stream(a.global.table), Queue: a.backend.Queue(a.queue),

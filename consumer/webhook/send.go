@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postroom/postroom/internal/tracing"
 )
 
 const (
@@ -41,7 +43,7 @@ type answer struct {
 func (s *Sink) post(ctx context.Context, id, body string) (answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, errTimeout)
 	defer cancel()
-	header := s.header(id, body)
+	header := s.header(ctx, id, body)
 	target := s.url
 	for range maxRedirects + 1 {
 		a, err := s.send(ctx, target, header.Clone(), body)
@@ -58,9 +60,9 @@ func (s *Sink) post(ctx context.Context, id, body string) (answer, error) {
 	return answer{}, fmt.Errorf("%w: more than %d in a row", errRedirect, maxRedirects)
 }
 
-func (s *Sink) header(id, body string) http.Header {
+func (s *Sink) header(ctx context.Context, id, body string) http.Header {
 	now := time.Now().Unix()
-	return http.Header{
+	header := http.Header{
 		"Content-Type":      {contentType},
 		"User-Agent":        {userAgent},
 		"Webhook-Id":        {id},
@@ -70,6 +72,8 @@ func (s *Sink) header(id, body string) http.Header {
 		// when an idle connection turns out to be closed: receivers recognize the id.
 		"Idempotency-Key": {},
 	}
+	tracing.Inject(ctx, header)
+	return header
 }
 
 func (s *Sink) send(ctx context.Context, target *url.URL, header http.Header, body string) (answer, error) {

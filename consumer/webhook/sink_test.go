@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/postroom/postroom/internal/tracing"
 )
 
 func TestQ14Request(t *testing.T) {
@@ -48,6 +52,20 @@ func TestQ14Request(t *testing.T) {
 	}
 	if n := s.Stats().Requests; n != 2 {
 		t.Errorf("%d requests", n)
+	}
+}
+
+// A receiver goes on with the trace in whose span it is called.
+func TestTraceOfARequest(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	server := receiver(t, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("Traceparent") })
+	ctx, span := sdktrace.NewTracerProvider().Tracer("").Start(t.Context(), "deliver")
+	defer span.End()
+	s := newSink(t, server.URL, Options{})
+	wants(t, s, handle(ctx, s, event), "done", Delivered)
+	if header := <-got; header != tracing.Parent(ctx) || header == "" {
+		t.Errorf("the request's trace is %q, want %q", header, tracing.Parent(ctx))
 	}
 }
 
