@@ -43,6 +43,7 @@ func (p *Projector) submitRetries(ctx context.Context, retries []quarantine.Retr
 	messages := make([]*message, len(retries))
 	for i, r := range retries {
 		m := newMessage(r.Message, quarantine.Record{Origin: quarantine.Log, Silent: r.Kept.Silent}, func(*message) { r.Done() })
+		p.trace(m)
 		m.retries = r.Kept
 		messages[i] = m
 	}
