@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -215,7 +216,7 @@ func (r *retrying) work(ctx context.Context) error {
 	if !r.alone {
 		fmt.Fprintf(r.stderr, "No projector has retried anything for %v: this command does it\n", r.patience)
 	}
-	p, err := r.newProjector(ctx, projector.Options{Logger: r.log})
+	p, err := r.newProjector(ctx, projector.Options{Logger: newLog(r.process, max(r.level, slog.LevelWarn), false)})
 	if err != nil {
 		return err
 	}

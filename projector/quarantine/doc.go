@@ -45,9 +45,7 @@
 // # For operators
 //
 // Records are read without a Quarantine ([All], [Load]) and named by an ID. [Drop] removes
-// one for good, if it is still as it was read: it is marked by one conditional write
-// first, and its parts are deleted afterwards, the first one last. A crash in between
-// leaves the mark, and the record can be dropped again.
+// one for good, whole, by one transaction, if it still is as it was read.
 //
 // # Damage
 //

@@ -112,7 +112,7 @@ func TestF16QuarantinedTwiceCountsOnce(t *testing.T) {
 	})
 }
 
-// losing is a table that loses the answer to its first put.
+// losing is a table that loses the answer to its first put or transaction.
 type losing struct {
 	backend.Table
 
@@ -124,6 +124,15 @@ func (l *losing) Put(ctx context.Context, it backend.Item, c backend.Condition) 
 	if l.lost && err == nil {
 		l.lost = false
 		return backend.Units{}, &backend.Error{Op: "Put", Kind: backend.KindUnavailable}
+	}
+	return units, err
+}
+
+func (l *losing) Transact(ctx context.Context, token string, actions []backend.Action) (backend.Units, error) {
+	units, err := l.Table.Transact(ctx, token, actions)
+	if l.lost && err == nil {
+		l.lost = false
+		return backend.Units{}, &backend.Error{Op: "Transact", Kind: backend.KindUnavailable}
 	}
 	return units, err
 }

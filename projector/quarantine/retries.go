@@ -20,6 +20,7 @@ import (
 const (
 	// retryPoll is the pause between looks for batches. It is shorter just after one.
 	retryPoll      = 2 * time.Second
+	settleTime     = 10 * time.Second // without a batch, before the log says that all were tried
 	leastRetryPoll = 100 * time.Millisecond
 	// retryRead is how many records are read at once: they may be large.
 	retryRead = 25
@@ -59,7 +60,8 @@ type Retries struct {
 	mu    sync.Mutex
 	leads bool
 	since time.Time // when nothing was to be tried again any more; zero: not so, or not known
-	tried int       // records since then
+	last  time.Time // when there was a batch
+	tried int       // records since the log last said that they are retried; 0: it did not
 }
 
 // NewRetries makes no call.
@@ -260,7 +262,7 @@ func (r *Retries) IdleSince(leads bool) (time.Time, bool) {
 func (r *Retries) setLeads(leads bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leads, r.since, r.tried = leads, time.Time{}, 0
+	r.leads, r.since, r.last, r.tried = leads, time.Time{}, time.Time{}, 0
 }
 
 // note notes the batch that is next, or that there is none, and logs where that begins
@@ -268,17 +270,19 @@ func (r *Retries) setLeads(leads bool) {
 func (r *Retries) note(b *Batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case b != nil:
+	if b != nil {
 		if r.tried == 0 {
 			r.Logger.Info("quarantined records are retried", "a_second", b.rate)
 		}
 		r.tried += len(b.records)
-		r.since = time.Time{}
-	case r.since.IsZero():
-		if r.tried > 0 {
-			r.Logger.Info("quarantined records were retried", "records", r.tried)
-		}
-		r.since, r.tried = time.Now(), 0
+		r.since, r.last = time.Time{}, time.Now()
+		return
+	}
+	if r.since.IsZero() {
+		r.since = time.Now()
+	}
+	if r.tried > 0 && time.Since(r.last) > settleTime {
+		r.Logger.Info("quarantined records were retried", "records", r.tried)
+		r.tried = 0
 	}
 }

@@ -176,8 +176,8 @@ func Load(ctx context.Context, control backend.Table, p Place) (*Whole, error) {
 	return w, nil
 }
 
-// same is the condition that a record is as it was read, and that nobody has tried it
-// again or begun to drop it.
+// same is the condition that a record is there, and that nobody has tried it again since
+// it was read.
 func same(eventID string, attempts int64, reason string) backend.Condition {
 	return backend.Condition{Equals: backend.Item{
 		attrEventID: item.String(eventID), attrAttempts: item.Int(attempts), attrReason: item.String(reason),

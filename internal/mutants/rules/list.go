@@ -187,16 +187,9 @@ var projector = []Rule{
 	{
 		Name:  "a record is dropped only as it was counted",
 		File:  "projector/quarantine/drop.go",
-		Old:   "err = table.Put(ctx, first, same(s.EventID, s.Attempts, s.Reason))",
-		New:   "err = table.Put(ctx, first, backend.Condition{})",
+		Old:   "		if i == 0 {",
+		New:   "		if i < 0 {",
 		Tests: "TestS12DropsWhatWasRead",
-	},
-	{
-		Name:  "a record that is being dropped keeps its first part until the end",
-		File:  "projector/quarantine/drop.go",
-		Old:   "	slices.Reverse(keys)\n",
-		New:   "	slices.Reverse([]int(nil))\n",
-		Tests: "TestS12CrashWhileDropping",
 	},
 	{
 		Name:  "a record that is quarantined twice counts once",
