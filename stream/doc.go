@@ -44,6 +44,13 @@
 // acknowledged without being delivered, and was promised to nobody: a loss begins at the
 // start at the earliest.
 //
+// A group may have an end too, [Options].Until. It has passed it in a shard where it has
+// read a record that is more than a minute younger, or nothing more comes: an empty page
+// proves that only where the backend says so, otherwise a minute of them that begins
+// after the end does. The lease is finished then, whatever the shard still holds. Once
+// all leases are, and what follows the shards that ended before is known, the group is
+// done: that is written, and Run returns. A loss ends at the end at the latest.
+//
 // DynamoDB serves two readers of a shard at once, and throttles more. So two groups
 // have a place in READERS, and a third is refused with a [GroupsError] that names both,
 // while both live. The place of a group whose heartbeats all stood still for the lease

@@ -60,7 +60,7 @@ func doubt(ctx context.Context, s backend.Stream, arn string, sh ShardStatus) er
 			return errNoCheckpoint
 		}
 	}
-	if !sh.Finished {
+	if !sh.Finished || !sh.Until.IsZero() { // it may hold more, which is not the group's
 		return nil
 	}
 	if r, err := FirstUnread(ctx, s, arn, sh); err == nil && r != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lineage"
 	"github.com/postroom/postroom/stream/internal/membership"
 )
 
@@ -70,7 +71,7 @@ func (s *session) follow(ctx context.Context) error {
 			return nil
 		case err == nil:
 			loop.Succeeded("group")
-		case errors.Is(err, membership.ErrNoPlace):
+		case errors.Is(err, membership.ErrNoPlace), errors.Is(err, lineage.ErrDone):
 			return err
 		default:
 			s.group.look.Store(true)
@@ -132,6 +133,15 @@ func (s *session) round(ctx context.Context, leading *sync.WaitGroup) error {
 	if !s.heartbeat.Valid() {
 		g.look.Store(true) // this one was due, and came to nothing
 		return nil
+	}
+	if lineage.AllFinished(leases) {
+		done, err := lineage.IsDone(ctx, s.control, s.id)
+		if err != nil {
+			return err
+		}
+		if done {
+			return lineage.ErrDone
+		}
 	}
 	if err := s.assign(ctx, leases, live, began); err != nil {
 		return err

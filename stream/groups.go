@@ -18,6 +18,8 @@ type GroupStatus struct {
 	Group   string
 	Start   Start     // where it began, with the time that this means
 	BegunAt time.Time // by the clock of the worker that led it first
+	Until   time.Time // up to which it reads; zero: without end
+	DoneAt  time.Time // when it had, and all was acknowledged; zero: it has not
 	// Workers is how many have a heartbeat; those that have crashed have one until
 	// another worker of the group expires them.
 	Workers  int
@@ -53,7 +55,7 @@ func ReadGroups(ctx context.Context, s backend.Stream, control backend.Table) ([
 }
 
 func groupStatus(ctx context.Context, table batch.Table, g lineage.Group) (GroupStatus, error) {
-	one := GroupStatus{Group: g.ID.Name, Start: Start(g.History.Start), BegunAt: g.History.FirstReadAt}
+	one := GroupStatus{Group: g.ID.Name, Start: Start(g.History.Start), BegunAt: g.History.FirstReadAt, Until: g.History.Until, DoneAt: g.History.DoneAt}
 	workers, err := membership.Member{Table: table, ID: g.ID}.Workers(ctx)
 	if err != nil {
 		return one, err

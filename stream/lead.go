@@ -55,7 +55,7 @@ func (s *session) sync() *lineage.Sync {
 		Stream: s.stream, ARN: s.arn, Leases: s.leases, Interval: s.tuning.syncInterval, Writers: writers,
 		Call: once(), Loop: s.loop(opListing), Now: s.opt.Now, Logger: s.opt.Logger,
 		Record: s.recordLoss, Listings: &s.count.Listings, Aside: s.aside,
-		Start:  lineage.Start(s.opt.Start),
+		Start: lineage.Start(s.opt.Start), Until: s.opt.Until,
 		Notify: s.heartbeat.Notify, Listed: func(ok bool) { s.group.syncing.Store(!ok) },
 		Free: func() {
 			s.noteActive()

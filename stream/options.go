@@ -33,6 +33,13 @@ func (o Options) withDefaults() (Options, error) {
 	if err := o.Start.check(o.Group, o.Now()); err != nil {
 		return o, err
 	}
+	switch {
+	case o.Until.IsZero():
+	case o.Group == DefaultGroup:
+		return o, fmt.Errorf("stream: Until: the group %s has no end: give the group another name", o.Group)
+	case o.Until.Before(o.Start.At):
+		return o, fmt.Errorf("stream: Until: %s is before the start, %s", o.Until.UTC().Format(time.RFC3339Nano), o.Start)
+	}
 	if o.Worker == "" {
 		host, err := os.Hostname()
 		if err != nil {

@@ -45,6 +45,9 @@ func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *R
 // second for acknowledgements, writes the checkpoints, leaves the group, and
 // returns nil.
 //
+// It also returns nil once the group has read everything up to [Options].Until, and all
+// of it is acknowledged: at once if that was so before.
+//
 // A worker whose session was expired, since it was frozen or cut off for longer
 // than the lease duration, notices when it wakes up, and joins again.
 //
@@ -68,6 +71,8 @@ func (r *Reader) Run(ctx context.Context) error {
 		case errors.Is(err, membership.ErrExpired):
 			r.count.expired.Add(1)
 			opt.Logger.Warn("this worker's session was expired: others have its shards, and it rejoins unless it stops", "worker", opt.Worker)
+		case errors.Is(err, lineage.ErrDone):
+			return nil
 		case errors.Is(err, membership.ErrNoPlace):
 			opt.Logger.Warn("other groups read the stream in this one's place: it stops unless one of them is not alive", "group", opt.Group)
 		case !errors.Is(err, lineage.ErrReplaced):

@@ -56,8 +56,9 @@ type ShardStatus struct {
 	CheckpointTime time.Time
 	Finished       bool // read to its end, and all acknowledged
 	FinishedAt     time.Time
-	Lost           string // what was lost, see [DataLossError]; empty: nothing
-	Damaged        bool   // the lease cannot be read, and nothing else is known
+	Until          time.Time // up to which the group reads it; zero: without end
+	Lost           string    // what was lost, see [DataLossError]; empty: nothing
+	Damaged        bool      // the lease cannot be read, and nothing else is known
 	// Doubt is why the lease is not believed although it can be read; nil: it is, or
 	// [Status.Doubt] has not looked.
 	Doubt *DamageError
@@ -129,7 +130,7 @@ func (s *Status) readShards(ctx context.Context, m membership.Member, listed lin
 			Shard: l.Shard, Parent: cmp.Or(l.Parent, shards[l.Shard].Parent), Listed: shards[l.Shard].Listed,
 			Worker: l.Worker, Session: l.Session, Epoch: l.Epoch,
 			Checkpoint: l.Checkpoint.Sequence, CheckpointTime: l.Checkpoint.At,
-			Finished: l.Finished, FinishedAt: l.FinishedAt, Lost: l.Lost,
+			Finished: l.Finished, FinishedAt: l.FinishedAt, Until: l.Until, Lost: l.Lost,
 			Damaged: l.Damaged != nil,
 		}
 	}

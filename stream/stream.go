@@ -47,9 +47,17 @@ type Options struct {
 	// each other, two at once at most, see [GroupsError]. Default [DefaultGroup].
 	Group string
 	// Start is where the group begins to read when it reads the stream for the first
-	// time. Afterwards it goes on from its checkpoints, and Start counts no more.
+	// time. Afterwards it goes on from its checkpoints, and Start counts no more: so
+	// workers that are started at once should be given the same.
 	// Default: the trim horizon, where the default group always begins.
 	Start Start
+	// Until is the time up to which the group reads, stored like Start. The group gets
+	// every record that was made until then, and may get those of a minute after. Once
+	// all are acknowledged it is done, and Run returns nil on each of its workers. Where
+	// the backend does not say that a shard holds no more, as DynamoDB does not, that is
+	// a minute later at the earliest. Default: without end, as the default group
+	// always is.
+	Until time.Time
 	// LeaseDuration is how long a worker keeps its shards without sending a
 	// heartbeat. It sends one three times as often, and looks at those of others
 	// ten times as often. Default 10 s, at least 100 ms.

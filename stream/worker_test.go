@@ -39,6 +39,7 @@ type config struct {
 	Worker             string
 	Group              string
 	Start              Start
+	Until              time.Time
 	Destination        string
 	LeaseDuration      time.Duration
 	PollInterval       time.Duration
@@ -53,7 +54,7 @@ type config struct {
 
 func newReader(s backend.Stream, control backend.Table, h Handler, c config) *Reader {
 	r := NewReader(s, control, h, Options{
-		Worker: c.Worker, Group: c.Group, Start: c.Start, Destination: c.Destination, LeaseDuration: c.LeaseDuration, OnDataLoss: c.OnDataLoss, Logger: c.Logger,
+		Worker: c.Worker, Group: c.Group, Start: c.Start, Until: c.Until, Destination: c.Destination, LeaseDuration: c.LeaseDuration, OnDataLoss: c.OnDataLoss, Logger: c.Logger,
 	})
 	t := &r.tuning
 	for _, d := range []struct{ to, from *time.Duration }{

@@ -84,8 +84,10 @@ type statusJSON struct {
 
 type groupJSON struct {
 	Group    string `json:"group"`
-	Start    string `json:"start"` // as `stream.ParseStart` reads it
+	Start    string `json:"start"`           // as `stream.ParseStart` reads it
+	Until    string `json:"until,omitempty"` // empty: without end
 	BegunAt  string `json:"begun_at"`
+	DoneAt   string `json:"done_at,omitempty"` // empty: it is not
 	Workers  int    `json:"workers"`
 	Shards   int    `json:"shards"`
 	Finished int    `json:"shards_finished"`
@@ -268,7 +270,9 @@ func statusOf(s stream.Status, probed []probe, now time.Time) statusJSON {
 func groupsOf(all []stream.GroupStatus) []groupJSON {
 	out := []groupJSON{}
 	for _, g := range all {
-		out = append(out, groupJSON{g.Group, g.Start.String(), formatTime(g.BegunAt), g.Workers, g.Shards, g.Finished})
+		out = append(out, groupJSON{
+			g.Group, g.Start.String(), formatTime(g.Until), formatTime(g.BegunAt), formatTime(g.DoneAt), g.Workers, g.Shards, g.Finished,
+		})
 	}
 	return out
 }

@@ -55,6 +55,7 @@ func aGroup() statusJSON {
 	out.Groups = groupsOf([]stream.GroupStatus{
 		{Group: "projector", BegunAt: ago(48 * time.Hour), Workers: 2, Shards: 5, Finished: 1},
 		{Group: "replay-1", Start: stream.Start{At: ago(2 * time.Hour)}, BegunAt: ago(time.Minute), Workers: 1, Shards: 5, Finished: 2},
+		{Group: "replay-2", Until: ago(time.Hour), BegunAt: ago(time.Minute), DoneAt: ago(time.Second), Shards: 5, Finished: 5},
 	})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
@@ -83,7 +84,8 @@ func TestStatusJSON(t *testing.T) {
 		`"damaged":[{"pk":"stream#arn","sk":"SHARD#s6","error":"attribute epoch: it is missing","blocks":true}],"destination":"queue q, as table t",` +
 		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]},` +
 		`"groups":[{"group":"projector","start":"trim-horizon","begun_at":"2026-05-19T10:30:00.000000Z","workers":2,"shards":5,"shards_finished":1},` +
-		`{"group":"replay-1","start":"2026-05-21T08:30:00Z","begun_at":"2026-05-21T10:29:00.000000Z","workers":1,"shards":5,"shards_finished":2}]}` + "\n"
+		`{"group":"replay-1","start":"2026-05-21T08:30:00Z","begun_at":"2026-05-21T10:29:00.000000Z","workers":1,"shards":5,"shards_finished":2},` +
+		`{"group":"replay-2","start":"trim-horizon","until":"2026-05-21T09:30:00.000000Z","begun_at":"2026-05-21T10:29:00.000000Z","done_at":"2026-05-21T10:29:59.000000Z","workers":0,"shards":5,"shards_finished":5}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -101,6 +103,7 @@ led by       a, epoch 7, renewed 2026-05-21T10:29:59.000000Z
 sends to     queue q, as table t
 shards       6, 1 of them finished
 read too by  replay-1, from 2026-05-21T08:30:00Z, since 2026-05-21T10:29:00.000000Z: 1 workers, 2 of 5 shards finished
+read too by  replay-2, from trim-horizon to 2026-05-21T09:30:00.000000Z, since 2026-05-21T10:29:00.000000Z: done at 2026-05-21T10:29:59.000000Z
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
 backfilled   s0, to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified

@@ -37,8 +37,7 @@ func (s statusJSON) summary() (t terminal.Table) {
 	t.Row("shards", fmt.Sprintf("%d, %d of them finished", len(s.Shards), len(s.Shards)-s.openShards()))
 	for _, g := range s.Groups {
 		if g.Group != stream.DefaultGroup {
-			t.Row("read too by", fmt.Sprintf("%s, from %s, since %s: %d workers, %d of %d shards finished",
-				g.Group, g.Start, g.BegunAt, g.Workers, g.Finished, g.Shards))
+			t.Row("read too by", g.text())
 		}
 	}
 	t.Row("behind", lagText(s.Lag, s.UntilLoss))
@@ -52,6 +51,18 @@ func (s statusJSON) summary() (t terminal.Table) {
 		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; run `postroom repair`", d.PK, d.SK, d.Error))
 	}
 	return t
+}
+
+func (g groupJSON) text() string {
+	to := ""
+	if g.Until != "" {
+		to = " to " + g.Until
+	}
+	state := fmt.Sprintf("%d workers, %d of %d shards finished", g.Workers, g.Finished, g.Shards)
+	if g.DoneAt != "" {
+		state = "done at " + g.DoneAt
+	}
+	return fmt.Sprintf("%s, from %s%s, since %s: %s", g.Group, g.Start, to, g.BegunAt, state)
 }
 
 func (s statusJSON) workerTable() (t terminal.Table) {

@@ -5,7 +5,7 @@
 //	PK            SK          attributes
 //	stream#<ARN>  SHARD#<id>  format worker session epoch shard parent checkpoint
 //	                          checkpoint_time finished finished_at lost at_first_start
-//	                          start start_sequence
+//	                          start start_sequence until
 //
 // and that knows the partition keys of all worker groups ([GroupID]): the one above is
 // that of the default group, and another's is stream#<ARN>#<group>.
@@ -14,8 +14,9 @@
 //
 // Every lease says where its group begins: at a time, in one shard at a sequence number.
 // It is there before the shard is read, and never changes, so whoever reads the shard
-// leaves out the same records. Times of records are approximate, so those of up to a
-// minute before the start are not left out. A lease of the default group has none.
+// leaves out the same records. The same holds of the time up to which it reads. Times of records are approximate, so those of up to a
+// minute before the start, and after the end, are not left out. A lease of the default
+// group has none of both. A lease is finished as well when its group has passed its end.
 //
 // # Owners
 //

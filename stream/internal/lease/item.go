@@ -28,6 +28,7 @@ const (
 	attrAtFirstStart   = "at_first_start"
 	attrStart          = "start"          // there only if there is one
 	attrStartSequence  = "start_sequence" // there only if there is one
+	attrUntil          = "until"          // there only if there is one
 )
 
 // Key is where the lease of a shard is.
@@ -80,7 +81,8 @@ type Lease struct {
 	// AtFirstStart says that the shard was listed when the stream was read for
 	// the first time: what had expired by then was promised to nobody.
 	AtFirstStart bool
-	Start        Start // never changes
+	Start        Start     // never changes
+	Until        time.Time // of the youngest record that the group is to have, never changes; zero: of any time
 	// Damaged says that the item cannot be read. Of the lease only the shard is
 	// known then: neither the shard nor its children may be read, and nobody writes
 	// the item. Nil: it is good.
@@ -114,6 +116,9 @@ func (l Lease) Encode(id GroupID) backend.Item {
 	if !l.Start.At.IsZero() {
 		it[attrStart] = item.Time(l.Start.At)
 	}
+	if !l.Until.IsZero() {
+		it[attrUntil] = item.Time(l.Until)
+	}
 	if l.Start.Sequence != "" {
 		it[attrStartSequence] = item.String(l.Start.Sequence)
 	}
@@ -144,10 +149,7 @@ func decode(d *item.Decoder, it backend.Item) Lease {
 		Finished:   d.Bool(attrFinished), FinishedAt: d.Time(attrFinishedAt),
 		Lost: d.String(attrLost), AtFirstStart: d.Bool(attrAtFirstStart),
 	}
-	if it[attrStart] != nil {
-		l.Start.At = d.Time(attrStart)
-		d.Check(attrStart, !l.Start.At.IsZero(), "it is empty")
-	}
+	l.Start.At, l.Until = OptionalTime(d, it, attrStart), OptionalTime(d, it, attrUntil)
 	if it[attrStartSequence] != nil {
 		l.Start.Sequence = d.Sequence(attrStartSequence)
 		d.Check(attrStartSequence, l.Start.Sequence != "", "it is empty")
@@ -156,6 +158,15 @@ func decode(d *item.Decoder, it backend.Item) Lease {
 	d.Check(attrSession, (l.Worker == "") == (l.Session == ""), "an owner has a worker and a session, or there is none")
 	d.Check(attrFinishedAt, l.Finished != l.FinishedAt.IsZero(), "it must say when the shard was finished, and only then")
 	return l
+}
+
+// OptionalTime returns the time of an attribute that is there only if it has one.
+func OptionalTime(d *item.Decoder, it backend.Item, name string) (t time.Time) {
+	if it[name] != nil {
+		t = d.Time(name)
+		d.Check(name, !t.IsZero(), "it is empty")
+	}
+	return t
 }
 
 // Repaired returns what to put in the place of a damaged lease. What can be read of it

@@ -4,7 +4,7 @@
 //
 //	PK       SK     attributes
 //	streams  <ARN>  format first_read_at listed_at maybe_first
-//	                start_at start_shard start_sequence
+//	                start_at start_shard start_sequence until done_at
 //
 // which each worker group has for itself: that of another than the default group is at
 // GROUP#<group>#<ARN>.
@@ -50,6 +50,11 @@
 // than what the stream holds for certain, or than the stream, what lies between is a
 // LossError. In a stream that replaces the one that the group has read it begins at the
 // same time, and so reads everything.
+//
+// A group with an end is done, and done_at says so, once a complete listing shows no
+// shard without a lease, all leases are finished, and each of them has passed the end,
+// has children, or ended an hour ago without any. The leader decides that, and listings
+// follow one another in two seconds once the end is past.
 //
 // Two workers may begin with two streams of a table at once, one of them frozen
 // before the stream was replaced. So each writes its item first and looks for

@@ -20,6 +20,8 @@ const (
 	attrFirstReadAt = "first_read_at"
 	attrListedAt    = "listed_at"
 	attrMaybeFirst  = "maybe_first"
+	attrUntil       = "until"   // there only if there is one
+	attrDoneAt      = "done_at" // there only if there is one
 )
 
 // groupPrefix begins the sort keys of all groups but the default one, whose keys are
@@ -52,7 +54,11 @@ func parseHistoryKey(key backend.Key) lease.GroupID {
 type History struct {
 	// Start is where the group began to read, see [Start.resolve]. It is there before
 	// any lease, and never changes.
-	Start       Start
+	Start Start
+	// Until is the time up to which the group reads, and DoneAt when it had; zero:
+	// there is none, or it has not.
+	Until, DoneAt time.Time
+
 	FirstReadAt time.Time
 	ListedAt    time.Time // of a complete listing; zero: none yet
 	// MaybeFirst says that the stream was taken for the first one of its table to
@@ -66,6 +72,11 @@ func (h History) Encode(id lease.GroupID) backend.Item {
 	it[attrFirstReadAt], it[attrListedAt] = item.Time(h.FirstReadAt), item.Time(h.ListedAt)
 	it[attrMaybeFirst] = item.Bool(h.MaybeFirst)
 	h.Start.encode(it)
+	for name, t := range map[string]time.Time{attrUntil: h.Until, attrDoneAt: h.DoneAt} {
+		if !t.IsZero() {
+			it[name] = item.Time(t)
+		}
+	}
 	return it
 }
 
@@ -74,6 +85,7 @@ func DecodeHistory(it backend.Item) (History, error) {
 	d := item.Decode(it, format)
 	h := History{FirstReadAt: d.Time(attrFirstReadAt), ListedAt: d.Time(attrListedAt), MaybeFirst: d.Bool(attrMaybeFirst)}
 	h.Start = decodeStart(d, it)
+	h.Until, h.DoneAt = lease.OptionalTime(d, it, attrUntil), lease.OptionalTime(d, it, attrDoneAt)
 	d.Check(attrFirstReadAt, !h.FirstReadAt.IsZero(), "it is empty")
 	return h, d.Err()
 }
@@ -129,7 +141,7 @@ func (s *Sync) begin(ctx context.Context) (h History, err error) {
 		return h, err
 	}
 	h = History{FirstReadAt: s.Now(), MaybeFirst: len(others) == 0}
-	if h.Start, err = s.start(ctx, others); err != nil {
+	if h.Start, h.Until, err = s.start(ctx, others); err != nil {
 		return h, err
 	}
 	if err := s.reportBeginning(ctx, s.ARN, others, h.Start); err != nil {
@@ -154,8 +166,8 @@ func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError)
 	if h.FirstReadAt.IsZero() {
 		h.FirstReadAt = s.Now()
 	}
-	if h.Start = startOf(leases); len(leases) == 0 {
-		if h.Start, err = s.start(ctx, nil); err != nil {
+	if h.Start, h.Until = startOf(leases); len(leases) == 0 {
+		if h.Start, h.Until, err = s.start(ctx, nil); err != nil {
 			return h, err
 		}
 	}

@@ -43,10 +43,7 @@ func (s Start) encode(it backend.Item) {
 }
 
 func decodeStart(d *item.Decoder, it backend.Item) (s Start) {
-	if it[attrStartAt] != nil {
-		s.At = d.Time(attrStartAt)
-		d.Check(attrStartAt, !s.At.IsZero(), "it is empty")
-	}
+	s.At = lease.OptionalTime(d, it, attrStartAt)
 	if it[attrStartShard] != nil || it[attrStartSequence] != nil {
 		s.Shard, s.Sequence = d.String(attrStartShard), d.Sequence(attrStartSequence)
 		d.Check(attrStartSequence, s.Shard != "" && s.Sequence != "" && !s.At.IsZero(), "a start at a record has its shard, its number and its time")
@@ -62,33 +59,35 @@ func (s Start) of(shard string) lease.Start {
 	return lease.Start{At: s.At}
 }
 
-// startOf returns the start that is in the leases of a group.
-func startOf(leases map[string]lease.Lease) (s Start) {
+// startOf returns the start and the end that are in the leases of a group.
+func startOf(leases map[string]lease.Lease) (s Start, until time.Time) {
 	for _, l := range leases {
+		until = Latest(until, l.Until)
 		s.At = Latest(s.At, l.Start.At)
 		if l.Start.Sequence != "" {
 			s.Shard, s.Sequence = l.Shard, l.Start.Sequence
 		}
 	}
-	return s
+	return s, until
 }
 
-// start decides where the group begins on a stream that it reads for the first time.
-// If it has read an older stream of the table it goes on: everything in this one is
-// younger, unless it was to begin at a time.
-func (s *Sync) start(ctx context.Context, others []string) (Start, error) {
+// start decides where the group begins on a stream that it reads for the first time,
+// and up to when it reads. If it has read an older stream of the table it goes on:
+// everything in this one is younger, unless it was to begin at a time.
+func (s *Sync) start(ctx context.Context, others []string) (start Start, until time.Time, err error) {
 	if len(others) == 0 {
-		return s.resolve(ctx, s.Start)
+		start, err = s.resolve(ctx, s.Start)
+		return start, s.Until, err
 	}
 	it, err := s.Leases.Table.Get(ctx, HistoryKey(s.Leases.ID.Of(slices.Max(others))))
 	if err != nil || it == nil {
-		return Start{}, err
+		return start, s.Until, err
 	}
 	h, err := DecodeHistory(it)
 	if item.AsDamaged(err) != nil {
-		return Start{}, nil // everything
+		return start, s.Until, nil // from the trim horizon
 	}
-	return Start{At: h.Start.At}, err
+	return Start{At: h.Start.At}, h.Until, err
 }
 
 // resolve gives a start its time: that of the clock for the latest record, and that of

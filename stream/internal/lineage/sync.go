@@ -34,6 +34,7 @@ type Sync struct {
 	Listings *atomic.Int64 // counts pages
 	Aside    *item.Aside   // for damaged items
 	Start    Start         // where the group begins, unless it has begun
+	Until    time.Time     // up to which the group reads, unless it has begun; zero: without end
 
 	// Free is called when leases may be free, so that this worker looks at them.
 	Free func()
@@ -48,7 +49,7 @@ type Sync struct {
 }
 
 // Run syncs until ctx is done, when it returns nil. It returns [ErrReplaced] when
-// the table has another stream, [ErrStart], and a [*LossError] that nobody records.
+// the table has another stream, [ErrDone] once the group is, [ErrStart], and a [*LossError] that nobody records.
 func (s *Sync) Run(ctx context.Context) error {
 	defer s.Loop.Succeeded(s.ARN)
 	lookups := 0
@@ -59,7 +60,7 @@ func (s *Sync) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case errors.Is(err, ErrReplaced), errors.Is(err, ErrStart), errors.As(err, &loss):
+		case errors.Is(err, ErrReplaced), errors.Is(err, ErrStart), errors.Is(err, ErrDone), errors.As(err, &loss):
 			return err
 		case err != nil:
 			soon, giveUp := s.Loop.Failed(ctx, s.ARN, err)
@@ -76,6 +77,9 @@ func (s *Sync) Run(ctx context.Context) error {
 				lookups = 0
 			}
 		}
+		if s.known != nil && !s.known.Until.IsZero() {
+			pause = min(pause, max(s.known.Until.Sub(s.Now()), endPause))
+		}
 		if retry.Sleep(ctx, pause, nil) != nil {
 			return nil
 		}
@@ -91,6 +95,9 @@ func (s *Sync) once(ctx context.Context) (expecting bool, err error) {
 			return false, err
 		}
 		s.known = &h
+	}
+	if !s.known.DoneAt.IsZero() {
+		return false, ErrDone
 	}
 	l, failure := List(ctx, s.Stream, s.Call)
 	s.Listings.Add(l.Pages)
@@ -117,6 +124,9 @@ func (s *Sync) once(ctx context.Context) (expecting bool, err error) {
 	}
 	if err := s.cleanUp(ctx, l, leases); err != nil {
 		return false, err
+	}
+	if s.known.passed(l, leases, s.Now()) {
+		return false, s.done(ctx)
 	}
 	return !l.Disabled && (len(l.Shards) == 0 || childless(leases)), nil
 }
@@ -186,13 +196,14 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 	since := s.known.since()
 	next := lease.Lease{
 		Shard: shard.ID, Parent: shard.Parent, AtFirstStart: s.known.ListedAt.IsZero(),
-		Checkpoint: lease.Position{At: since}, Start: s.known.Start.of(shard.ID),
+		Checkpoint: lease.Position{At: since}, Start: s.known.Start.of(shard.ID), Until: s.known.Until,
 	}
 	parent, known := leases[shard.Parent]
 	if known {
 		next.Checkpoint.At = Latest(since, parent.Checkpoint.At)
 	}
-	if known || shard.Parent == "" || next.AtFirstStart {
+	youngest := s.known.Until
+	if known || shard.Parent == "" || next.AtFirstStart || !youngest.IsZero() && !since.Before(youngest) {
 		return s.Leases.Create(ctx, next)
 	}
 	loss := &LossError{

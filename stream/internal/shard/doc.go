@@ -24,7 +24,7 @@
 // are read, in their order with the others, and not delivered. An iterator that expired is replaced by one after the last record
 // read. After a full page the shard is read again at once, after a smaller one in
 // the poll interval, after empty ones in up to the longest idle pause. A shard ends
-// with an empty next iterator and with nothing else: not with EndingSequenceNumber,
+// with an empty next iterator and, but for the end of its group, with nothing else: not with EndingSequenceNumber,
 // a listed child or a number of empty pages. A parent that is listed open beside
 // its child is read on; if it brings nothing for five minutes the log says so.
 //
@@ -62,7 +62,8 @@
 // times before which and after which nothing is lost. Only then is the shard read
 // on from what is left, with the loss noted in its lease. If nobody records losses
 // the loss is noted and ends the session. What was trimmed or is gone when not even the
-// group's start is so old was promised to nobody, and is no loss.
+// group's start is so old was promised to nobody, and is no loss; what is
+// younger than its end neither.
 //
 // # Damage
 //

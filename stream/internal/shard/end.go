@@ -16,6 +16,9 @@ const untilWoken = time.Hour
 func (s *Shard) end() {
 	s.setTip(false)
 	s.iterator, s.phase = "", ended
+	if s.passed {
+		s.tracker.reach(s.until)
+	}
 	s.tracker.close(true)
 }
 
@@ -38,6 +41,9 @@ func (s *Shard) finish(ctx context.Context) (rest time.Duration, err error) {
 // acquireChildren acquires the leases of the children. The worker that has read
 // the parent begins with them, so a shard that rolls waits for nobody.
 func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, error) {
+	if s.passed {
+		return Done, 0, nil // they are younger, and the leader lists them
+	}
 	last := s.lookups == lineage.ChildLookups
 	children, err := lineage.Children(ctx, s.env.Stream, s.env.ARN, s.ID, last, s.env.Call, &s.env.Counters.Listings)
 	if err != nil {
@@ -61,7 +67,7 @@ func (s *Shard) acquireChildren(ctx context.Context) (Outcome, time.Duration, er
 }
 
 func (s *Shard) acquireChild(ctx context.Context, child backend.Shard) error {
-	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.read.At}, Start: lease.Start{At: s.start.At}}
+	next := lease.Lease{Shard: child.ID, Parent: s.ID, Checkpoint: lease.Position{At: s.read.At}, Start: lease.Start{At: s.start.At}, Until: s.until}
 	return s.env.Save.Do(ctx, s.ID, func(ctx context.Context) error {
 		h, err := s.env.Leases.Acquire(ctx, next)
 		if err == nil && h != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
 
@@ -52,6 +53,9 @@ func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 	if err != nil {
 		return s.handleReadError(ctx, err)
 	}
+	if page.Records, s.passed = s.upToEnd(page.Records); s.passed {
+		page.Next = ""
+	}
 	if err := s.deliver(ctx, page.Records); err != nil {
 		return 0, err
 	}
@@ -66,8 +70,36 @@ func (s *Shard) readPage(ctx context.Context) (rest time.Duration, err error) {
 	case n > 0:
 		return retry.Jitter(s.env.Tuning.PollInterval), nil
 	default:
-		return s.idle(page.Tip), nil
+		rest = s.idle(page.Tip)
+		if s.nothingLeft(page.Tip) {
+			s.passed = true
+			s.end()
+			return 0, nil
+		}
+		return rest, nil
 	}
+}
+
+// upToEnd returns the records up to the end of the group, and whether that was reached.
+func (s *Shard) upToEnd(records []backend.Record) ([]backend.Record, bool) {
+	for i, r := range records {
+		if !s.until.IsZero() && r.CreatedAt.After(s.until.Add(lease.StartMargin)) {
+			return records[:i], true
+		}
+	}
+	return records, false
+}
+
+// nothingLeft reports whether an empty page proves that everything up to the end of the
+// group was read. Tip is that of the page.
+func (s *Shard) nothingLeft(tip bool) bool {
+	switch {
+	case s.until.IsZero():
+		return false
+	case tip:
+		return s.asked.After(s.until)
+	}
+	return time.Since(s.emptySince) >= settled && s.asked.After(s.until.Add(lease.StartMargin))
 }
 
 // full reports whether a page was cut short by its limits, so that there is more

@@ -108,6 +108,9 @@ func (s *Shard) streamExists(ctx context.Context) bool {
 // continuePastTrimmed reads on from the oldest record that is left, once the loss
 // is recorded.
 func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
+	if s.readUpToEnd() {
+		return nil
+	}
 	loss := s.newLoss("they fell out of the stream before they were read", cause)
 	loss.Until = lineage.Untrimmed(s.env.Now())
 	if s.start.At.After(loss.Until) {
@@ -135,6 +138,10 @@ func (s *Shard) endGone(ctx context.Context, cause error) error {
 		s.end()
 		return nil
 	}
+	if s.readUpToEnd() {
+		s.env.Read.Succeeded(s.ID)
+		return nil
+	}
 	if err := s.record(ctx, s.newLoss("the shard is gone and was not read to its end", cause)); err != nil {
 		return err
 	}
@@ -143,11 +150,26 @@ func (s *Shard) endGone(ctx context.Context, cause error) error {
 	return nil
 }
 
+// readUpToEnd ends a shard whose unread records are all younger than the group is to
+// have, and reports whether it did.
+func (s *Shard) readUpToEnd() bool {
+	if s.until.IsZero() || s.read.At.Before(s.until) {
+		return false
+	}
+	s.passed = true
+	s.end()
+	return true
+}
+
 func (s *Shard) newLoss(reason string, cause error) *lineage.LossError {
-	return &lineage.LossError{
+	loss := &lineage.LossError{
 		StreamARN: s.env.ARN, Shard: s.ID, Reason: reason,
 		After: s.read.Sequence, AfterTime: s.read.At, Until: s.env.Now(), Err: cause,
 	}
+	if !s.until.IsZero() && loss.Until.After(s.until) {
+		loss.Until = s.until
+	}
+	return loss
 }
 
 // record records a loss before reading continues past it, or a checkpoint goes

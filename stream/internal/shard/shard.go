@@ -20,6 +20,8 @@ type Shard struct {
 	schedule   schedule // of the queue
 	firstStart bool     // see lease.Lease.AtFirstStart
 	start      lease.Start
+	until      time.Time // see lease.Lease
+	passed     bool      // everything up to until was read, and no more is
 
 	// Of the reading.
 	phase      phase
@@ -71,7 +73,7 @@ const (
 func New(env *Env, h *lease.Handle) *Shard {
 	l := h.Lease()
 	s := &Shard{
-		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, start: l.Start, Begun: time.Now(),
+		env: env, ID: l.Shard, lease: h, firstStart: l.AtFirstStart, start: l.Start, until: l.Until, Begun: time.Now(),
 		read: l.Checkpoint, schedule: schedule{index: -1},
 	}
 	release := func(n int, sizeBytes int64) {

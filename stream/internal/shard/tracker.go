@@ -23,8 +23,9 @@ type tracker struct {
 	waiting int     // delivered and not acknowledged
 	fresh   int     // acknowledgements since the last call of state
 	done    lease.Position
-	closed  bool // nothing will be delivered any more
-	ended   bool // since the shard has ended
+	reached time.Time // before it nothing is left to be read, once the shard has ended
+	closed  bool      // nothing will be delivered any more
+	ended   bool      // since the shard has ended
 }
 
 // Page is records that were delivered together.
@@ -165,6 +166,13 @@ func (t *tracker) close(ended bool) {
 	t.tellIfDrained()
 }
 
+// reach says that everything before a time was delivered.
+func (t *tracker) reach(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reached = at
+}
+
 // restart continues from another place, after a loss. What was delivered before
 // still waits for its acknowledgement, and moves no checkpoint.
 func (t *tracker) restart(from lease.Position) {
@@ -182,7 +190,10 @@ func (t *tracker) state() (done lease.Position, finished bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fresh = 0
-	return t.done, t.ended && t.waiting == 0
+	if finished = t.ended && t.waiting == 0; finished && t.done.At.Before(t.reached) {
+		t.done.At = t.reached
+	}
+	return t.done, finished
 }
 
 // isDrained reports whether nothing waits and nothing more comes.
