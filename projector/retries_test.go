@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,15 +242,16 @@ func (r *rig) crashWhileRetrying(n int, happens bool) (crashed bool) {
 	before := len(r.records())
 	r.retry()
 
-	var calls int
-	control := backend.Intercept(r.store.Table("control"), func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
-		if call.Op != "Put" && call.Op != "BatchWrite" {
+	var calls atomic.Int64
+	control := backend.Intercept(r.store.Table("control"), func(ctx context.Context, tc *backend.TableCall, next func(context.Context) error) error {
+		if tc.Op != "Put" && tc.Op != "BatchWrite" {
 			return next(ctx)
 		}
-		if calls++; calls < n {
+		call := int(calls.Add(1))
+		if call < n {
 			return next(ctx)
 		}
-		if calls == n && happens {
+		if call == n && happens {
 			_ = next(ctx)
 		}
 		return failure(backend.KindUnavailable)
@@ -275,7 +277,7 @@ func (r *rig) crashWhileRetrying(n int, happens bool) (crashed bool) {
 	if got := r.notificationsOf(fixed[0].GroupUUID); got != 2 {
 		r.t.Errorf("after call %d: %d notifications, want 2", n, got)
 	}
-	return calls >= n
+	return int(calls.Load()) >= n
 }
 
 // TestF18GarbageAmongRetries: a batch that is damaged is left aside, and the others are

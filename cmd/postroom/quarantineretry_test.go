@@ -105,7 +105,8 @@ func TestQuarantineRetryBesideADeadProjector(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	s.breakMessages(3)()
-	p := process{stdin: strings.NewReader(""), stdout: &strings.Builder{}, stderr: &strings.Builder{}}
+	none := func(string) string { return "" }
+	p := process{stdin: strings.NewReader(""), stdout: &strings.Builder{}, stderr: &strings.Builder{}, getenv: none}
 	g := &global{backend: "local", data: s.path("postroom.db"), table: defaultTable, queue: defaultQueue}
 	err := withApp(t.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
 		f, err := newRecordFilter(nil)

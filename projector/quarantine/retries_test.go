@@ -171,10 +171,12 @@ func TestS12BatchUntilDone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var tried []Retry
+		tried := make(chan Retry, 2)
 		r := newRetries(control, it, nil)
 		r.Submit = func(_ context.Context, all []Retry) error {
-			tried = append(tried, all...)
+			for _, one := range all {
+				tried <- one
+			}
 			return nil
 		}
 		ctx, stop := context.WithCancel(t.Context())
@@ -182,7 +184,7 @@ func TestS12BatchUntilDone(t *testing.T) {
 		go func() { ended <- r.Lead(ctx) }()
 		for _, done := range []bool{false, true} {
 			if done {
-				tried[0].Done()
+				(<-tried).Done()
 			}
 			time.Sleep(time.Minute)
 			pending, err := b.Pending(t.Context(), control)
@@ -192,8 +194,8 @@ func TestS12BatchUntilDone(t *testing.T) {
 			}
 		}
 		stop()
-		if err := <-ended; err != nil || len(tried) != 1 {
-			t.Errorf("%d were tried (%v)", len(tried), err)
+		if err := <-ended; err != nil || len(tried) > 0 {
+			t.Errorf("%d more were tried (%v)", len(tried), err)
 		}
 	})
 }
