@@ -72,3 +72,28 @@ func checkWaiting(t *testing.T, w *Kept) {
 		t.Fatalf("%v, %v\n got %+v\nwant %+v", damage, err, again, w.Message)
 	}
 }
+
+// A batch of retries is damaged, or comes back as it was.
+func FuzzBatch(f *testing.F) {
+	key := backend.Key{PK: keyPrefix + "0000000a-0000-4000-8000-000000000000", SK: "2026-05-21T10:30:00.000000Z#event#000"}
+	good, err := backend.EncodeItem(Batch{backend.Key{PK: retryPartition, SK: "1"}, 100, []backend.Key{key}}.encode())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Fuzz(func(t *testing.T, line []byte) {
+		it, err := backend.DecodeItem(line)
+		if err != nil {
+			return
+		}
+		b, err := decodeBatch(it)
+		if err != nil {
+			fuzz.Refused(t, err)
+			return
+		}
+		again, err := decodeBatch(b.encode())
+		if diff := cmp.Diff(b, again, cmp.AllowUnexported(Batch{})); diff != "" || err != nil {
+			t.Errorf("written and read again: %v\n%s", err, diff)
+		}
+	})
+}
