@@ -140,5 +140,6 @@ func (a *app) confirm(ctx context.Context, n, want int) error {
 
 // printRecord prints a record as one line, with what became of it.
 func (a *app) printRecord(s *quarantine.Stored, outcome string) error {
-	return a.print(newRecordJSON(s, outcome), "%-12s  %s  %s\n", outcome, s.ID, terminal.Line(s.Reason, maxOutcomeLine))
+	return a.print(newRecordJSON(s, outcome), "%-12s  %s  attempt %d: %s\n",
+		outcome, s.ID, s.Attempts, terminal.Line(s.Reason, maxOutcomeLine))
 }

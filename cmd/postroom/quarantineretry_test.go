@@ -49,7 +49,7 @@ func TestQuarantineRetry(t *testing.T) {
 	mend := s.breakMessages(7)
 	s.ok("post", "--from", chloe, "--group", postroom.PairUUID(ada, bob), "--message", "I am no member")
 	s.run("project", "--until-idle", "--idle-after", "50ms")
-	if out := s.ok("quarantine", "retry", "--dry-run", "--max", "3"); strings.Count(out, "would_retry") != 3 || !strings.HasSuffix(out, "\n3 would be retried\n") {
+	if out := s.ok("quarantine", "retry", "--dry-run", "--max", "3"); strings.Count(out, "would_retry") != 3 || strings.Count(out, "  attempt 1: ") != 3 || !strings.HasSuffix(out, "\n3 would be retried\n") {
 		t.Errorf("dry run: %s", out)
 	}
 	mend()
