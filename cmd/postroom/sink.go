@@ -162,7 +162,7 @@ func (o *dedupOptions) wrap(a *app, s *sink) error {
 	}
 	h, err := dedup.New(s.Handler, store, func(d backend.Delivery) (string, error) {
 		n, err := postroom.DecodeNotification(d.Body)
-		return a.queue + "|" + n.ID, err
+		return a.handledID(n.ID), err
 	}, dedup.Options{TTL: o.ttl, Logger: a.log})
 	if err != nil {
 		return &usageError{err}
@@ -170,6 +170,10 @@ func (o *dedupOptions) wrap(a *app, s *sink) error {
 	s.Handler, s.collectors = h, append(s.collectors, h.Collector())
 	return nil
 }
+
+// handledID is by what a notification that was handled is remembered: consumers of
+// other queues do something else with it.
+func (a *app) handledID(notification string) string { return a.queue + "|" + notification }
 
 // open returns nil if deduplication is off.
 func (o *dedupOptions) open(a *app) (dedup.Store, error) {

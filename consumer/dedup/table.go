@@ -48,6 +48,21 @@ func (t *Table) Claim(ctx context.Context, id, owner string, lease time.Duration
 	return found.claim(now), nil
 }
 
+// Look returns the state of an id, as a worker that has not claimed it would see it;
+// the zero Claim if the id is free. It changes nothing, and costs a read unit.
+func (t *Table) Look(ctx context.Context, id string) (Claim, error) {
+	it, _, err := t.table.Get(ctx, backend.Key{PK: pkPrefix + id, SK: itemSK})
+	if err != nil {
+		return Claim{}, err
+	}
+	e, err := decode(it)
+	now := t.now()
+	if err != nil || it == nil || e.status == released || !now.Before(e.expires) {
+		return Claim{}, err
+	}
+	return e.claim(now), nil
+}
+
 // Record implements [Store].
 func (t *Table) Record(ctx context.Context, id, owner string, ttl time.Duration) error {
 	next := entry{owner: owner, status: done, expires: expiry(t.now(), ttl)}

@@ -12,7 +12,7 @@ import (
 // does not know is carried along.
 func FuzzHead(f *testing.F) {
 	m := conversationOf(1, 2, 1)[0]
-	settled := Head{Last: m.Position(), OpenedBy: m.Key(), movedAt: start}
+	settled := Head{Last: m.Position(), OpenedBy: m.Key(), MovedAt: start}
 	open := settled
 	open.Old, open.open = postroom.RowKey(start.Add(-1e6), m.GroupUUID), true
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {

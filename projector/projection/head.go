@@ -30,9 +30,9 @@ type Head struct {
 	Last     postroom.Position // the newest message projected
 	Old      string            // sort key of the rows that the last move left; empty: none
 	OpenedBy string            // sort key of the message whose members count
+	MovedAt  time.Time         // by the clock of the worker that moved it
 
-	open    bool // not all rows are known to be put
-	movedAt time.Time
+	open bool // not all rows are known to be put
 	// more is what the item holds beside the attributes above: a later version
 	// wrote it, and it is carried along. Usually nil, since heads are cached.
 	more backend.Item
@@ -63,7 +63,7 @@ func (h Head) encode(group string) backend.Item {
 	it[attrLastReplyAt] = item.String(postroom.FormatTime(h.Last.CreatedAt))
 	it[attrLastMessageUUID] = item.String(h.Last.MessageUUID)
 	it[attrOpenedBy] = item.String(h.OpenedBy)
-	it[attrMovedAt] = item.String(postroom.FormatTime(h.movedAt))
+	it[attrMovedAt] = item.String(postroom.FormatTime(h.MovedAt))
 	it[attrOpen] = item.Bool(h.open)
 	if h.Old != "" {
 		it[attrOld] = item.String(h.Old)
@@ -85,7 +85,7 @@ func DecodeHead(it backend.Item) (Head, error) {
 	var wrong error
 	h.Last.CreatedAt, wrong = postroom.ParseTime(backend.Text(it, attrLastReplyAt))
 	check(attrLastReplyAt, wrong)
-	h.movedAt, wrong = postroom.ParseTime(backend.Text(it, attrMovedAt))
+	h.MovedAt, wrong = postroom.ParseTime(backend.Text(it, attrMovedAt))
 	check(attrMovedAt, wrong)
 	check(attrLastMessageUUID, postroom.CheckUUID(h.Last.MessageUUID))
 	_, _, wrong = postroom.ParseMessageKey(h.OpenedBy)

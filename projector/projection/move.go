@@ -29,7 +29,7 @@ func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
 		Last:     newest.Position(),
 		OpenedBy: c.opener,
 		open:     len(c.Members) > chunkRows,
-		movedAt:  now,
+		MovedAt:  now,
 	}
 	fence := backend.Condition{Absent: true}
 	if c.head != nil {
@@ -140,7 +140,7 @@ func tokens(c *Conversation, to Head) func(chunk int) string {
 	}
 	return func(chunk int) string {
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%d", c.Group, from,
-			to.Row(c.Group), to.Last.MessageUUID, to.movedAt.Format(time.RFC3339Nano), chunk))
+			to.Row(c.Group), to.Last.MessageUUID, to.MovedAt.Format(time.RFC3339Nano), chunk))
 		return hex.EncodeToString(sum[:18])
 	}
 }

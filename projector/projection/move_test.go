@@ -17,7 +17,7 @@ import (
 func conversationAt(m postroom.Message, members []postroom.Member) *Conversation {
 	c := &Conversation{Group: m.GroupUUID, opener: "MSG#opener", completed: true}
 	c.Members = postroom.SortedMembers(members)
-	c.head = &Head{Last: m.Position(), OpenedBy: c.opener, movedAt: start}
+	c.head = &Head{Last: m.Position(), OpenedBy: c.opener, MovedAt: start}
 	return c
 }
 
@@ -105,7 +105,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	ms := conversationOf(1, 2, 2)
 	h := Head{
-		Last: ms[0].Position(), Old: postroom.RowKey(start.Add(-time.Hour), ms[0].GroupUUID), OpenedBy: ms[0].Key(), open: true, movedAt: start,
+		Last: ms[0].Position(), Old: postroom.RowKey(start.Add(-time.Hour), ms[0].GroupUUID), OpenedBy: ms[0].Key(), open: true, MovedAt: start,
 	}
 	it := h.encode(ms[0].GroupUUID)
 	plain, err := DecodeHead(it)
@@ -132,7 +132,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 func TestP15F11DamagedHeads(t *testing.T) {
 	t.Parallel()
 	m := conversationOf(1, 2, 1)[0]
-	head := Head{Last: m.Position(), Old: postroom.RowKey(start.Add(-time.Hour), m.GroupUUID), OpenedBy: m.Key(), movedAt: start}
+	head := Head{Last: m.Position(), Old: postroom.RowKey(start.Add(-time.Hour), m.GroupUUID), OpenedBy: m.Key(), MovedAt: start}
 	if _, err := DecodeHead(head.encode(m.GroupUUID)); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (p Projection) catchUp(ctx context.Context, s *survey, now time.Time) error
 func (p Projection) putHead(ctx context.Context, s *survey, now time.Time) error {
 	to := Head{
 		Last: s.newest.Position(), OpenedBy: s.opener, open: len(s.Members) > chunkRows,
-		movedAt: now, more: moreOf(s.raw),
+		MovedAt: now, more: moreOf(s.raw),
 	}
 	head := backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
 	return p.transact(ctx, fenced(head, puts(*s.newest, s.Members))[0])
