@@ -141,8 +141,12 @@ func (b backfillJSON) rows(t *terminal.Table) {
 			t.Row("backfilled", "and more before")
 			break
 		}
-		t.Row("backfilled", fmt.Sprintf("%s, to %s: at %s, %s messages read, %s projected, %s notified",
-			cmp.Or(g.Shard, "the stream"), g.Until, g.FinishedAt, count(g.Read), count(g.Projected), count(g.Notified)))
+		what := cmp.Or(g.Shard, "the stream") + ", to " + g.Until
+		if g.Silent {
+			what = "what was there before the first start"
+		}
+		t.Row("backfilled", fmt.Sprintf("%s: at %s, %s messages read, %s projected, %s notified",
+			what, g.FinishedAt, count(g.Read), count(g.Projected), count(g.Notified)))
 	}
 	if s := b.Scan; s != nil {
 		t.Row("backfill", fmt.Sprintf("%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s",
