@@ -8,10 +8,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,18 +110,44 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 	pkg := filepath.Dir(r.File)
 	outer, _, _ := strings.Cut(pkg, "/")
 	for _, pkg := range slices.Compact([]string{pkg, outer}) {
-		tests, err := compile(pkg, dir, overlay)
+		has, err := hasTests(pkg, r.Tests)
 		if err != nil {
 			return "", err
 		}
-		if _, err := os.Stat(tests); errors.Is(err, fs.ErrNotExist) {
-			continue // it has none
+		if !has {
+			continue
+		}
+		tests, err := compile(pkg, dir, overlay)
+		if err != nil {
+			return "", err
 		}
 		if by, err := fails(tests, pkg, caughtByTest, which...); by != "" || err != nil {
 			return by, err
 		}
 	}
 	return "", nil
+}
+
+// hasTests reports whether a package has tests whose names match.
+func hasTests(pkg, names string) (bool, error) {
+	wanted, err := regexp.Compile(`(?m)^func (?:` + cmp.Or(names, "Test") + ")")
+	if err != nil {
+		return false, err
+	}
+	files, err := filepath.Glob(filepath.Join(pkg, "*_test.go"))
+	if err != nil {
+		return false, err
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return false, err
+		}
+		if wanted.Match(source) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // compile builds a package's tests with the overlay.
