@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,6 +70,8 @@ type explanation struct {
 	Quarantined []recordJSON        `json:"quarantined"` // at most 100
 	Findings    []string            `json:"findings"`
 	Complete    bool                `json:"complete"` // nothing is missing
+
+	members []postroom.Member // nil: nobody knows them
 }
 
 // maxExplained is how many records in quarantine an explanation lists.
@@ -135,19 +136,12 @@ func (a *app) explainConversation(ctx context.Context, e *explanation) (there bo
 	}
 	_, err = verify.Run(ctx, a.table(), verify.Options{Index: index, Groups: []string{e.Group}, Found: func(d verify.Difference) {
 		e.Differences = append(e.Differences, d)
-		e.miss("%s at %q, %q: %s; %s", d.Kind, d.PK, d.SK, d.Detail, remedy(d))
+		e.miss("%s at %q, %q: %s; %s", d.Kind, d.PK, d.SK, d.Detail, a.mend(d))
 	}})
 	if err != nil {
 		return true, err
 	}
 	return true, a.explainQuarantine(ctx, e)
-}
-
-func remedy(d verify.Difference) string {
-	if d.Kind.Repairable() {
-		return fmt.Sprintf("run `postroom verify --repair --group %s`", d.GroupUUID)
-	}
-	return "see docs/operations.md for what helps"
 }
 
 // explainHead reads the head. What is wrong with it is among the differences.
@@ -164,7 +158,7 @@ func (a *app) explainHead(ctx context.Context, table batch.Table, e *explanation
 	var damaged *projection.DamagedError
 	switch {
 	case err == nil:
-		e.Members = len(c.Members)
+		e.Members, e.members = len(c.Members), c.Members
 		return nil
 	case errors.As(err, &damaged), errors.Is(err, projection.ErrNoMembers):
 		return nil
@@ -173,24 +167,23 @@ func (a *app) explainHead(ctx context.Context, table batch.Table, e *explanation
 }
 
 func (a *app) explainQuarantine(ctx context.Context, e *explanation) error {
+	more := ""
 	for s, err := range quarantine.All(ctx, a.control(), quarantine.Reading{Group: e.Group}) {
 		if err != nil {
 			return err
 		}
 		if len(e.Quarantined) == maxExplained {
+			more = "at least "
 			break
 		}
 		e.Quarantined = append(e.Quarantined, newRecordJSON(s, ""))
 	}
 	if n := len(e.Quarantined); n > 0 {
-		e.miss("%d records are in quarantine, the first because: %s; run `postroom quarantine list --filter message_group_uuid=%s`",
-			n, e.Quarantined[0].Reason, e.Group)
+		e.miss("%s%s records are in quarantine, the first because: %s; see %s quarantine list --filter message_group_uuid=%s",
+			more, count(n), e.Quarantined[0].Reason, a.commandLine(), e.Group)
 	}
 	return nil
 }
-
-// behind reports whether the head is before a message.
-func (e *explanation) behind(key string) bool { return strings.Compare(e.Head, key) < 0 }
 
 // ago says how long ago a time was, for people.
 func ago(t time.Time) string { return time.Since(t).Round(time.Second).String() + " ago" }

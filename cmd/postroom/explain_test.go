@@ -117,7 +117,7 @@ func TestExplainWhatIsMissing(t *testing.T) {
 	if len(e.Differences) != 1 || e.Differences[0].Kind != "missing" || e.Differences[0].UserUUID != bob {
 		t.Errorf("differences: %+v", e.Differences)
 	}
-	wantFinding(t, e, "postroom verify --repair --group "+group)
+	wantFinding(t, e, " verify --repair --group "+group)
 
 	wantFinding(t, s.explained(false, group, ada), "the conversation has no message "+ada)
 	wantFinding(t, s.explained(false, ada), "no message of this conversation is in the log")

@@ -8,7 +8,6 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/consumer/dedup"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -51,7 +50,7 @@ func (a *app) explainMessage(ctx context.Context, e *explanation, uuid string, r
 		return nil
 	}
 	key := backend.KeyOf(it).SK
-	x := &explainedMessage{Key: key, Bytes: backend.ItemBytes(it), Projected: e.Opened && !e.behind(key), Notifications: []explainedNotification{}}
+	x := &explainedMessage{Key: key, Bytes: backend.ItemBytes(it), Projected: e.Opened && key <= e.Head, Notifications: []explainedNotification{}}
 	e.Message = x
 	if err := a.explainRecord(ctx, e, backend.KeyOf(it), reads); err != nil {
 		return err
@@ -156,12 +155,8 @@ func findRecord(ctx context.Context, s backend.Stream, arn, shard string, key ba
 
 // explainNotifications looks up what the consumers that share a table remember.
 func (a *app) explainNotifications(ctx context.Context, e *explanation, m postroom.Message) error {
-	c, err := projection.New(a.table()).Load(ctx, e.Group)
-	if err != nil {
-		return nil //nolint:nilerr // nobody knows the members, which is among the findings
-	}
 	store, handled := dedup.NewTable(a.control()), 0
-	for _, user := range postroom.Recipients(c.Members, m.UserUUID) {
+	for _, user := range postroom.Recipients(e.members, m.UserUUID) {
 		n := explainedNotification{Recipient: user, ID: postroom.NotificationID(m, user), State: "not_known"}
 		claim, err := store.Look(ctx, a.handledID(n.ID))
 		if err != nil {
@@ -175,6 +170,9 @@ func (a *app) explainNotifications(ctx context.Context, e *explanation, m postro
 			n.State = "being_handled"
 		}
 		e.Message.Notifications = append(e.Message.Notifications, n)
+	}
+	if e.members == nil {
+		return nil
 	}
 	e.find("%s of %s recipients were notified as far as is remembered in the table; a consumer without --dedup table remembers nothing there",
 		count(handled), count(len(e.Message.Notifications)))

@@ -32,8 +32,8 @@ reason do not tell it from another.
 			if reasons && (cmd.Flags().Changed("limit") || cursor != "") {
 				return usagef("--reasons reads all records: --limit and --cursor do nothing with it")
 			}
-			if limit < 1 || limit > inbox.MaxLimit {
-				return usagef("--limit is %d, must be 1 to %d", limit, inbox.MaxLimit)
+			if err := checkPage(inbox.PageOptions{Limit: limit}); err != nil {
+				return err
 			}
 			f, err := newRecordFilter(filters)
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 
 func newRedrive(p process, g *global) *cobra.Command {
 	var o redrive.Options
-	var chosen selection
+	var sel selection
 	cmd := &cobra.Command{
 		Use:   "redrive",
 		Short: "Move dead letters back to the queue",
@@ -35,47 +35,47 @@ A FIFO queue shows at most ten dead letters of a recipient before they are moved
 number of those that were not seen is printed at the end.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := chosen.check(); err != nil {
+			if err := sel.check(); err != nil {
 				return err
 			}
-			matches, err := parseFilters(chosen.filters, parseLetterFilter)
+			matches, err := parseFilters(sel.filters, parseLetterFilter)
 			if err != nil {
 				return err
 			}
 			o.Filter = func(d backend.Delivery) bool { return matches(newLetter(d)) }
-			o.DryRun, o.Max, o.Rate = chosen.dryRun, chosen.max, chosen.rate
+			o.DryRun, o.Max, o.Rate = sel.dryRun, sel.max, sel.rate
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {
-				if err := a.announceRedrive(ctx, chosen); err != nil {
+				if err := a.announceRedrive(ctx, sel); err != nil {
 					return err
 				}
 				return a.redrive(ctx, o)
 			})
 		},
 	}
-	chosen.flags(cmd, "dead letters", "moved")
+	sel.flags(cmd, "dead letters", "moved")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "also move dead letters that were redriven ten times")
 	return cmd
 }
 
 // announceRedrive says how many dead letters there are, before anything is done. How many
 // of them match is known only when they were received.
-func (a *app) announceRedrive(ctx context.Context, chosen selection) error {
+func (a *app) announceRedrive(ctx context.Context, sel selection) error {
 	n, there, err := a.deadLetters(ctx)
 	if err != nil || !there {
 		return err
 	}
 	which, what, most := "all of them", "moving", n
-	if len(chosen.filters) > 0 {
+	if len(sel.filters) > 0 {
 		which = "those that match"
 	}
-	if chosen.max > 0 {
-		which, most = fmt.Sprintf("at most %s, %s", count(chosen.max), which), min(n, chosen.max)
+	if sel.max > 0 {
+		which, most = fmt.Sprintf("at most %s, %s", count(sel.max), which), min(n, sel.max)
 	}
-	if chosen.dryRun {
+	if sel.dryRun {
 		what = "looking at"
 	}
 	fmt.Fprintf(a.stderr, "%s dead letters are in %s: %s %s, %s a second at most, within about %v\n",
-		count(n), postroom.DeadLetterQueue(a.queue), what, which, count(chosen.rate), chosen.takes(most))
+		count(n), postroom.DeadLetterQueue(a.queue), what, which, count(sel.rate), sel.takes(most))
 	return nil
 }
 
