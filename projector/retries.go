@@ -52,10 +52,10 @@ func (p *Projector) submitRetries(ctx context.Context, retries []quarantine.Retr
 }
 
 // adoptRetried has the messages of a lane that are tried again stand for their records in
-// quarantine.
+// quarantine. It does so once for each: a record may have been written and read since.
 func (p *Projector) adoptRetried(ctx context.Context, l *lane) {
 	for _, m := range l.held {
-		if m.retries != nil {
+		if m.retries != nil && len(m.inQuarantine()) == 0 {
 			m.adopt(p.copied(ctx, m.retries))
 		}
 	}

@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -134,6 +135,46 @@ func TestS12RetriedInVain(t *testing.T) {
 		r.post(unopened[0]) // what waits still comes back by itself
 		r.settled()
 		r.wantLast(unopened[1], 2)
+	})
+}
+
+// TestS12RetriedInVainTwice: a message that is found to be without members, and cannot be
+// processed once they are known, stays with its last reason: what counts is the record as
+// it was written last, not as it was read for the retry.
+func TestS12RetriedInVainTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.tuned(tuning{MaxQuarantined: 1})
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 2, 2)
+		r.post(ms[1])
+		r.settled()
+		r.wantQuarantined(1, projection.ErrNoMembers.Error())
+		r.table.set(func() {
+			r.table.onTransact = func(actions []backend.Action) error {
+				if slices.ContainsFunc(actions, func(a backend.Action) bool { return backend.Text(a.Put, "last_message") == ms[1].Text }) {
+					return failure(backend.KindInvalid)
+				}
+				return nil
+			}
+		})
+		r.control.set(func() {
+			r.control.onPut = func(it backend.Item) error {
+				if item.Loose(it).Int("attempts", 0) == 2 { // it has no members, and just then they are named
+					r.post(ms[0])
+					time.Sleep(5 * time.Second) // until that is read, so that no later message looks again
+				}
+				return nil
+			}
+		})
+		r.retry()
+		r.settled()
+		r.wantRetried()
+		r.wantLast(ms[0], 2)
+		r.wantQuarantined(1, "invalid request")
+		if s := r.records()[0]; s.Attempts != 3 || s.Waiting {
+			t.Errorf("%+v, want 3 attempts, and that it waits for nothing", s)
+		}
 	})
 }
 

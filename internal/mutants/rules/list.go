@@ -171,6 +171,13 @@ var projector = []Rule{
 		Tests: "TestS12RetryOfOddRecords",
 	},
 	{
+		Name:  "a retry goes on with the record as it was written last",
+		File:  "projector/retries.go",
+		Old:   "m.retries != nil && len(m.inQuarantine()) == 0",
+		New:   "m.retries != nil",
+		Tests: "TestS12RetriedInVainTwice",
+	},
+	{
 		Name:  "who was owed no notification gets none by a retry",
 		File:  "projector/retries.go",
 		Old:   "Silent: r.Kept.Silent}",
