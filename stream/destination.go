@@ -12,8 +12,8 @@ import (
 // is another than that of the workers that are alive.
 type DestinationError = membership.DestinationError
 
-// GroupsError says that a group cannot read the stream: as many others as may at once
-// do already.
+// GroupsError says that a group cannot read the stream: another does already, beside the
+// default group, and DynamoDB serves no third.
 type GroupsError = membership.GroupsError
 
 // joinGroup sends the first heartbeat, if the group has this worker's destination or

@@ -51,14 +51,15 @@
 // all leases are, and what follows the shards that ended before is known, the group is
 // done: that is written, and Run returns. A loss ends at the end at the latest.
 //
-// DynamoDB serves two readers of a shard at once, and throttles more. So two groups
-// have a place in READERS, and a third is refused with a [GroupsError] that names both,
-// while both live. The place of a group whose heartbeats all stood still for the lease
-// duration is free to take. A worker sends its heartbeat first and takes the place then,
-// by one conditional write; every worker looks at each look at the leases whether its
-// group still has its place, and joins anew if not. So of groups that join at once
-// those go on that wrote last, and the others end within half a minute. Until then a
-// shard may have three readers, which costs throttling and nothing else.
+// DynamoDB serves two readers of a shard at once, and throttles more. So two groups have
+// places: the default one always, whoever else reads, and one other, which READERS names.
+// A third is refused with a [GroupsError] while that one lives. The place of a group whose
+// heartbeats all stood still for the lease duration is free to take. A worker sends its
+// heartbeat first and takes the place then, by one conditional write; every worker looks
+// at each look at the leases whether its group still has its place, and joins anew if not.
+// So of groups that join at once the one goes on that wrote last, and the others end
+// within half a minute. Until then a shard may have three readers, which costs throttling
+// and nothing else.
 //
 // [ReadGroups] lists the groups, [ReadStatus] shows one, [RemoveGroup] forgets one.
 //

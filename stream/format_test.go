@@ -36,7 +36,11 @@ func TestNewerFormatIsRefusedByName(t *testing.T) {
 				it[item.AttrFormat] = item.Int(2)
 				key := backend.KeyOf(it)
 				c.items[key] = it
-				refusals := []error{work(t, s, c, config{}, nil).ended(t)}
+				o := config{}
+				if name == "readers" { // which the default group need not read
+					o.Group = "g"
+				}
+				refusals := []error{work(t, s, c, o, nil).ended(t)}
 				if name != "history" { // which workers replace by themselves where it is damaged
 					_, err := Repair(it, Status{StreamARN: s.arn}, time.Now())
 					refusals = append(refusals, err)

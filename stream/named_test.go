@@ -143,16 +143,16 @@ func (c *crew) openShards() (open []string) {
 	return open
 }
 
-// wantRefusedGroup checks that a worker has ended, since two other groups read the stream.
-func (c *crew) wantRefusedGroup(h *hand, others ...string) {
+// wantRefusedGroup checks that a worker has ended, since another group has the place.
+func (c *crew) wantRefusedGroup(h *hand, other string) {
 	c.t.Helper()
 	e := wantError[*GroupsError](c.t, h.ended(c.t))
-	if e.Group != c.group || !slices.Equal(e.Others, others) || len(e.Workers) != len(others) {
+	if e.Group != c.group || e.Other != other || e.Worker == "" {
 		c.t.Errorf("%+v", e)
 	}
 }
 
-// wantReaders checks which groups have the places.
+// wantReaders checks which group has the place beside the daemon's.
 func (c *crew) wantReaders(want ...string) {
 	c.t.Helper()
 	c.control.mu.Lock()
@@ -170,7 +170,7 @@ func TestThirdGroupIsRefused(t *testing.T) {
 		daemon, other := twoGroups(t, 2)
 		third := daemon.beside("replay-2")
 		begin := time.Now()
-		third.wantRefusedGroup(third.hire("x", config{}, nil), "projector", "replay-1")
+		third.wantRefusedGroup(third.hire("x", config{}, nil), "replay-1")
 		if took := time.Since(begin); took > 10*time.Second {
 			t.Errorf("refused after %v", took)
 		}
@@ -183,11 +183,11 @@ func TestThirdGroupIsRefused(t *testing.T) {
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("read after %v, want at once: nobody of the other group is there", took)
 		}
-		third.wantReaders("projector", "replay-2")
+		third.wantReaders("replay-2")
 		pass(5 * time.Second)
 		daemon.finale()
 		third.finale()
-		other.wantRefusedGroup(other.hire("r3", config{}, nil), "projector", "replay-2")
+		other.wantRefusedGroup(other.hire("r3", config{}, nil), "replay-2")
 	})
 }
 
@@ -210,9 +210,9 @@ func TestThirdGroupAfterACrash(t *testing.T) {
 			h.gate.thaw()
 		}
 		for _, h := range other.hands {
-			other.wantRefusedGroup(h, "projector", "replay-2")
+			other.wantRefusedGroup(h, "replay-2")
 		}
-		daemon.wantReaders("projector", "replay-2")
+		daemon.wantReaders("replay-2")
 		third.wantShare(x, 2, 2)
 	})
 }
@@ -272,7 +272,7 @@ func TestReadersThatAreMeddledWith(t *testing.T) {
 				daemon, other := twoGroups(t, 2)
 				meddle(daemon, membership.ReadersKey(daemon.stream.arn))
 				pass(2 * time.Minute)
-				daemon.wantReaders("projector", "replay-1")
+				daemon.wantReaders("replay-1")
 				daemon.write()
 				pass(5 * time.Second)
 				daemon.wantOnce()
@@ -339,4 +339,38 @@ func wantGroups(t *testing.T, c *crew, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the groups are %q, want %q", got, want)
 	}
+}
+
+// Whoever reads the stream while all daemons are down does not keep them out, nor does an
+// item of a program that knew of no such place.
+func TestDaemonsAlwaysHaveAPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		daemon := newCrew(t, manyShards(2)...)
+		first, second := daemon.beside("replay-1"), daemon.beside("replay-2")
+		first.hireAll("r1")
+		second.wantRefusedGroup(second.hire("x", config{}, nil), "replay-1")
+		d := daemon.hire("d", config{}, nil)
+		if took := daemon.until("the daemon", func() bool { return len(d.reads()) == 2 }); took > 5*time.Second {
+			t.Errorf("the daemon reads after %v", took)
+		}
+		key := membership.ReadersKey(daemon.stream.arn)
+		for _, groups := range []string{"replay-1 replay-2", "projector replay-1"} {
+			daemon.control.damage(key, "groups", item.String(groups))
+			wantStop(t, d.worker)
+			d = daemon.hire("d", config{}, nil)
+			daemon.until("the daemon", func() bool { return len(d.reads()) == 2 })
+		}
+		second.wantRefusedGroup(second.hire("x", config{}, nil), "replay-1")
+		for _, h := range first.hands {
+			wantStop(t, h.worker)
+		}
+		x := second.hire("x", config{}, nil)
+		second.until("the place", func() bool { return len(x.reads()) == 2 })
+		second.wantReaders("replay-2")
+		daemon.write()
+		pass(5 * time.Second)
+		daemon.finale()
+		second.finale()
+	})
 }

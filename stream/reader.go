@@ -52,7 +52,7 @@ func NewReader(s backend.Stream, control backend.Table, h Handler, o Options) *R
 // than the lease duration, notices when it wakes up, and joins again.
 //
 // Otherwise Run returns a [DataLossError] if nobody takes care of a loss, the
-// handler's error, a [GroupsError] if too many groups read the stream, a
+// handler's error, a [GroupsError] if another group has the place, a
 // [DestinationError], [ErrStart] if the group cannot begin where it is to, or an error
 // that no retry fixes: at once if a first call
 // fails so, after two minutes later on. It stops in the same stages then. It may

@@ -44,7 +44,8 @@ type Options struct {
 	Worker string
 	// Group is the name of the worker group: see [CheckGroup]. Workers with one name
 	// share the shards; groups with different names read the stream independently of
-	// each other, two at once at most, see [GroupsError]. Default [DefaultGroup].
+	// each other: the default one, and one other at a time, see [GroupsError]. Default
+	// [DefaultGroup].
 	Group string
 	// Start is where the group begins to read when it reads the stream for the first
 	// time. Afterwards it goes on from its checkpoints, and Start counts no more: so

@@ -79,15 +79,16 @@
 //
 // # Readers
 //
-// READERS names the groups that may read the stream, two at most. A session that has
-// sent its first heartbeat looks whether its group is among them ([Places.Take]). If not
-// it adds the group where there is room, or puts it in the place of a group whose
-// heartbeats all stood still for the lease duration, or are none. Each is one write, on
-// the condition that nobody has changed the item. If both others have shown that they
-// live the session leaves. It may take the place of a group that starts in that moment;
-// so every session looks again and again whether its group is still there
-// ([Places.Keep]), and rejoins if others have all places. Who deletes or damages the item
-// does no harm: those who read the stream write it anew.
+// Two groups may read the stream. One place is the default group's for good, so that
+// nothing that an operator has started keeps the daemons out. READERS names the group
+// that has the other. A session of another group than the default one that has sent its
+// first heartbeat looks whether its group is named ([Places.Take]). If not it puts it
+// there where nobody is, or in the place of a group whose heartbeats all stood still for
+// the lease duration, or are none. Each is one write, on the condition that nobody has
+// changed the item. If the other has shown that it lives the session leaves. It may take
+// the place of a group that starts in that moment; so every session looks again and again
+// whether its group is still there ([Places.Keep]), and rejoins if not. Who deletes or
+// damages the item does no harm: those who read the stream write it anew.
 //
 // # Assignment
 //

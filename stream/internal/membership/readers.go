@@ -25,19 +25,19 @@ const (
 	attrGroups = "groups"
 )
 
-// ErrNoPlace says that other groups read the stream in the place of this one, which they
+// ErrNoPlace says that another group reads the stream in the place of this one, which it
 // took for dead.
-var ErrNoPlace = errors.New("other groups have the places of this stream's readers")
+var ErrNoPlace = errors.New("another group has the place of this one among the stream's readers")
 
-// ReadersKey is where the names of the groups are that read a stream. It is in the
+// ReadersKey is where the name of the group is that reads a stream beside the default one. It is in the
 // partition of the default group.
 func ReadersKey(arn string) backend.Key {
 	return backend.Key{PK: lease.GroupID{ARN: arn, Name: lease.DefaultGroup}.Partition(), SK: readersSK}
 }
 
-// Readers is the item that names the groups that may read a stream.
+// Readers is the item that names the group that may read a stream beside the default one.
 type Readers struct {
-	Groups  []string // at most MaxGroups, and none twice
+	Groups  []string // at most MaxGroups, and none twice; the default one counts for nothing
 	Session string   // that wrote it
 	SetAt   time.Time
 
@@ -67,6 +67,16 @@ func DecodeReaders(it backend.Item) (Readers, error) {
 	return r, err
 }
 
+// other is the group that has the place that the default one does not need; empty: none.
+func (r Readers) other() string {
+	for _, name := range r.Groups {
+		if name != lease.DefaultGroup {
+			return name
+		}
+	}
+	return ""
+}
+
 func (r Readers) unchanged() backend.Condition {
 	switch {
 	case r.Damaged != nil:
@@ -79,35 +89,33 @@ func (r Readers) unchanged() backend.Condition {
 	}}
 }
 
-// GroupsError says that a group cannot read the stream, since as many others read it as
-// may at once.
+// GroupsError says that a group cannot read the stream, since another reads it beside the
+// default group.
 type GroupsError struct {
-	Group   string
-	Others  []string // that read the stream
-	Workers []string // one of each that is alive
+	Group  string
+	Other  string // the group that reads the stream
+	Worker string // one of its workers, which is alive
 }
 
 func (e *GroupsError) Error() string {
-	return fmt.Sprintf("group %s: groups %s read this stream already, and at most %d may at once: stop one of them (%s are alive)",
-		e.Group, strings.Join(e.Others, " and "), MaxGroups, strings.Join(e.Workers, " and "))
+	return fmt.Sprintf("group %s: %d groups may read a stream at once, %s and one other, and group %s does already: stop its workers first (%s is alive)",
+		e.Group, MaxGroups, lease.DefaultGroup, e.Other, e.Worker)
 }
 
-// Places is how a session gets a place among the readers of its stream for its group.
-// One goroutine uses it.
+// Places is how a session gets a place among the readers of its stream for its group. One
+// is the default group's for good: nobody else can keep it out. One goroutine uses it.
 type Places struct {
 	Member
 	heartbeat *Heartbeat
-	others    map[string]*Watch
-	alive     map[string]string // a worker of each other group that has shown that it lives
+	watch     *Watch // of the group that has the other place
+	watches   string // its name
 }
 
 // NewPlaces returns the places as a session sees them that has just sent its first
 // heartbeat.
-func NewPlaces(h *Heartbeat) *Places {
-	return &Places{Member: h.Member, heartbeat: h, others: map[string]*Watch{}, alive: map[string]string{}}
-}
+func NewPlaces(h *Heartbeat) *Places { return &Places{Member: h.Member, heartbeat: h} }
 
-// Readers reads which groups may read the stream; the zero value if none has.
+// Readers reads which group may read the stream beside the default one; the zero value if none has.
 func (m Member) Readers(ctx context.Context) (Readers, error) {
 	it, err := m.Table.Get(ctx, ReadersKey(m.ID.ARN))
 	if err != nil || it == nil {
@@ -118,43 +126,35 @@ func (m Member) Readers(ctx context.Context) (Readers, error) {
 
 // Take takes a place for the group, and reports whether the group has one then; false:
 // look again. It takes that of a group whose heartbeats all stood still for the lease
-// duration. The error is a *[GroupsError] once those that have the places have shown
-// that they live.
+// duration. The error is a *[GroupsError] once the one that has it has shown that it lives.
 func (p *Places) Take(ctx context.Context) (bool, error) {
+	if p.ID.Name == lease.DefaultGroup {
+		return true, nil
+	}
 	r, err := p.Readers(ctx)
 	if err != nil || slices.Contains(r.Groups, p.ID.Name) {
 		return err == nil, err
 	}
-	if len(r.Groups) < MaxGroups {
-		return p.write(ctx, r, append(slices.Clone(r.Groups), p.ID.Name))
+	other := r.other()
+	if other == "" {
+		return p.write(ctx, r)
 	}
 	if err := p.heartbeat.Beat(ctx); err != nil { // nobody else does it yet
 		return false, err
 	}
-	refused := &GroupsError{Group: p.ID.Name, Others: r.Groups}
-	for i, name := range r.Groups {
-		if p.others[name] == nil {
-			other := p.Member
-			other.ID.Name = name
-			p.others[name] = NewWatch(other)
-		}
-		lives, silent, err := p.others[name].Look(ctx)
-		switch {
-		case err != nil:
-			return false, err
-		case silent:
-			next := slices.Clone(r.Groups)
-			next[i] = p.ID.Name
-			return p.write(ctx, r, next)
-		case lives != "":
-			p.alive[name] = lives
-		}
-		if p.alive[name] != "" {
-			refused.Workers = append(refused.Workers, p.alive[name])
-		}
+	if p.watches != other {
+		member := p.Member
+		member.ID.Name = other
+		p.watch, p.watches = NewWatch(member), other
 	}
-	if len(refused.Workers) == len(r.Groups) {
-		return false, refused
+	alive, silent, err := p.watch.Look(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case alive != "":
+		return false, &GroupsError{Group: p.ID.Name, Other: other, Worker: alive}
+	case silent:
+		return p.write(ctx, r)
 	}
 	return false, nil
 }
@@ -162,21 +162,23 @@ func (p *Places) Take(ctx context.Context) (bool, error) {
 // Keep looks whether the group still has its place. It takes a free one if not, since
 // the item may have been deleted. The error is [ErrNoPlace] if there is none.
 func (p *Places) Keep(ctx context.Context) error {
+	if p.ID.Name == lease.DefaultGroup {
+		return nil
+	}
 	r, err := p.Readers(ctx)
 	if err != nil || slices.Contains(r.Groups, p.ID.Name) {
 		return err
 	}
-	if len(r.Groups) == MaxGroups {
+	if r.other() != "" {
 		return ErrNoPlace
 	}
-	_, err = p.write(ctx, r, append(slices.Clone(r.Groups), p.ID.Name))
+	_, err = p.write(ctx, r)
 	return err // if another was faster, the next look tells
 }
 
-// write replaces the item if it is still there, and reports whether it was.
-func (p *Places) write(ctx context.Context, r Readers, groups []string) (bool, error) {
-	slices.Sort(groups)
-	next := Readers{Groups: groups, Session: p.Self.Session, SetAt: p.Now()}
+// write gives the group its place if the item is still there, and reports whether it was.
+func (p *Places) write(ctx context.Context, r Readers) (bool, error) {
+	next := Readers{Groups: []string{p.ID.Name}, Session: p.Self.Session, SetAt: p.Now()}
 	found, err := conditional.Put(ctx, p.Table, next.Encode(p.ID.ARN), r.unchanged(), DecodeReaders)
 	if err == nil && found == nil && r.Damaged != nil {
 		p.Aside.Replaced(r.Damaged)
