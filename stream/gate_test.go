@@ -43,10 +43,13 @@ func (g *gate) shutAt(call string) {
 	g.trap = call
 }
 
-func (g *gate) thaw() {
+func (g *gate) thaw() { g.thawUntil("") }
+
+// thawUntil wakes the worker up until it makes a call, as with shutAt.
+func (g *gate) thawUntil(call string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.trap = ""
+	g.trap = call
 	if g.shuts {
 		g.shuts = false
 		close(g.open)

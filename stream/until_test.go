@@ -154,6 +154,53 @@ func TestGroupLosesNothingAfterItsEnd(t *testing.T) {
 	}
 }
 
+// Whatever way it is that a group loses records, the loss ends where the group does.
+func TestLossesEndWithTheGroup(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		happens func(s *fakeStream, a *fakeShard)
+		want    string // what is lost
+	}{
+		"a shard is gone":              {func(_ *fakeStream, a *fakeShard) { a.gone = true }, "a"},
+		"a checkpoint is trimmed":      {func(_ *fakeStream, a *fakeShard) { a.trimmed = "3" }, "a"},
+		"a parent came and went":       {func(s *fakeStream, a *fakeShard) { a.close(); s.shards = append(s.shards, openShard("c", "b")) }, "b"},
+		"the stream is a new one":      {func(s *fakeStream, _ *fakeShard) { s.arn += "0"; s.shards = []*fakeShard{openShard("b", "")} }, ""},
+		"its group begins long before": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				a := openShard("a", "")
+				s, table := hourly(3, a), newTable()
+				var losses []*DataLossError
+				until := time.Now().Add(time.Hour)
+				o := config{Group: "g", Until: until, OnDataLoss: func(_ context.Context, l *DataLossError) error {
+					losses = append(losses, l)
+					return nil
+				}}
+				if c.happens == nil {
+					until = time.Now().Add(-48 * time.Hour)
+					o.Until, o.Start = until, Start{At: until.Add(-time.Hour)}
+				} else {
+					w := work(t, s, table, config{Group: "g", Until: until}, func(r *Record) bool { return r.Sequence == "2" })
+					pass(time.Minute)
+					wantStop(t, w)
+					pass(30 * time.Hour)
+					s.edit(func() { c.happens(s, a) })
+				}
+				w := work(t, s, table, o, nil)
+				pass(time.Hour) // for children that never come
+				if err := w.ended(t); err != nil {
+					t.Error(err)
+				}
+				if len(losses) != 1 || losses[0].Shard != c.want || !losses[0].Until.Equal(until) {
+					t.Errorf("lost %+v, want of %q up to %v", losses, c.want, until)
+				}
+			})
+		})
+	}
+}
+
 // A child that was listed after its parent had passed the end, and is gone unread, held
 // nothing of the group's.
 func TestGroupLosesNothingWithAChildAfterItsEnd(t *testing.T) {

@@ -59,6 +59,20 @@ var stream = []Rule{
 		New:  "silent, most := g.Now().Sub(w.RenewedAt), max(",
 	},
 	{
+		Name:  "a leader that was frozen undoes nothing of the group's history",
+		File:  "stream/internal/lineage/history.go",
+		Old:   "h.Encode(s.Leases.ID), before, DecodeHistory)",
+		New:   "h.Encode(s.Leases.ID), backend.Condition{}, DecodeHistory)",
+		Tests: "TestFrozenLeader",
+	},
+	{
+		Name:  "the daemons always have a place among the readers",
+		File:  "stream/internal/membership/readers.go",
+		Old:   "	if p.ID.Name == lease.DefaultGroup {\n		return true, nil\n	}\n",
+		New:   "",
+		Tests: "TestDaemonsAlwaysHaveAPlace",
+	},
+	{
 		Name:  "a session is expired only if its counter still stands",
 		File:  "stream/internal/membership/group.go",
 		Old:   "w.expired(g.ID), w.unchanged(), DecodeWorker)",
@@ -290,7 +304,7 @@ var stream = []Rule{
 		Name:  "a group takes the place only of one that is silent",
 		File:  "stream/internal/membership/readers.go",
 		Old:   "case silent:",
-		New:   "case silent || lives == \"\":",
+		New:   "case silent || alive == \"\":",
 		Tests: "TestThirdGroup",
 	},
 	{

@@ -125,7 +125,7 @@ func TestS24OlderStreamCannotBeRead(t *testing.T) {
 		t.Errorf("recorded is %v", loss)
 		return true, nil
 	}}
-	if err := s.reportBeginning(t.Context(), "arn", []string{"old"}, Start{}); !errors.Is(err, fails) {
+	if err := s.reportBeginning(t.Context(), "arn", []string{"old"}, History{}); !errors.Is(err, fails) {
 		t.Errorf("error is %v", err)
 	}
 }

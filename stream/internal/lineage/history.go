@@ -2,11 +2,13 @@ package lineage
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/stream/internal/lease"
 )
@@ -114,7 +116,7 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 	if it != nil {
 		h, err = DecodeHistory(it)
 		if damage := item.AsDamaged(err); damage != nil {
-			h, err = s.replace(ctx, h, damage)
+			h, err = s.replace(ctx, h, it, damage)
 		}
 		if err != nil {
 			return h, err
@@ -127,11 +129,12 @@ func (s *Sync) history(ctx context.Context) (h History, err error) {
 	if !h.MaybeFirst {
 		return h, nil
 	}
-	if err := s.reportRivals(ctx, h.Start); err != nil {
+	if err := s.reportRivals(ctx, h); err != nil {
 		return h, err
 	}
+	before := h
 	h.MaybeFirst = false
-	return h, s.write(ctx, h)
+	return h, s.write(ctx, before.unchanged(s.Leases.ID), h)
 }
 
 // begin writes the history of a stream that the group reads for the first time.
@@ -144,17 +147,17 @@ func (s *Sync) begin(ctx context.Context) (h History, err error) {
 	if h.Start, h.Until, err = s.start(ctx, others); err != nil {
 		return h, err
 	}
-	if err := s.reportBeginning(ctx, s.ARN, others, h.Start); err != nil {
+	if err := s.reportBeginning(ctx, s.ARN, others, h); err != nil {
 		return h, err
 	}
-	return h, s.write(ctx, h)
+	return h, s.write(ctx, backend.Condition{Absent: true}, h)
 }
 
 // replace makes a damaged history anew: the leases know well enough when the stream
 // was listed last, since a shard is listed before it is read. If one of them is damaged
 // they do not tell, and what the stream can still hold bounds it. Without any lease the
 // stream may as well be read for the first time now.
-func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError) (History, error) {
+func (s *Sync) replace(ctx context.Context, h History, damaged backend.Item, damage *item.DamageError) (History, error) {
 	leases, err := s.Leases.Load(ctx)
 	if err != nil {
 		return h, err
@@ -171,15 +174,29 @@ func (s *Sync) replace(ctx context.Context, h History, damage *item.DamageError)
 			return h, err
 		}
 	}
-	if err := s.write(ctx, h); err != nil {
+	if err := s.write(ctx, item.Same(damaged), h); err != nil {
 		return h, err
 	}
 	s.Aside.Replaced(damage)
 	return h, nil
 }
 
-func (s *Sync) write(ctx context.Context, h History) error {
-	return s.Leases.Table.Put(ctx, h.Encode(s.Leases.ID), backend.Condition{})
+// errOvertaken says that another worker has written the history since it was read.
+var errOvertaken = errors.New("another worker leads the group, and has written its history")
+
+// unchanged holds while nobody has written the history since it was h: each write changes
+// one of its attributes.
+func (h History) unchanged(id lease.GroupID) backend.Condition { return item.Same(h.Encode(id)) }
+
+// write replaces the history, or returns [errOvertaken]. A leader that was frozen must
+// not undo what the next one has written: the start would change, or the end be reached
+// and not be known.
+func (s *Sync) write(ctx context.Context, before backend.Condition, h History) error {
+	found, err := conditional.Put(ctx, s.Leases.Table, h.Encode(s.Leases.ID), before, DecodeHistory)
+	if err == nil && found != nil && !conditional.Same(found.unchanged(s.Leases.ID), h.unchanged(s.Leases.ID)) {
+		return errOvertaken
+	}
+	return err
 }
 
 // otherStreams returns the streams of the table that the group has ever read, except
@@ -203,7 +220,7 @@ func tableOf(arn string) string { return arn[:strings.LastIndexByte(arn, '/')+1]
 // reportRivals looks for streams that others began to read for the first time
 // while this one was begun. Each writes its item first and looks then, so one of
 // them sees that neither is the first of the table, and reports what lies between.
-func (s *Sync) reportRivals(ctx context.Context, start Start) error {
+func (s *Sync) reportRivals(ctx context.Context, h History) error {
 	others, err := s.otherStreams(ctx)
 	if err != nil || len(others) == 0 {
 		return err
@@ -211,15 +228,15 @@ func (s *Sync) reportRivals(ctx context.Context, start Start) error {
 	others = append(others, s.ARN)
 	slices.Sort(others) // labels are times
 	newest := len(others) - 1
-	return s.reportBeginning(ctx, others[newest], others[:newest], start)
+	return s.reportBeginning(ctx, others[newest], others[:newest], h)
 }
 
 // reportBeginning reports what a stream that is read for the first time cannot
 // hold, given the older streams of the table. Of what was before the group's start
 // it reports nothing.
-func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string, start Start) error {
-	loss := &LossError{StreamARN: arn, AfterTime: start.At, Until: s.Now()}
-	if len(older) == 0 && !start.At.IsZero() {
+func (s *Sync) reportBeginning(ctx context.Context, arn string, older []string, h History) error {
+	loss := &LossError{StreamARN: arn, AfterTime: h.Start.At, Until: UpTo(s.Now(), h.Until)}
+	if len(older) == 0 && !h.Start.At.IsZero() {
 		return s.reportExpiredStart(ctx, loss)
 	}
 	if len(older) == 0 {

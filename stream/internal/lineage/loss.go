@@ -64,5 +64,14 @@ const TrimMargin = time.Hour
 // Untrimmed is a time from which on no record is trimmed yet.
 func Untrimmed(now time.Time) time.Time { return now.Add(TrimMargin - backend.StreamRetention) }
 
+// UpTo is when a loss ends that goes on to t: at the end of the group at the latest, as
+// nothing later was promised to it. A zero end is none.
+func UpTo(t, end time.Time) time.Time {
+	if !end.IsZero() && end.Before(t) {
+		return end
+	}
+	return t
+}
+
 // Latest is the latest of some times.
 func Latest(times ...time.Time) time.Time { return slices.MaxFunc(times, time.Time.Compare) }

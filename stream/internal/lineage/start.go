@@ -143,7 +143,7 @@ func (s *Sync) reportExpiredStart(ctx context.Context, loss *LossError) error {
 	if !loss.AfterTime.Before(oldest) {
 		return nil
 	}
-	loss.Until, loss.Reason = oldest, "the group begins before what the stream holds for certain"
+	loss.Until, loss.Reason = UpTo(oldest, loss.Until), "the group begins before what the stream holds for certain"
 	recorded, err := s.Record(ctx, loss)
 	if err == nil && !recorded {
 		err = loss

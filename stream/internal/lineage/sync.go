@@ -62,6 +62,8 @@ func (s *Sync) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, ErrReplaced), errors.Is(err, ErrStart), errors.Is(err, ErrDone), errors.As(err, &loss):
 			return err
+		case errors.Is(err, errOvertaken): // and this one will hear of it
+			s.known, pause = nil, min(pause, endPause)
 		case err != nil:
 			soon, giveUp := s.Loop.Failed(ctx, s.ARN, err)
 			if giveUp {
@@ -139,8 +141,18 @@ func (s *Sync) markListed(ctx context.Context) error {
 	if now.Sub(s.known.ListedAt) <= markEvery {
 		return nil
 	}
-	s.known.ListedAt = now
-	return s.write(ctx, *s.known)
+	next := *s.known
+	next.ListedAt = now
+	return s.update(ctx, next)
+}
+
+// update replaces the history that is known.
+func (s *Sync) update(ctx context.Context, next History) error {
+	if err := s.write(ctx, s.known.unchanged(s.Leases.ID), next); err != nil {
+		return err
+	}
+	*s.known = next
+	return nil
 }
 
 // create writes a free lease for each shard that has none, parents first, and adds
@@ -207,7 +219,7 @@ func (s *Sync) createOne(ctx context.Context, shard backend.Shard, leases map[st
 		return s.Leases.Create(ctx, next)
 	}
 	loss := &LossError{
-		StreamARN: s.ARN, Shard: shard.Parent, AfterTime: since, Until: s.Now(), Reason: "it came and went unread",
+		StreamARN: s.ARN, Shard: shard.Parent, AfterTime: since, Until: UpTo(s.Now(), s.known.Until), Reason: "it came and went unread",
 	}
 	next.Checkpoint.At = Latest(since, Untrimmed(s.Now())) // what is older is part of the loss
 	recorded, err := s.Record(ctx, loss)

@@ -63,9 +63,10 @@ func (h *History) passed(l Listing, leases map[string]lease.Lease, now time.Time
 
 // done writes that the group is, and tells the others.
 func (s *Sync) done(ctx context.Context) error {
-	s.known.DoneAt = s.Now()
-	if err := s.write(ctx, *s.known); err != nil {
-		s.known.DoneAt = time.Time{}
+	next := *s.known
+	next.DoneAt = s.Now()
+	next.ListedAt = next.DoneAt
+	if err := s.update(ctx, next); err != nil {
 		return err
 	}
 	s.Logger.Info("the group has read the stream up to its end", "group", s.Leases.ID.Name, "until", s.known.Until)

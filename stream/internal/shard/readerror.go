@@ -112,7 +112,7 @@ func (s *Shard) continuePastTrimmed(ctx context.Context, cause error) error {
 		return nil
 	}
 	loss := s.newLoss("they fell out of the stream before they were read", cause)
-	loss.Until = lineage.Untrimmed(s.env.Now())
+	loss.Until = lineage.UpTo(lineage.Untrimmed(s.env.Now()), s.until)
 	if s.start.At.After(loss.Until) {
 		s.env.Logger.Info("only records of before the group's start were trimmed", "shard", s.ID, "after", s.read.Sequence)
 		s.iterator, s.fromHorizon = "", true
@@ -162,14 +162,10 @@ func (s *Shard) readUpToEnd() bool {
 }
 
 func (s *Shard) newLoss(reason string, cause error) *lineage.LossError {
-	loss := &lineage.LossError{
+	return &lineage.LossError{
 		StreamARN: s.env.ARN, Shard: s.ID, Reason: reason,
-		After: s.read.Sequence, AfterTime: s.read.At, Until: s.env.Now(), Err: cause,
+		After: s.read.Sequence, AfterTime: s.read.At, Until: lineage.UpTo(s.env.Now(), s.until), Err: cause,
 	}
-	if !s.until.IsZero() && loss.Until.After(s.until) {
-		loss.Until = s.until
-	}
-	return loss
 }
 
 // record records a loss before reading continues past it, or a checkpoint goes
