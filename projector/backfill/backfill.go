@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/longscan"
 	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/quarantine"
@@ -93,7 +94,7 @@ type Backfill struct {
 	store  store
 	loop   retry.Loop
 	window *semaphore.Weighted // of what is in flight, also of a scan that was given up
-	pace   pace
+	pace   *longscan.Pace
 	aside  *item.Aside
 	wake   chan struct{} // a gap was recorded here
 	added  atomic.Int64
@@ -120,7 +121,7 @@ func New(c Config, o Options) *Backfill {
 		store:  store{batch.NewTable(c.Control)},
 		loop:   retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("backfilling from the log")},
 		window: semaphore.NewWeighted(int64(o.Window)),
-		pace:   pace{perSecond: float64(o.Units)}, aside: item.NewAside(c.Logger), wake: make(chan struct{}, 1),
+		pace:   longscan.NewPace(o.Units), aside: item.NewAside(c.Logger), wake: make(chan struct{}, 1),
 	}
 }
 

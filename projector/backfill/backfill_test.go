@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/longscan"
 	"github.com/postroom/postroom/internal/sim"
 	"github.com/postroom/postroom/projector/quarantine"
 )
@@ -273,7 +274,7 @@ func TestS6PagesBehindAStuckOne(t *testing.T) {
 		p := &page{last: backend.Key{PK: id(n)}, ends: n == 999}
 		p.counts.Read = 2
 		seg.push(p)
-		if at, err := seg.advance(t.Context(), segmentProgress{}); err != nil || at.done || at.after.PK != "" {
+		if at, err := seg.advance(t.Context(), longscan.Segment{}); err != nil || at.Done || at.After.PK != "" {
 			t.Fatal("progress past what is not done")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/fuzz"
+	"github.com/postroom/postroom/internal/longscan"
 )
 
 var fuzzedAt = time.Date(2026, 5, 21, 10, 30, 0, 123456789, time.UTC)
@@ -32,7 +33,7 @@ func FuzzGap(f *testing.F) {
 func FuzzProgress(f *testing.F) {
 	begun := newProgress([]Gap{{ID: "a", revision: 1}, {ID: "b", revision: 2}}, 2, "ann", fuzzedAt)
 	later := begun
-	later.version, later.segments = 3, []segmentProgress{{after: backend.Key{PK: "p", SK: "s"}}, {done: true}}
+	later.version, later.segments = 3, []longscan.Segment{{After: backend.Key{PK: "p", SK: "s"}}, {Done: true}}
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		p, err := decodeProgress(it)
 		if err != nil {

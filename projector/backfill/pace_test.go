@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -38,23 +37,6 @@ func TestPriceOfAPage(t *testing.T) {
 			t.Errorf("%s: %v units, want %v", name, got, c.want)
 		}
 	}
-}
-
-// TestPaceOfSegments: they share it, and what was not used in time is not saved up.
-func TestPaceOfSegments(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		p, begin := &pace{perSecond: 10}, time.Now()
-		for i, want := range []time.Duration{500 * time.Millisecond, 700 * time.Millisecond} {
-			if got := p.charge([]float64{5, 2}[i]).Sub(begin); got != want {
-				t.Errorf("charge %d is paid after %v, want %v", i, got, want)
-			}
-		}
-		time.Sleep(time.Minute)
-		if got := time.Until(p.charge(10)); got != time.Second {
-			t.Errorf("after a minute ten units are paid in %v, want 1s", got)
-		}
-	})
 }
 
 // TestNothingIsReadWhenStoppedBeforeItIsPaid: a segment that waits until its last page is

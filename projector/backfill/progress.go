@@ -13,6 +13,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/longscan"
 )
 
 const (
@@ -22,7 +23,6 @@ const (
 	attrUpdatedAt = "updated_at"
 	attrVersion   = "version"
 	attrWriter    = "writer"
-	attrDone      = "done"
 	attrGapID     = "id"
 )
 
@@ -35,18 +35,12 @@ var errOvertaken = errors.New("another leader scans the log")
 type progress struct {
 	sk        string           // follows from the gaps, so that two leaders begin one scan
 	gaps      map[string]int64 // revisions, by id
-	segments  []segmentProgress
+	segments  []longscan.Segment
 	startedAt time.Time
 	updatedAt time.Time
 	counts    Counts
 	version   int64 // grows with every write
 	writer    string
-}
-
-// segmentProgress is the last key up to which everything is durably done.
-type segmentProgress struct {
-	after backend.Key
-	done  bool
 }
 
 func newProgress(gaps []Gap, segments int, writer string, now time.Time) progress {
@@ -58,7 +52,7 @@ func newProgress(gaps []Gap, segments int, writer string, now time.Time) progres
 	}
 	return progress{
 		sk: scanPrefix + hex.EncodeToString(h.Sum(nil)[:8]), gaps: revisions,
-		segments: make([]segmentProgress, segments), startedAt: now, updatedAt: now, writer: writer,
+		segments: make([]longscan.Segment, segments), startedAt: now, updatedAt: now, writer: writer,
 	}
 }
 
@@ -70,18 +64,12 @@ func (p progress) unchanged() backend.Condition {
 }
 
 func (p progress) encode() backend.Item {
-	segments := make([]backend.Item, len(p.segments))
-	for i, s := range p.segments {
-		segments[i] = backend.Item{
-			backend.AttrPK: item.String(s.after.PK), backend.AttrSK: item.String(s.after.SK), attrDone: item.Bool(s.done),
-		}
-	}
 	var gaps []backend.Item
 	for _, id := range slices.Sorted(maps.Keys(p.gaps)) {
 		gaps = append(gaps, backend.Item{attrGapID: item.String(id), attrRevision: item.Int(p.gaps[id])})
 	}
 	it := item.New(p.key(), format)
-	it[attrSegments], it[attrGaps] = item.Maps(segments), item.Maps(gaps)
+	it[attrSegments], it[attrGaps] = item.Maps(longscan.Encode(p.segments)), item.Maps(gaps)
 	it[attrStartedAt], it[attrUpdatedAt] = item.Time(p.startedAt), item.Time(p.updatedAt)
 	it[attrVersion], it[attrWriter] = item.Int(p.version), item.String(p.writer)
 	p.counts.encode(it)
@@ -95,11 +83,7 @@ func decodeProgress(it backend.Item) (progress, error) {
 		counts: decodeCounts(d), version: d.Int(attrVersion, 0), writer: d.String(attrWriter),
 		gaps: map[string]int64{},
 	}
-	d.Maps(attrSegments, func(d *item.Decoder) {
-		after := backend.Key{PK: d.String(backend.AttrPK), SK: d.String(backend.AttrSK)}
-		d.Check(backend.AttrSK, (after.PK == "") == (after.SK == ""), "it is a half of a key")
-		p.segments = append(p.segments, segmentProgress{after, d.Bool(attrDone)})
-	})
+	p.segments = longscan.Decode(d, attrSegments)
 	last := ""
 	d.Maps(attrGaps, func(d *item.Decoder) {
 		id := d.String(attrGapID)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/conditional"
+	"github.com/postroom/postroom/internal/longscan"
 )
 
 // saveInterval is how often the progress of a scan is written: what was done
@@ -54,12 +55,12 @@ func (s *scan) covers(at time.Time) bool {
 
 // advance notes how far a segment is done, with what counts came to that, and
 // writes it if it is time, or if the segment is done.
-func (s *scan) advance(ctx context.Context, i int, to segmentProgress, counts Counts) error {
+func (s *scan) advance(ctx context.Context, i int, to longscan.Segment, counts Counts) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.progress.segments[i] = to
 	s.progress.counts = s.progress.counts.add(counts)
-	if !to.done && time.Since(s.saved) < saveInterval {
+	if !to.Done && time.Since(s.saved) < saveInterval {
 		return nil
 	}
 	return s.b.loop.Do(ctx, "progress", s.save)

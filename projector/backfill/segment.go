@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/longscan"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/quarantine"
 )
@@ -43,9 +44,9 @@ type page struct {
 }
 
 // runSegment reads a segment on from where it is done, until all of it is.
-func (s *scan) runSegment(ctx context.Context, i int, at segmentProgress) (err error) {
+func (s *scan) runSegment(ctx context.Context, i int, at longscan.Segment) (err error) {
 	seg := &segment{scan: s, index: i, moved: make(chan struct{}, 1)}
-	for p := (&page{last: at.after}); !at.done; {
+	for p := (&page{last: at.After}); !at.Done; {
 		if !p.ends {
 			p, err = seg.next(ctx, p.last)
 		} else {
@@ -92,7 +93,7 @@ func (seg *segment) read(ctx context.Context, after backend.Key) (read backend.P
 		read, err = b.Log.Scan(ctx, q)
 		return err
 	})
-	seg.paid = b.pace.charge(unitsOf(read))
+	seg.paid = b.pace.Charge(unitsOf(read))
 	return read, err
 }
 
@@ -155,13 +156,13 @@ func (seg *segment) done(p *page, o Outcome) {
 }
 
 // advance takes the pages that are done from the front and notes the progress.
-func (seg *segment) advance(ctx context.Context, at segmentProgress) (segmentProgress, error) {
+func (seg *segment) advance(ctx context.Context, at longscan.Segment) (longscan.Segment, error) {
 	var counts Counts
 	seg.mu.Lock()
 	before := at
 	for len(seg.pages) > 0 && seg.pages[0].left == 0 {
 		p := seg.pages[0]
-		at = segmentProgress{p.last, p.ends}
+		at = longscan.Segment{After: p.last, Done: p.ends}
 		counts = counts.add(p.counts)
 		seg.pages = seg.pages[1:]
 	}

@@ -60,7 +60,7 @@ func (p progress) status() *ScanStatus {
 		Gaps: len(p.gaps), Segments: len(p.segments), Counts: p.counts,
 	}
 	for _, s := range p.segments {
-		if s.done {
+		if s.Done {
 			status.Done++
 		}
 	}
