@@ -18,8 +18,8 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -47,20 +47,35 @@ func run(seeds int, only string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	var tried, missed atomic.Int64
+	tried := slices.DeleteFunc(slices.Clone(rules.All), func(r rules.Rule) bool { return !name.MatchString(r.Name) })
+	overlay, apart, err := rules.Switched(tried, ".", dir)
+	if err != nil {
+		return err
+	}
+	together := newBuild(dir, overlay)
+	if by, err := together.fails(rules.Rule{}, "projector", caughtBySeed, "-test.run", "TestSimulation", "-seeds", "20"); err != nil {
+		return err
+	} else if by != "" {
+		return fmt.Errorf("with all rules in place the simulation fails at seed %s", by)
+	}
+	var missed atomic.Int64
 	var group errgroup.Group
-	group.SetLimit(runtime.GOMAXPROCS(0)) // compiling and linking use one processor most of the time
-	for i, r := range rules.All {
-		if !name.MatchString(r.Name) {
-			continue
-		}
-		tried.Add(1)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for _, r := range tried {
 		group.Go(func() error {
-			own := filepath.Join(dir, strconv.Itoa(i))
-			if err := os.Mkdir(own, 0o700); err != nil {
-				return err
+			b := together
+			if slices.Contains(apart, r) {
+				own, err := os.MkdirTemp(dir, "")
+				if err != nil {
+					return err
+				}
+				overlay, err := r.Overlay(".", own)
+				if err != nil {
+					return err
+				}
+				b = newBuild(own, overlay)
 			}
-			by, err := try(r, own, seeds)
+			by, err := b.try(r, seeds)
 			if err != nil {
 				return fmt.Errorf("%s: %w", r.Name, err)
 			}
@@ -69,16 +84,16 @@ func run(seeds int, only string) error {
 				by = "MISSED"
 			}
 			fmt.Printf("%-60s %s\n", r.Name, by)
-			return os.RemoveAll(own)
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
 	if n := missed.Load(); n > 0 {
-		return fmt.Errorf("%d of %d mutants were missed", n, tried.Load())
+		return fmt.Errorf("%d of %d mutants were missed", n, len(tried))
 	}
-	fmt.Printf("all %d mutants were caught\n", tried.Load())
+	fmt.Printf("all %d mutants were caught\n", len(tried))
 	return nil
 }
 
@@ -88,20 +103,36 @@ var (
 	panics       = regexp.MustCompile(`(?m)^(panic: [^\[\n]+)`)
 )
 
+// build is the programs of tests that are made with one overlay.
+type build struct {
+	dir, overlay string
+
+	mu       sync.Mutex
+	programs map[string]func() (string, error) // by package
+}
+
+func newBuild(dir, overlay string) *build {
+	return &build{dir: dir, overlay: overlay, programs: map[string]func() (string, error){}}
+}
+
+// program makes the tests of a package, once.
+func (b *build) program(pkg string) (string, error) {
+	b.mu.Lock()
+	made := b.programs[pkg]
+	if made == nil {
+		made = sync.OnceValues(func() (string, error) { return compile(pkg, b.dir, b.overlay) })
+		b.programs[pkg] = made
+	}
+	b.mu.Unlock()
+	return made()
+}
+
 // try returns what catches the mutant: a seed of the simulation, or else a test of its
 // package, or of the package that one is within; "" if nothing does.
-func try(r rules.Rule, dir string, seeds int) (string, error) {
-	overlay, err := r.Overlay(".", dir)
-	if err != nil {
-		return "", err
-	}
+func (b *build) try(r rules.Rule, seeds int) (string, error) {
 	which := []string{"-test.run", r.Tests}
 	if r.Tests == "" {
-		simulation, err := compile("projector", dir, overlay)
-		if err != nil {
-			return "", err
-		}
-		seed, err := fails(simulation, "projector", caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
+		seed, err := b.fails(r, "projector", caughtBySeed, "-test.run", "TestSimulation", "-seeds", fmt.Sprint(seeds))
 		if seed != "" || err != nil {
 			return "simulation: " + seed, err
 		}
@@ -117,11 +148,7 @@ func try(r rules.Rule, dir string, seeds int) (string, error) {
 		if !has {
 			continue
 		}
-		tests, err := compile(pkg, dir, overlay)
-		if err != nil {
-			return "", err
-		}
-		if by, err := fails(tests, pkg, caughtByTest, which...); by != "" || err != nil {
+		if by, err := b.fails(r, pkg, caughtByTest, which...); by != "" || err != nil {
 			return by, err
 		}
 	}
@@ -152,7 +179,7 @@ func hasTests(pkg, names string) (bool, error) {
 
 // compile builds a package's tests with the overlay.
 func compile(pkg, dir, overlay string) (tests string, err error) {
-	tests = filepath.Join(dir, filepath.Base(pkg)+".test")
+	tests = filepath.Join(dir, strings.ReplaceAll(pkg, "/", "_")+".test")
 	build := exec.Command("go", "test", "-c", "-ldflags=-s -w", "-o", tests, "-overlay", overlay, "./"+pkg)
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("does not compile: %w\n%s", err, out)
@@ -160,11 +187,15 @@ func compile(pkg, dir, overlay string) (tests string, err error) {
 	return tests, nil
 }
 
-// fails runs tests of a package. If they fail it returns what the expression finds in
-// their output, "" if they pass.
-func fails(tests, pkg string, says *regexp.Regexp, args ...string) (string, error) {
+// fails runs tests of a package without a rule. If they fail it returns what the
+// expression finds in their output, "" if they pass.
+func (b *build) fails(r rules.Rule, pkg string, says *regexp.Regexp, args ...string) (string, error) {
+	tests, err := b.program(pkg)
+	if err != nil {
+		return "", err
+	}
 	test := exec.Command(tests, append(args, "-test.failfast", "-test.timeout", "1h")...)
-	test.Dir = pkg
+	test.Dir, test.Env = pkg, append(os.Environ(), rules.Switch+"="+r.Name)
 	out, err := test.CombinedOutput()
 	var failed *exec.ExitError
 	if err == nil {

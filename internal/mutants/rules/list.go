@@ -34,9 +34,10 @@ var projector = []Rule{
 		New:  "",
 	},
 	{
-		Name: "completing a move puts before it deletes",
-		File: "projector/projection/complete.go",
-		Old:  "	if c.head.open {\n		if err := p.putAgain(ctx, c); err != nil {\n			return err\n		}\n	}\n	if c.head.Old",
+		Name:  "completing a move puts before it deletes",
+		File:  "projector/projection/complete.go",
+		Old:   "	if c.head.open {\n		if err := p.putAgain(ctx, c); err != nil {\n			return err\n		}\n	}\n	if c.head.Old",
+		Tests: "TestCompletePuts",
 		New: "	if c.head.open && c.head.Old != \"\" {\n		if err := p.table.Delete(ctx, RowKeys(c.Members, c.head.Old)); err != nil {\n			return err\n		}\n	}\n" +
 			"	if c.head.open {\n		if err := p.putAgain(ctx, c); err != nil {\n			return err\n		}\n	}\n	if c.head.Old",
 	},
@@ -220,10 +221,11 @@ var projector = []Rule{
 		Tests: "TestP10HotConversations",
 	},
 	{
-		Name: "large conversations leave movers for the others",
-		File: "projector/projector.go",
-		Old:  "newLanes(max(1, t.Movers/2))",
-		New:  "newLanes(t.Movers)",
+		Name:  "large conversations leave movers for the others",
+		File:  "projector/projector.go",
+		Old:   "newLanes(max(1, t.Movers/2))",
+		New:   "newLanes(t.Movers)",
+		Tests: "TestP12LargeConversations",
 	},
 	{
 		Name:  "a conversation that is derived from two people is not for two others",
