@@ -17,7 +17,13 @@ import (
 	"github.com/postroom/postroom/internal/emulator"
 )
 
+// asMain is the variable that makes of the test's program what main makes.
+const asMain = "POSTROOM_TEST_MAIN"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asMain) != "" {
+		main()
+	}
 	if args := os.Getenv(childArgs); args != "" {
 		os.Exit(runChild(strings.Fields(args)))
 	}
