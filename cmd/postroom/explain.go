@@ -17,7 +17,7 @@ import (
 )
 
 func newExplain(p process, g *global) *cobra.Command {
-	var reads int
+	var o explainOptions
 	cmd := &cobra.Command{
 		Use:   "explain GROUP [MESSAGE]",
 		Short: "Say where a conversation or a message is on its way, and what is missing",
@@ -30,7 +30,10 @@ the notification and whether a consumer with --dedup table has handled it. It re
 conversation from the newest message back to that one, and the stream from its oldest
 record on, as far as --reads goes.
 
-It changes nothing. The last lines say what it comes to; the exit code is 3 if
+With --dead-letters it also looks for the notifications among the dead letters. A queue
+shows what is in it only to those who receive it: all dead letters are received and
+released again, as in "redrive --dry-run", so that they are hidden for a moment and
+their receive counts rise. Nothing else is changed. The last lines say what it comes to; the exit code is 3 if
 something is missing.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
@@ -44,16 +47,26 @@ something is missing.`,
 					return usagef("%s: %w", name, err)
 				}
 			}
-			if reads < 0 || reads > 1_000_000 {
-				return usagef("--reads is %d, must be 0 to 1000000", reads)
+			if o.reads < 0 || o.reads > 1_000_000 {
+				return usagef("--reads is %d, must be 0 to 1000000", o.reads)
 			}
-			return withApp(cmd.Context(), p, g, need{read: true}, func(ctx context.Context, a *app) error {
-				return a.explainAll(ctx, args, reads)
+			if o.deadLetters && len(args) < 2 {
+				return usagef("--dead-letters needs a MESSAGE, whose notifications are looked for")
+			}
+			return withApp(cmd.Context(), p, g, need{read: !o.deadLetters}, func(ctx context.Context, a *app) error {
+				return a.explainAll(ctx, args, o)
 			})
 		},
 	}
-	cmd.Flags().IntVar(&reads, "reads", 1000, "how many reads of the stream the search for a message's record may take; 0: none")
+	cmd.Flags().IntVar(&o.reads, "reads", 1000, "how many reads of the stream the search for a message's record may take; 0: none")
+	cmd.Flags().BoolVar(&o.deadLetters, "dead-letters", false, "look for the message's notifications among the dead letters, which hides those for a moment")
 	return cmd
+}
+
+// explainOptions are the flags of explain.
+type explainOptions struct {
+	reads       int
+	deadLetters bool
 }
 
 // explanation is what there is of a conversation, and of one of its messages.
@@ -77,14 +90,14 @@ type explanation struct {
 // maxExplained is how many records in quarantine an explanation lists.
 const maxExplained = 100
 
-func (a *app) explainAll(ctx context.Context, args []string, reads int) error {
+func (a *app) explainAll(ctx context.Context, args []string, o explainOptions) error {
 	e := &explanation{Group: args[0], Differences: []verify.Difference{}, Quarantined: []recordJSON{}, Findings: []string{}, Complete: true}
 	there, err := a.explainConversation(ctx, e)
 	if err != nil {
 		return err
 	}
 	if there && len(args) == 2 {
-		if err := a.explainMessage(ctx, e, args[1], reads); err != nil {
+		if err := a.explainMessage(ctx, e, args[1], o); err != nil {
 			return err
 		}
 	}

@@ -144,3 +144,45 @@ func TestExplainQuarantined(t *testing.T) {
 	}
 	wantFinding(t, e, "1 records are in quarantine")
 }
+
+// A notification that failed too often is found where it is, if that is asked for, and
+// what is there stays as it is.
+func TestExplainADeadLetter(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	s.deadLetters()
+	all, _ := letters(t, s.ok("redrive", "--dry-run", "--json", "--filter", "recipient="+chloe))
+	if len(all) != 1 {
+		t.Fatalf("dead letters: %+v", all)
+	}
+	group := postroom.PairUUID(ada, chloe)
+	message := messageOf(t, s, group)
+	e := s.explained(true, group, message)
+	if n := e.Message.Notifications; len(n) != 1 || n[0].State != "not_known" {
+		t.Errorf("not looked for: %+v", n)
+	}
+	wantFinding(t, e, "4 dead letters are in postroom-notifications-dlq.fifo, and were not looked at")
+	for range 2 {
+		e = s.explained(false, group, message, "--dead-letters")
+		if n := e.Message.Notifications; len(n) != 1 || n[0] != (explainedNotification{chloe, all[0].ID, "dead_letter"}) {
+			t.Errorf("looked for: %+v", n)
+		}
+		wantFinding(t, e, "the notification of "+chloe+" is a dead letter: it failed too often; ")
+		wantFinding(t, e, " redrive --filter id="+all[0].ID)
+	}
+	if r := s.run("explain", group, "--dead-letters"); r.code != exitUsage {
+		t.Errorf("without a message: %+v", r)
+	}
+	s.ok("redrive", "--filter", "id="+all[0].ID)
+	s.explained(true, group, message, "--dead-letters")
+}
+
+// messageOf is the uuid of the only message of a conversation.
+func messageOf(t *testing.T, s *shell, group string) string {
+	t.Helper()
+	all := lines[postroom.Message](t, s.ok("messages", group, "--json"))
+	if len(all) != 1 {
+		t.Fatalf("messages: %+v", all)
+	}
+	return all[0].MessageUUID
+}

@@ -35,12 +35,13 @@ type explainedRecord struct {
 type explainedNotification struct {
 	Recipient string `json:"recipient"`
 	ID        string `json:"id"`
-	// State is handled, being_handled, or not_known: not handled yet, or by a consumer
-	// that remembers in its own memory, or longer ago than it is remembered.
+	// State is handled, being_handled, dead_letter if it was found among these, or
+	// not_known: not handled yet, or by a consumer that remembers in its own memory, or
+	// longer ago than it is remembered.
 	State string `json:"state"`
 }
 
-func (a *app) explainMessage(ctx context.Context, e *explanation, uuid string, reads int) error {
+func (a *app) explainMessage(ctx context.Context, e *explanation, uuid string, o explainOptions) error {
 	it, err := a.findMessage(ctx, e.Group, uuid)
 	if err != nil {
 		return err
@@ -52,7 +53,7 @@ func (a *app) explainMessage(ctx context.Context, e *explanation, uuid string, r
 	key := backend.KeyOf(it).SK
 	x := &explainedMessage{Key: key, Bytes: backend.ItemBytes(it), Projected: e.Opened && key <= e.Head, Notifications: []explainedNotification{}}
 	e.Message = x
-	if err := a.explainRecord(ctx, e, backend.KeyOf(it), reads); err != nil {
+	if err := a.explainRecord(ctx, e, backend.KeyOf(it), o.reads); err != nil {
 		return err
 	}
 	m, err := postroom.MessageFromItem(it)
@@ -64,7 +65,10 @@ func (a *app) explainMessage(ctx context.Context, e *explanation, uuid string, r
 	if !x.Projected {
 		e.miss("the message is not projected yet")
 	}
-	return a.explainNotifications(ctx, e, m)
+	if err := a.explainNotifications(ctx, e, m); err != nil {
+		return err
+	}
+	return a.explainDeadLetters(ctx, e, o.deadLetters)
 }
 
 // findMessage reads a conversation from its newest message back to one.
