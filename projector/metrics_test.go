@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -28,7 +29,8 @@ func TestMetrics(t *testing.T) {
 			Throttled: 23, Conflicts: 24, FromFuture: 26, NotificationsFailed: 27, NotificationsPending: 28, DamagedItems: 25, QuarantinedShare: 0.25,
 			Backfill: backfill.Stats{
 				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},
-			}},
+			},
+			Rebuild: rebuild.Stats{Open: 31, Counts: rebuild.Counts{Read: 32, Conversations: 33, Changed: 34, Failed: 35, Units: 36}}},
 		Visible: visible.Histogram(), Failing: 29 * time.Second,
 		Stream: stream.Stats{
 			Failing: 30 * time.Second, Leases: 6, Leads: true, Workers: 7, InFlight: 8, InFlightBytes: 9,

@@ -19,6 +19,7 @@ import (
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/quarantine"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -41,6 +42,7 @@ type Projector struct {
 	quarantine *quarantine.Quarantine
 	retries    *quarantine.Retries
 	backfill   *backfill.Backfill
+	rebuild    *rebuild.Rebuilder
 
 	incidents  *incident.Log
 	processing retry.Loop
@@ -79,6 +81,9 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	}, t.Backfill)
 	p.retries = quarantine.NewRetries(quarantine.RetriesConfig{
 		Log: table, Quarantine: p.quarantine, Submit: p.submitRetries, Incidents: incidents, Logger: o.Logger,
+	})
+	p.rebuild = rebuild.New(rebuild.Config{
+		Log: table, Index: c.Index, Control: c.Control, Worker: o.Worker, Now: t.Now, Incidents: incidents, Logger: o.Logger,
 	})
 	options := stream.Options{
 		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.lead,
@@ -144,11 +149,11 @@ func (p *Projector) run(ctx context.Context, read func(context.Context) error) e
 
 // IdleSince says since when everything there is to read is read, projected and
 // notified; false while that is not so. On the leader that includes what is to be
-// backfilled from the log, and what is to be tried again.
+// backfilled from the log, to be tried again, or to be rebuilt.
 func (p *Projector) IdleSince() (time.Time, bool) {
 	leads := p.reader.Stats().Leads
 	since, ok := p.reader.IdleSince()
-	for _, part := range []func(bool) (time.Time, bool){p.backfill.IdleSince, p.retries.IdleSince} {
+	for _, part := range []func(bool) (time.Time, bool){p.backfill.IdleSince, p.retries.IdleSince, p.rebuild.IdleSince} {
 		idle, all := part(leads)
 		if !all || !ok {
 			return time.Time{}, false

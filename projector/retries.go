@@ -32,6 +32,7 @@ func (p *Projector) lead(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return p.backfill.Lead(ctx) })
 	g.Go(func() error { return p.retries.Lead(ctx) })
+	g.Go(func() error { return p.rebuild.Lead(ctx) })
 	return g.Wait()
 }
 

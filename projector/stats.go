@@ -8,6 +8,7 @@ import (
 
 	"github.com/postroom/postroom/internal/metric"
 	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -30,6 +31,7 @@ type Stats struct {
 	QuarantinedShare float64 `metric:"postroom_projector_quarantined_ratio" help:"Share of the last records that were quarantined. The projector stops before it exceeds what is allowed."`
 
 	Backfill backfill.Stats
+	Rebuild  rebuild.Stats
 }
 
 // Stats returns the counts so far.
@@ -49,6 +51,7 @@ func (p *Projector) Stats() Stats {
 		DamagedItems:         len(p.Damaged()),
 		QuarantinedShare:     share,
 		Backfill:             p.backfill.Stats(),
+		Rebuild:              p.rebuild.Stats(),
 	}
 }
 
@@ -56,7 +59,7 @@ func (p *Projector) Stats() Stats {
 // damaged when it last read them. They are left aside, and named in the log once. As
 // long as one of them blocks, something may be unread, or not projected.
 func (p *Projector) Damaged() []*stream.DamageError {
-	return slices.Concat(p.reader.Damaged(), p.backfill.Damaged(), p.quarantine.Damaged())
+	return slices.Concat(p.reader.Damaged(), p.backfill.Damaged(), p.quarantine.Damaged(), p.rebuild.Damaged())
 }
 
 // StreamStats returns what the projector's reader of the stream has done.

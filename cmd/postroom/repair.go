@@ -14,6 +14,7 @@ import (
 	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -91,7 +92,7 @@ func repairOf(it backend.Item, s stream.Status, now time.Time) (*item.Repair, er
 	if m, err := backfill.Repair(it, now); m != nil || err != nil {
 		return m, err
 	}
-	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, dedup.Repair, repairSampleState} {
+	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, rebuild.Repair, dedup.Repair, repairSampleState} {
 		if m, err := repair(it); m != nil || err != nil {
 			return m, err
 		}

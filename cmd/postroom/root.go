@@ -160,7 +160,7 @@ func newRoot(p process) *cobra.Command {
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
 		newProject(p, &g), newConsume(p, &g), newQuarantine(p, &g), newRedrive(p, &g),
-		newStatus(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newHealth(p, &g),
+		newStatus(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
 	)
 	return root
 }

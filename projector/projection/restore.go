@@ -21,6 +21,9 @@ const maxPasses = 10
 // are.
 var ErrOpeningLost = errors.New("the message that opened the conversation, and names its members, is gone or unreadable")
 
+// ErrBusy means that others have moved a conversation whenever it was to be restored.
+var ErrBusy = errors.New("it was moved by others all the while")
+
 // Restore makes the head and the rows of a conversation what its log says, whatever has
 // become of them, beside others that move it. Elsewhere are keys at which rows of it may
 // be and should not: those of a member at another place, and those of others. Restore
@@ -36,8 +39,8 @@ var ErrOpeningLost = errors.New("the message that opened the conversation, and n
 //
 // A crash leaves a conversation that Restore, once more, makes right. A conversation
 // without any message loses its head and the rows elsewhere, and one that nobody has
-// opened the latter. The error is [ErrOpeningLost], or the backend's. Now is when the
-// head is moved, if it is. Nobody is notified.
+// opened the latter, with [ErrNoMembers]. The error is that, [ErrOpeningLost], [ErrBusy],
+// or the backend's. Now is when the head is moved, if it is. Nobody is notified.
 func (p Projection) Restore(ctx context.Context, group string, elsewhere []backend.Key, now time.Time) error {
 	elsewhere = slices.Clone(elsewhere)
 	for pass := 1; ; pass++ {
@@ -49,7 +52,7 @@ func (p Projection) Restore(ctx context.Context, group string, elsewhere []backe
 		case err == nil && !again:
 			return nil
 		case pass == maxPasses:
-			return fmt.Errorf("restoring conversation %s: it was moved by others all the while: %w", group, err)
+			return fmt.Errorf("restoring conversation %s: %w", group, ErrBusy)
 		}
 	}
 }
@@ -154,8 +157,14 @@ func (p Projection) deleteRows(ctx context.Context, s *survey, keys []backend.Ke
 // if it has no message either.
 func (p Projection) removeRows(ctx context.Context, s *survey, keys []backend.Key) error {
 	s.head = nil // no row is live
-	if err := p.deleteRows(ctx, s, keys); err != nil || s.raw == nil {
+	if err := p.deleteRows(ctx, s, keys); err != nil {
 		return err
+	}
+	switch {
+	case !s.empty:
+		return ErrNoMembers
+	case s.raw == nil:
+		return nil
 	}
 	head := backend.Action{Delete: backend.KeyOf(s.raw), Condition: s.asRead()}
 	return p.transact(ctx, []backend.Action{head})

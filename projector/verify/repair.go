@@ -46,7 +46,7 @@ func (v *verifier) repairGroup(ctx context.Context, group string, differences []
 	if errors.Is(err, projection.ErrOpeningLost) {
 		return nil // which is among the differences
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, projection.ErrNoMembers) { // which is among them too
 		return err
 	}
 	still, err := v.still(ctx, group, elsewhere)

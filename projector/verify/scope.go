@@ -66,18 +66,13 @@ func (v *verifier) lookAt(ctx context.Context, group string) error {
 	if err != nil || v.opts.Index {
 		return err
 	}
-	for _, m := range c.members {
-		err := v.list(ctx, m.UserUUID, func(key backend.Key) error {
-			if _, of, err := postroom.ParseRowKey(key.SK); err == nil && of == group && !c.owns(key) {
-				v.suspectRow(key, group)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	rows, err := v.projection.Rows(ctx, group, c.members, false)
+	for _, key := range rows {
+		if !c.owns(key) {
+			v.suspectRow(key, group)
 		}
 	}
-	return nil
+	return err
 }
 
 // list reads the keys of a user's rows.

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/stream"
+)
+
+// rebuildOptions are the flags of rebuild.
+type rebuildOptions struct {
+	all    bool
+	scope  rebuild.Scope
+	rate   int
+	wait   bool
+	dryRun bool
+}
+
+func newRebuild(p process, g *global) *cobra.Command {
+	var o rebuildOptions
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make the projection anew from the log",
+		Long: `Makes the heads and rows of conversations what their logs say, whatever has become of
+them, and removes rows that are left over from something: with --all those of all
+conversations, with --group of that one, with --user of those that the user is or was a
+member of. --user reads the whole table, to find them. Nobody is notified, and a
+conversation that is moved meanwhile is never moved back.
+
+The projectors of the table do the work, or where none runs, this command. It says what
+there is to do, at what rate and for about how long before it begins, and then shows how
+far it is. If it is interrupted the projectors go on, and the same command shows them at
+work; where none runs it goes on from where it was.
+
+Several rebuilds are carried out one after the other. The exit code is 1 if a
+conversation could not be rebuilt: they are counted, and the first are listed with the
+reason.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return usagef("unknown command %q, must be list, stop or resume", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), p, g, need{read: o.dryRun}, func(ctx context.Context, a *app) error {
+				return a.rebuild(ctx, o)
+			})
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.BoolVar(&o.all, "all", false, "rebuild all conversations")
+	f.StringArrayVar(&o.scope.Groups, "group", nil, "rebuild this conversation; may be given several times")
+	f.StringArrayVar(&o.scope.Users, "user", nil, "rebuild this user's conversations; may be given several times")
+	f.IntVar(&o.rate, "rate", 500, "how many capacity units a second to consume at most")
+	f.BoolVar(&o.wait, "wait", true, "show how far it is until it is done; with --wait=false only ask for it")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print what there would be to do, and change nothing")
+	cmd.AddCommand(newRebuildList(p, g), newRebuildStop(p, g), newRebuildResume(p, g))
+	return cmd
+}
+
+func (o *rebuildOptions) check() error {
+	given := 0
+	for _, one := range []bool{o.all, len(o.scope.Groups) > 0, len(o.scope.Users) > 0} {
+		if one {
+			given++
+		}
+	}
+	if given != 1 {
+		return usagef("one of --all, --group and --user must be given, to say what to rebuild")
+	}
+	for flag, uuids := range map[string]*[]string{"group": &o.scope.Groups, "user": &o.scope.Users} {
+		*uuids = slices.Compact(slices.Sorted(slices.Values(*uuids)))
+		if len(*uuids) > rebuild.MaxTargets {
+			return usagef("--%s is given %d times, may be at most %d", flag, len(*uuids), rebuild.MaxTargets)
+		}
+		for _, uuid := range *uuids {
+			if err := postroom.CheckUUID(uuid); err != nil {
+				return usagef("--%s: %w", flag, err)
+			}
+		}
+	}
+	return checkUnits(o.rate)
+}
+
+func checkUnits(rate int) error {
+	if rate < 1 || rate > rebuild.MaxRate {
+		return usagef("--rate is %d, must be 1 to %d capacity units a second", rate, rebuild.MaxRate)
+	}
+	return nil
+}
+
+// rebuild asks for a rebuild, unless the same one is under way, and follows it.
+func (a *app) rebuild(ctx context.Context, o rebuildOptions) error {
+	jobs, _, err := rebuild.Read(ctx, a.control())
+	if err != nil {
+		return err
+	}
+	waiting := 0
+	for _, j := range jobs {
+		if j.State != rebuild.Running {
+			continue
+		}
+		if waiting++; j.Scope.Same(o.scope) && !o.dryRun {
+			fmt.Fprintf(a.stderr, "Rebuild %s of the same is under way since %s, at %s units a second\n", j.ID, formatTime(j.AskedAt), count(j.Rate))
+			return a.follow(ctx, j, o.wait)
+		}
+	}
+	e, err := a.estimate(ctx, o)
+	if err != nil {
+		return err
+	}
+	if waiting > 0 {
+		fmt.Fprintf(a.stderr, "%d others are under way or wait, and come first: see `postroom rebuild list`\n", waiting)
+	}
+	if o.dryRun {
+		return a.print(e, "")
+	}
+	j, err := rebuild.Start(ctx, a.control(), o.scope, o.rate, e.Expected)
+	if err != nil {
+		return err
+	}
+	return a.follow(ctx, j, o.wait)
+}
+
+// estimateJSON is about what a rebuild has to do.
+type estimateJSON struct {
+	Messages      int64 `json:"messages"`
+	Conversations int64 `json:"conversations"`
+	Rows          int64 `json:"group_items"`
+	ReadUnits     int64 `json:"read_units"`
+	Seconds       int64 `json:"seconds"`
+	Rate          int   `json:"units_per_second"`
+	Expected      int64 `json:"-"` // see [rebuild.Job]
+}
+
+// estimate says about what there is to do.
+func (a *app) estimate(ctx context.Context, o rebuildOptions) (estimateJSON, error) {
+	if n := int64(len(o.scope.Groups)); n > 0 {
+		fmt.Fprintf(a.stderr, "%s conversations, at %s units a second at most\n", count(n), count(o.rate))
+		return estimateJSON{Conversations: n, Rate: o.rate, Expected: n}, nil
+	}
+	e, err := rebuild.EstimateOf(ctx, a.table())
+	if err != nil {
+		return estimateJSON{}, err
+	}
+	out := estimateJSON{e.Messages, e.Conversations, e.Rows, e.Units, e.Units / int64(o.rate), o.rate, e.Items}
+	fmt.Fprintf(a.stderr, "The table holds about %s messages, %s conversations and %s rows: reading all of it takes about %s units, at %s a second %v; what differs is written besides\n",
+		count(e.Messages), count(e.Conversations), count(e.Rows), count(e.Units), count(o.rate), time.Duration(max(1, out.Seconds))*time.Second)
+	return out, nil
+}
+
+// following follows a rebuild that others carry out, or this command if nobody does.
+type following struct {
+	*app
+
+	alone    bool          // no worker runs
+	patience time.Duration // see unmoved
+	seen     int64         // how often rebuilds were written
+	moved    time.Time     // when that grew last
+
+	stop  context.CancelFunc // of what this command does itself; nil: nothing
+	ended chan error
+}
+
+// follow shows how far a rebuild is until it ends, and carries it out if nobody else does.
+func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
+	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	if err != nil {
+		return err
+	}
+	f := &following{app: a, alone: len(s.Workers) == 0, patience: unmoved, moved: time.Now()}
+	switch {
+	case !wait && f.alone:
+		fmt.Fprintln(a.stderr, "No projector runs: the rebuild begins when one does")
+	case !wait:
+	case f.alone:
+		fmt.Fprintln(a.stderr, "No projector runs, so this command does it")
+	default:
+		fmt.Fprintf(a.stderr, "The worker group does it (%s workers)\n", count(len(s.Workers)))
+	}
+	if wait {
+		j, err = f.run(ctx, j)
+	}
+	if err := cmp.Or(err, a.printJob(j)); err != nil {
+		return err
+	}
+	switch {
+	case j.State == rebuild.Stopped:
+		return fmt.Errorf("rebuild %s was stopped: `postroom rebuild resume %s` goes on with it", j.ID, j.ID)
+	case j.State == rebuild.Done && j.Counts.Failed > 0:
+		return fmt.Errorf("%s conversations could not be rebuilt", count(j.Counts.Failed))
+	}
+	return nil
+}
+
+// followPoll is the pause between looks at a rebuild.
+const followPoll = 100 * time.Millisecond
+
+// run waits until a rebuild ends, and returns it as it is then.
+func (f *following) run(ctx context.Context, j rebuild.Job) (_ rebuild.Job, err error) {
+	bar := newProgress(f.process, "rebuilding", max(j.Expected, 1))
+	for err == nil && j.State == rebuild.Running {
+		_ = bar.Set64(min(j.Counts.Read, j.Expected))
+		if err = f.wait(ctx); err == nil {
+			j, err = f.look(ctx, j.ID)
+		}
+	}
+	_ = bar.Finish()
+	byUs := f.stop != nil
+	if byUs {
+		f.stop()
+		err = cmp.Or(err, <-f.ended)
+	}
+	if err != nil && ctx.Err() != nil && !byUs {
+		fmt.Fprintf(f.stderr, "The worker group goes on: `postroom rebuild list` shows how far it is, `postroom rebuild stop %s` stops it\n", j.ID)
+	}
+	return j, err
+}
+
+// wait waits a moment, and begins to do the work if nobody does.
+func (f *following) wait(ctx context.Context) error {
+	if f.stop == nil && (f.alone || time.Since(f.moved) > f.patience) {
+		if err := f.work(ctx); err != nil {
+			return err
+		}
+	}
+	select {
+	case err := <-f.ended:
+		f.ended <- nil
+		return cmp.Or(err, context.Cause(ctx))
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(followPoll):
+		return nil
+	}
+}
+
+// work has this command carry out rebuilds from now on.
+func (f *following) work(ctx context.Context) error {
+	if !f.alone {
+		fmt.Fprintf(f.stderr, "No projector has done anything for %v: this command does it\n", f.patience)
+	}
+	r, err := f.rebuilder(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, f.stop = context.WithCancel(ctx)
+	f.ended = make(chan error, 1)
+	go func() { f.ended <- r.Lead(ctx) }()
+	return nil
+}
+
+// look reads a rebuild.
+func (f *following) look(ctx context.Context, id string) (rebuild.Job, error) {
+	jobs, damaged, err := rebuild.Read(ctx, f.control())
+	if err != nil {
+		return rebuild.Job{}, err
+	}
+	var writes int64
+	for _, j := range jobs {
+		writes += j.Writes()
+	}
+	if writes != f.seen {
+		f.seen, f.moved = writes, time.Now()
+	}
+	for _, j := range jobs {
+		if j.ID == id {
+			return j, nil
+		}
+	}
+	for _, d := range damaged {
+		return rebuild.Job{}, d
+	}
+	return rebuild.Job{}, &rebuild.UnknownError{ID: id}
+}

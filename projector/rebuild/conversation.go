@@ -1,0 +1,149 @@
+package rebuild
+
+import (
+	"context"
+	"errors"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/projector/projection"
+)
+
+const (
+	// patience is how often a conversation is tried that others move all the while.
+	patience = 5
+	// expectedUnits is what a conversation is charged before it is known.
+	expectedUnits = restoreUnits + 2*rowUnits
+)
+
+// unableError means that a conversation cannot be rebuilt, however often that is tried.
+type unableError struct{ error }
+
+// outcome is what came of something that was done.
+type outcome struct {
+	Counts
+
+	units    float64
+	failures []Failure
+	cause    error // of the failure, if there is one
+}
+
+func (o *outcome) add(p outcome) {
+	o.Counts = o.Counts.add(p.Counts)
+	o.units += p.units
+	o.failures = append(o.failures, p.failures...)
+}
+
+// do does what there is to do about a conversation.
+func (r *run) do(ctx context.Context, t *task) (outcome, error) {
+	o, err := r.restore(ctx, t.group, func(ctx context.Context, p projection.Projection) error {
+		var rows []backend.Key
+		for _, key := range t.rows {
+			inPlace, err := p.InPlace(ctx, key, t.group)
+			if err != nil {
+				return err
+			}
+			if !inPlace {
+				rows = append(rows, key)
+			}
+		}
+		if !t.log && len(rows) == 0 {
+			return nil
+		}
+		return p.Restore(ctx, t.group, rows, r.by.Now())
+	})
+	switch {
+	case t.log:
+		o.Conversations = 1
+	case len(r.scope.Users) == 0 && unopened(o.cause): // it is counted where its log comes by
+		o.Failed, o.failures = 0, nil
+	}
+	return o, err
+}
+
+// named rebuilds a conversation that was asked for by its name.
+func (r *run) named(ctx context.Context, group string) (outcome, error) {
+	o, err := r.restore(ctx, group, func(ctx context.Context, p projection.Projection) error {
+		c, err := p.Load(ctx, group)
+		if _, damaged := errors.AsType[*projection.DamagedError](err); damaged {
+			if err := p.Restore(ctx, group, nil, r.by.Now()); err != nil {
+				return err
+			}
+			c, err = p.Load(ctx, group)
+		}
+		if errors.Is(err, projection.ErrNoMembers) {
+			c, err = &projection.Conversation{}, nil
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := p.Rows(ctx, group, c.Members, r.by.Index)
+		if err != nil {
+			return err
+		}
+		return p.Restore(ctx, group, rows, r.by.Now())
+	})
+	o.Conversations = 1
+	return o, err
+}
+
+// restore does something about a conversation, at the pace of the rebuild, until it
+// succeeds or is hopeless.
+func (r *run) restore(ctx context.Context, group string, how func(context.Context, projection.Projection) error) (o outcome, err error) {
+	var a account
+	p := projection.New(a.table(r.by.Log))
+	busy := 0
+	err = r.by.loop.Do(ctx, group, func(ctx context.Context) error {
+		if err := r.pace.Take(ctx, expectedUnits); err != nil {
+			return err
+		}
+		before := a.units
+		err := how(ctx, p)
+		r.pace.Charge(a.units - before - expectedUnits)
+		if errors.Is(err, projection.ErrBusy) {
+			busy++
+		}
+		if unopened(err) || backend.KindOf(err) == backend.KindInvalid || busy == patience {
+			return &unableError{err}
+		}
+		return err
+	})
+	o.units = a.units
+	if a.wrote {
+		o.Changed = 1
+	}
+	if unable, ok := errors.AsType[*unableError](err); ok {
+		o.Failed = 1
+		o.failures, o.cause = []Failure{{group, incident.Brief(unable.error)}}, unable.error
+		return o, nil
+	}
+	return o, err
+}
+
+// unopened reports whether an error says that nobody knows the members.
+func unopened(err error) bool {
+	return errors.Is(err, projection.ErrOpeningLost) || errors.Is(err, projection.ErrNoMembers)
+}
+
+// account is what the calls for a conversation, one after the other, have done.
+type account struct {
+	units float64 // consumed, of reading and writing
+	wrote bool
+}
+
+// table returns a table whose calls are noted. One of which the server does not say what
+// it consumed counts as one unit.
+func (a *account) table(t backend.Table) backend.Table {
+	return backend.Intercept(t, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
+		err := next(ctx)
+		units := call.Units
+		if failed, ok := errors.AsType[*backend.Error](err); ok {
+			units = units.Add(failed.Units)
+		}
+		if a.units += units.Read + units.Write; units == (backend.Units{}) {
+			a.units++
+		}
+		a.wrote = a.wrote || err == nil && (call.Op == "Put" || call.Op == "Transact" || call.Op == "BatchWrite")
+		return err
+	})
+}
