@@ -22,6 +22,8 @@ func (p *Projector) handle(ctx context.Context, records []*stream.Record) error 
 		switch {
 		case !strings.HasPrefix(r.Key.SK, postroom.MessagePrefix):
 			r.Ack()
+		case r.Event == backend.Remove && postroom.IsCanary(r.Key.PK):
+			r.Ack() // a canary removes its old messages itself
 		case r.Event != backend.Insert:
 			n := p.externalEdits.Add(1)
 			p.editLog.Do(func() {

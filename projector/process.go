@@ -149,7 +149,7 @@ func (p *Projector) advance(ctx context.Context, l *lane) (wait time.Duration, e
 		if m.live() {
 			p.projected.Add(1)
 		}
-		if posted := m.posted(); m.fresh && !posted.IsZero() {
+		if posted := m.posted(); m.fresh && !posted.IsZero() && !postroom.IsCanary(l.group) {
 			p.visible.Since(posted, time.Now())
 		}
 		m.leave()

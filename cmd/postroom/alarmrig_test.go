@@ -184,6 +184,13 @@ func (r *alarmRig) consume(instance, dedup, url string) {
 	})
 }
 
+// canary starts a canary.
+func (r *alarmRig) canary(instance, until string) {
+	r.start(instance, func(ctx context.Context, a *app) error {
+		return a.canary(ctx, canaryOptions{name: "canary", every: time.Minute, timeout: 30 * time.Second, until: until})
+	})
+}
+
 // end stops a daemon.
 func (r *alarmRig) end(instance string) error {
 	d := r.daemons[instance]

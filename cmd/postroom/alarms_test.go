@@ -33,6 +33,7 @@ func TestAlarmsInABusyHour(t *testing.T) {
 		r.project("p1")
 		r.project("p2")
 		r.consume("c1", "memory", "")
+		r.canary("k1", untilVisible)
 		work := func() {
 			r.post(nil)
 			r.post(conversation)
@@ -420,4 +421,43 @@ func TestAlarmDeadLetters(t *testing.T) {
 		r.post(nil)
 		r.watch(10*time.Minute, nil)
 	}, "PostroomDeadLetters")
+}
+
+// Producers may not write, and nobody but the canary sees that.
+func TestAlarmCanaryFails(t *testing.T) {
+	inAlarmRig(t, func(r *alarmRig) {
+		r.project("p1")
+		r.consume("c1", "table", "")
+		r.canary("k1", untilDelivered)
+		r.watch(5*time.Minute, nil)
+		r.faults(func(_ context.Context, instance string, call backendtest.Call) backend.Kind {
+			if instance == "k1" && call.Op+" "+call.Name == "Put "+alarmsTable {
+				return backend.KindDenied
+			}
+			return backend.KindUnknown
+		})
+		r.watch(7*time.Minute, nil)
+	}, "PostroomCanaryFails")
+}
+
+// There are too few messages for any other number to show it.
+func TestAlarmCanaryLate(t *testing.T) {
+	inAlarmRig(t, func(r *alarmRig) {
+		r.project("p1")
+		r.consume("c1", "table", "")
+		r.canary("k1", untilDelivered)
+		r.slow("Transact", 6*time.Second)
+		r.watch(30*time.Minute, nil)
+	}, "PostroomCanaryLate")
+}
+
+// Of consumers that remember nothing in the table nobody knows what they deliver.
+func TestAlarmCanaryWithoutDedup(t *testing.T) {
+	inAlarmRig(t, func(r *alarmRig) {
+		r.project("p1")
+		r.consume("c1", "memory", "")
+		r.canary("k1", untilDelivered)
+		r.canary("k2", untilVisible)
+		r.watch(10*time.Minute, nil)
+	}, "PostroomCanaryFails")
 }

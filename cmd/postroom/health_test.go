@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,12 @@ func (s *shell) daemon(args ...string) (addr string, stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	out, in := io.Pipe()
 	code := make(chan int, 1)
+	args = append(args, "--addr", "127.0.0.1:0")
+	if !slices.Contains(args, "aws") {
+		args = append(args, "--data", s.path("postroom.db"))
+	}
 	go func() {
-		code <- run(ctx, append(args, "--addr", "127.0.0.1:0", "--data", s.path("postroom.db")), process{
+		code <- run(ctx, args, process{
 			stdin: strings.NewReader(""), stdout: io.Discard, stderr: in,
 			getenv: func(string) string { return "" }, command: "postroom",
 		})

@@ -220,6 +220,7 @@ func exposedByDaemons(t *testing.T) (metrics map[string]map[string]bool) {
 	name, label := regexp.MustCompile(`^(\w+)(?:\{(.*)\})? `), regexp.MustCompile(`(\w+)="`)
 	for _, line := range [][]string{
 		{"project"},
+		{"canary", "--until", "visible"},
 		{"consume", "--sink", "webhook", "--webhook-url", h.URL, "--webhook-secret-file", secret, "--webhook-allow-private"},
 	} {
 		addr, stop := s.daemon(line...)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/canary"
 	"github.com/postroom/postroom/consumer/dedup"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/item"
@@ -92,7 +93,7 @@ func repairOf(it backend.Item, s stream.Status, now time.Time) (*item.Repair, er
 	if m, err := backfill.Repair(it, now); m != nil || err != nil {
 		return m, err
 	}
-	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, rebuild.Repair, dedup.Repair, repairSampleState} {
+	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, rebuild.Repair, dedup.Repair, canary.Repair, repairSampleState} {
 		if m, err := repair(it); m != nil || err != nil {
 			return m, err
 		}

@@ -25,6 +25,7 @@ const (
 	exitBehind      = 6
 	exitQuarantined = 7
 	exitBackfill    = 8
+	exitCanary      = 9
 )
 
 // process is what a command uses of the process around it.
@@ -160,7 +161,7 @@ func newRoot(p process) *cobra.Command {
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
 		newProject(p, &g), newConsume(p, &g), newQuarantine(p, &g), newRedrive(p, &g),
-		newStatus(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
+		newStatus(p, &g), newCanary(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
 	)
 	return root
 }

@@ -29,6 +29,7 @@ func scenarios() map[string]func(w *world) {
 		"Damaged items":                    leaseIsDamaged,
 		"Removing it":                      hello,
 		"Is it behind?":                    allIsWell,
+		"Do messages arrive?":              arriving,
 		"Do the lists agree with the log?": rowIsGone,
 		"Where is this message?":           oneMessage,
 		"Quarantined records":              quarantinedRecords,
@@ -49,6 +50,13 @@ func allIsWell(w *world) {
 	addr, stop := w.daemon("project")
 	w.t.Cleanup(stop)
 	awaitReady(w.t, addr)
+}
+
+// arriving has a projector and a consumer run.
+func arriving(w *world) {
+	allIsWell(w)
+	_, stop := w.daemon("consume", "--dedup", "table")
+	w.t.Cleanup(stop)
 }
 
 // undelivered is a message of ada to bob, whose notification is not delivered.

@@ -47,8 +47,8 @@ var (
 	heading  = regexp.MustCompile(`^##+ (.*)$`)
 	exitCode = regexp.MustCompile(`\s+# exit code (\d)\b.*$`)
 	// endless are commands that run until they are stopped.
-	endless = regexp.MustCompile(`^postroom (project|consume|dev|status)\b`)
-	ending  = regexp.MustCompile(`--until-idle|^postroom status($| --(check|json))`)
+	endless = regexp.MustCompile(`^postroom (project|consume|canary|dev|status)\b`)
+	ending  = regexp.MustCompile(`--until-idle|--once|^postroom status($| --(check|json))`)
 )
 
 // sections reads a guide.

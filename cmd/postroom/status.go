@@ -29,6 +29,7 @@ are. With --check the exit code says what is wrong, the worst first:
   7  something is left aside: quarantined records, dead letters, or damaged items
      of the control table
   8  a backfill is under way
+  9  the last canary has not arrived
 
 With --watch it looks again and again until it is stopped, and shows how fast each
 shard is worked off: at 1 it keeps up with what is written, above that it catches up.`,
@@ -80,6 +81,8 @@ type statusJSON struct {
 	Coverage    coverageJSON `json:"coverage"`
 	// Groups are all groups that read the stream or have read it, the projectors' too.
 	Groups []groupJSON `json:"groups"`
+	// Canaries are those of all processes that post some.
+	Canaries []canaryStateJSON `json:"canaries"`
 }
 
 type groupJSON struct {
@@ -216,7 +219,11 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 	if out.Quarantined, records, err = quarantine.Count(ctx, a.control()); err != nil {
 		return out, err
 	}
-	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records))
+	var canaries []*stream.DamageError
+	if out.Canaries, canaries, err = a.canaryStatus(ctx, time.Now()); err != nil {
+		return out, err
+	}
+	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries))
 	for _, g := range groups {
 		if g.Group != s.Group { // whose own are there already
 			out.Damaged = append(out.Damaged, damagedOf(g.Damaged)...)

@@ -48,6 +48,11 @@ func (s statusJSON) check(now time.Time) error {
 	if s.Backfill.Scan != nil || len(s.Backfill.OpenGaps) > 0 {
 		add(exitBackfill, "a backfill of %s gaps is under way", count(len(s.Backfill.OpenGaps)))
 	}
+	for _, c := range s.Canaries {
+		if c.failing() {
+			add(exitCanary, "%s canaries %q in a row have not arrived: %s", count(c.InARow), c.Last.Name, c.Last.Error)
+		}
+	}
 	if len(found) == 0 {
 		return nil
 	}

@@ -36,6 +36,10 @@ func TestF20StatusCheck(t *testing.T) {
 		"damaged items": {func(s *statusJSON) { s.Damaged = make([]damagedJSON, 2) }, exitQuarantined, "2 items"},
 		"a gap":         {func(s *statusJSON) { s.Backfill.OpenGaps = make([]gapJSON, 1) }, exitBackfill, "1 gaps"},
 		"a scan":        {func(s *statusJSON) { s.Backfill.Scan = &scanJSON{} }, exitBackfill, "backfill"},
+		"a canary": {func(s *statusJSON) {
+			s.Canaries = []canaryStateJSON{{InARow: 2, Last: canaryJSON{Name: "eu", Stage: "visible", Error: "why"}}}
+		}, exitCanary, `2 canaries "eu" in a row have not arrived: why`},
+		"a canary that was killed": {func(s *statusJSON) { s.Canaries = []canaryStateJSON{{InARow: 2, Overdue: true}} }, exitDone, ""},
 		"the worst of several": {func(s *statusJSON) {
 			s.Backfill.Scan, s.Quarantined, s.Workers, s.Lag = &scanJSON{}, 1, nil, seconds(3600)
 		}, exitNoWorker, "no worker has sent a heartbeat for 1m0s; the projection is 1h0m0s behind; 1 records are quarantined; a backfill"},

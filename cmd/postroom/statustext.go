@@ -47,6 +47,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
 		t.Row("queue", q.String())
 	}
+	for _, c := range s.Canaries {
+		c.row(&t)
+	}
 	for _, d := range s.Damaged {
 		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; run `postroom repair`", d.PK, d.SK, d.Error))
 	}
