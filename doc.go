@@ -12,6 +12,8 @@
 //	message       <message_group_uuid>   MSG#<created_at>#<message_uuid>
 //	head          <message_group_uuid>   HEAD
 //	inbox entry   grp#<user_uuid>        <last_reply_at>#<message_group_uuid>
+//	of a [View]   grp.<view>#<user_uuid> <last_reply_at>#<message_group_uuid>
+//	the views     views                  VIEWS
 //
 // Times are UTC, in RFC 3339 of a fixed width down to the microsecond, so that they
 // sort as text and a prefix ("MSG#2026-05") selects a year, a month or a day. UUIDs are

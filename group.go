@@ -35,6 +35,7 @@ type Group struct {
 
 	LastMessage         string // a preview, see [Preview]
 	LastMessageUserUUID string // its sender
+	LastMessageUUID     string // in views of [RowsWithUUID]; otherwise empty
 	MemberCount         int    // includes this member
 }
 

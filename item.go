@@ -29,6 +29,7 @@ const (
 	attrOtherHandle     = "other_user_handle"
 	attrLastMessage     = "last_message"
 	attrLastMessageUser = "last_message_user_uuid"
+	attrLastMessageUUID = "last_message_uuid"
 	attrMemberCount     = "member_count"
 )
 
@@ -92,7 +93,7 @@ func MessageFromItem(item map[string]types.AttributeValue) (Message, error) {
 	return m, nil
 }
 
-// Item returns g as it is stored in the table.
+// Item returns g as it is stored in the default view.
 func (g Group) Item() map[string]types.AttributeValue {
 	item := map[string]types.AttributeValue{
 		attrPK:              text(InboxKey(g.UserUUID)),
@@ -108,12 +109,19 @@ func (g Group) Item() map[string]types.AttributeValue {
 	if g.OtherUserUUID != "" {
 		item[attrOtherUUID] = text(g.OtherUserUUID)
 	}
+	if g.LastMessageUUID != "" {
+		item[attrLastMessageUUID] = text(g.LastMessageUUID)
+	}
 	return item
 }
 
-// GroupFromItem decodes an inbox entry. It ignores unknown attributes. The error names
+// GroupFromItem decodes an inbox entry of the default view. It ignores unknown attributes. The error names
 // the attribute that is missing, invalid, of another type, or contradicts the key.
 func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
+	return groupFromItem(item, View{DefaultView, PlainRows})
+}
+
+func groupFromItem(item map[string]types.AttributeValue, v View) (Group, error) {
 	r := reader{item: item}
 	lastReplyAt, groupUUID, err := ParseRowKey(r.text(attrSK))
 	if r.err == nil {
@@ -132,7 +140,10 @@ func GroupFromItem(item map[string]types.AttributeValue) (Group, error) {
 	if _, ok := item[attrOtherUUID]; ok {
 		g.OtherUserUUID = r.text(attrOtherUUID)
 	}
-	r.same(attrPK, InboxKey(g.UserUUID))
+	if _, ok := item[attrLastMessageUUID]; ok {
+		g.LastMessageUUID = r.text(attrLastMessageUUID)
+	}
+	r.same(attrPK, v.InboxKey(g.UserUUID))
 	r.same(AttrGroupUUID, groupUUID)
 	if r.err != nil {
 		return Group{}, r.err
@@ -148,6 +159,9 @@ func (g Group) check() error {
 	)
 	if err == nil && g.OtherUserUUID != "" {
 		err = checkID(attrOtherUUID, g.OtherUserUUID)
+	}
+	if err == nil && g.LastMessageUUID != "" {
+		err = checkID(attrLastMessageUUID, g.LastMessageUUID)
 	}
 	if err == nil && g.MemberCount < MinMembers {
 		err = fmt.Errorf("%s is %d, must be at least %d", attrMemberCount, g.MemberCount, MinMembers)

@@ -65,6 +65,7 @@ type groupJSON struct {
 	MemberCount          int    `json:"member_count"`
 	LastMessageUserUUID  string `json:"last_message_user_uuid"`
 	LastMessage          string `json:"last_message"`
+	LastMessageUUID      string `json:"last_message_uuid,omitempty"`
 }
 
 // MarshalJSON encodes g with the attribute names of the table, and last_reply_at as a
@@ -73,6 +74,6 @@ func (g Group) MarshalJSON() ([]byte, error) {
 	return strictjson.Show(groupJSON{
 		g.UserUUID, FormatTime(g.LastReplyAt), g.GroupUUID,
 		g.OtherUserUUID, g.OtherUserDisplayName, g.OtherUserHandle,
-		g.MemberCount, g.LastMessageUserUUID, g.LastMessage,
+		g.MemberCount, g.LastMessageUserUUID, g.LastMessage, g.LastMessageUUID,
 	})
 }

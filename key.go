@@ -15,8 +15,10 @@ const (
 	// HeadKey is the sort key of a conversation's head. It sorts before MessagePrefix,
 	// so that an ascending query returns the head first.
 	HeadKey = "HEAD"
-	// InboxPrefix begins the partition key of every inbox.
+	// InboxPrefix begins the partition key of every inbox of the default view.
 	InboxPrefix = "grp#"
+	// viewPrefix begins the partition key of every inbox of another view.
+	viewPrefix = "grp."
 
 	separator = "#"
 )
@@ -69,7 +71,7 @@ func ParseMessageKey(sk string) (createdAt time.Time, messageUUID string, err er
 	return parseTimed(sk, rest)
 }
 
-// InboxKey returns the partition key of a user's inbox.
+// InboxKey returns the partition key of a user's inbox in the default view.
 func InboxKey(userUUID string) string { return InboxPrefix + userUUID }
 
 // RowKey returns the sort key of a conversation's inbox entries.

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// movesPerMember is how many moves a second a conversation of one member
-	// could make, so one of N moves that often divided by N. A move writes two
-	// index entries for each member, all under one key of the index, which takes
+	// movesPerRow is how many moves a second a conversation of one row
+	// could make, so one of N rows moves that often divided by N. A move writes two
+	// index entries for each row, all under one key of the index, which takes
 	// 1,000 write units a second; half of them are left for a replay beside it.
 	// Source: DynamoDB developer guide, throughput of a partition.
-	movesPerMember = 250
+	movesPerRow = 250
 
 	// overtaken is how often in a row a condition may fail before that is logged.
 	overtaken = 10
@@ -224,6 +224,6 @@ func (p *Projector) rest(c *projection.Conversation) time.Duration {
 	if !p.index || c.MovedAt.IsZero() {
 		return 0
 	}
-	gap := time.Duration(len(c.Members)) * time.Second / movesPerMember
+	gap := time.Duration(c.Rows()) * time.Second / movesPerRow
 	return gap - time.Since(c.MovedAt)
 }

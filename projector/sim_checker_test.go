@@ -12,6 +12,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/views"
 )
 
 // checker looks at every write and every message sent.
@@ -122,10 +123,13 @@ func (c *checker) wrote(by, table string, before, after backend.Item) {
 		c.control(table).wrote(by, key, before, after)
 		return
 	}
+	_, _, row := postroom.ParseInboxKey(key.PK)
 	switch {
+	case key == views.Key():
+		c.world.viewer.changed(after)
 	case key.SK == postroom.HeadKey:
 		c.wroteHead(by, key.PK, before, after)
-	case key.PK[:4] != postroom.InboxPrefix:
+	case !row:
 		if before != nil {
 			c.violation("message %v was changed", key)
 		}
@@ -137,6 +141,9 @@ func (c *checker) wrote(by, table string, before, after backend.Item) {
 // wroteHead looks at a change of a head. By is empty if it is damaged.
 func (c *checker) wroteHead(by, group string, before, after backend.Item) {
 	c.heads[group] = after
+	if c.world.viewer != nil {
+		c.world.viewer.dirty[group] = true
+	}
 	if by == "" {
 		return
 	}
@@ -162,6 +169,9 @@ func (c *checker) atMessage(group string, head backend.Item) bool {
 func (c *checker) wroteRow(by string, key backend.Key, before, after backend.Item) {
 	_, group, _ := postroom.ParseRowKey(key.SK)
 	owner := key.PK + " " + group
+	if c.world.viewer != nil {
+		c.world.viewer.dirty[group] = true
+	}
 	if after != nil && by != "" {
 		c.hurt[owner] = false
 	}
@@ -175,8 +185,9 @@ func (c *checker) wroteRow(by string, key backend.Key, before, after backend.Ite
 	if by == "" {
 		c.hurt[owner] = true
 	}
-	member := func(m postroom.Member) bool { return postroom.InboxKey(m.UserUUID) == key.PK }
-	if c.rows[owner] == 0 && !c.hurt[owner] && slices.ContainsFunc(c.members[group], member) {
+	view, user, _ := postroom.ParseInboxKey(key.PK)
+	member := func(m postroom.Member) bool { return m.UserUUID == user }
+	if c.rows[owner] == 0 && c.world.viewer.shows(view) && !c.hurt[owner] && slices.ContainsFunc(c.members[group], member) {
 		c.violation("%s has no row any more", owner)
 	}
 }

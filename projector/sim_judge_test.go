@@ -26,8 +26,10 @@ func (w *world) judge() {
 		}
 	}
 	for group, m := range last {
-		for _, g := range postroom.Groups(m, w.check.members[group]) {
-			rows[backend.KeyOf(g.Item())] = g
+		for _, v := range w.views() {
+			for _, g := range v.Groups(m, w.check.members[group]) {
+				rows[backend.KeyOf(v.Item(g))] = g
+			}
 		}
 	}
 	w.judgeRows(rows)
@@ -38,13 +40,22 @@ func (w *world) judge() {
 	}
 }
 
+// views are those that have all rows.
+func (w *world) views() []postroom.View {
+	if w.viewer != nil {
+		return w.viewer.set.Written()
+	}
+	return []postroom.View{{Name: postroom.DefaultView, Format: postroom.PlainRows}}
+}
+
 func (w *world) judgeRows(want map[backend.Key]postroom.Group) {
 	for _, item := range w.store.Items(tableName) {
 		key := backend.KeyOf(item)
-		if key.PK[:4] != postroom.InboxPrefix {
+		name, _, ok := postroom.ParseInboxKey(key.PK)
+		if !ok {
 			continue
 		}
-		got, err := postroom.GroupFromItem(item)
+		got, err := postroom.View{Name: name}.GroupFromItem(item)
 		if err != nil || got != want[key] {
 			w.fail("row %v is %+v (%v), want %+v", key, got, err, want[key])
 			return

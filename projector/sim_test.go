@@ -79,6 +79,7 @@ type world struct {
 	meddled bool          // by operators
 	repeats bool          // records come again
 	vandal  *vandal       // nil: nobody damages the projection
+	viewer  *viewer       // nil: there is only the default view
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -133,7 +134,7 @@ func (w *world) settle() {
 	w.store.Free()
 	w.store.SwitchOn(tableName)
 	since := time.Now()
-	for len(w.check.violations) == 0 && (time.Since(since) < 2*settled || !w.repaired() || !w.idle() || !w.noticed()) {
+	for len(w.check.violations) == 0 && (time.Since(since) < 2*settled || !w.repaired() || !w.viewed() || !w.idle() || !w.noticed()) {
 		w.revive()
 		w.sched.Step()
 		if time.Since(since) > endless {

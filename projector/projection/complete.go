@@ -28,7 +28,7 @@ func (p Projection) Complete(ctx context.Context, c *Conversation) error {
 	if c.head.Old != "" {
 		// A row under a key that was left never comes back: puts are fenced.
 		// Reading first costs a fifth of deleting what is usually gone.
-		left, err := p.table.GetAll(ctx, RowKeys(c.Members, c.head.Old))
+		left, err := p.table.GetAll(ctx, RowKeys(c.head.at.all(), c.Members, c.head.Old))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (p Projection) putAgain(ctx context.Context, c *Conversation) error {
 	if err != nil {
 		return &DamagedError{fmt.Errorf("conversation %s: last message %s: %w", c.Group, key.SK, err)}
 	}
-	for _, chunk := range fenced(check(c.Group, c.head.unchanged()), puts(last, c.Members)) {
+	for _, chunk := range fenced(check(c.Group, c.head.unchanged()), puts(last, c.Members, c.head.at.all())) {
 		if err := p.transact(ctx, chunk); err != nil {
 			return err
 		}

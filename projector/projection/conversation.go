@@ -50,12 +50,15 @@ func (c *Conversation) Reached(p postroom.Position) bool {
 
 // Owns reports whether a key is that of a member's row, where the head is.
 func (c *Conversation) Owns(key backend.Key) bool {
-	user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix)
-	return ok && c.head != nil && key.SK == c.head.Row(c.Group) && c.Has(user)
+	view, user, ok := postroom.ParseInboxKey(key.PK)
+	return ok && c.head != nil && key.SK == c.head.Row(c.Group) && c.Has(user) && c.head.at.has(view)
 }
 
+// Rows is how many rows the conversation has: one for each member in each view.
+func (c *Conversation) Rows() int { return len(c.Members) * len(c.placement().all()) }
+
 // Large reports whether a move takes more than one transaction.
-func (c *Conversation) Large() bool { return len(c.Members) > chunkRows }
+func (c *Conversation) Large() bool { return c.Rows() > chunkRows }
 
 // Has reports whether a user is among sorted members.
 func Has(members []postroom.Member, user string) bool {

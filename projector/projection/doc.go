@@ -12,6 +12,9 @@
 //	      old                                the key that the last move left
 //	      open                               not all rows are known to be put
 //	      opened_by                          the message that names the members
+//	      moved_at                           when it was moved last
+//	      views, views_generation            in which views the rows are; the default one if
+//	                                         both are missing
 //
 // # The move
 //
@@ -59,6 +62,25 @@
 // after the head was put back, it deletes rows that are live again; the next
 // verification finds them missing. Who removes messages from the log stops the
 // projectors first.
+//
+// # Views
+//
+// A table can have several views (see package views): copies of all rows, in partitions of
+// their own and perhaps in another format. The rows of a conversation are in those that its
+// head names, under the same sort key in each. A move puts them in all of them by the same
+// transactions and deletes those that it leaves in all of them, so each view is as right as
+// the one that was there first. Which they are:
+//
+//   - A move goes by the views of the table, if they are of a later generation than the
+//     head's, and otherwise by the head's. So a worker that has not heard of a view takes no
+//     conversation out of it, and one that has not heard that a view was dropped brings none
+//     back.
+//   - Restore brings a conversation that nobody moves into the views of the table. That
+//     changes the head while it stays at its message, so it counts as a move: moved_at is
+//     another one afterwards, and a condition on the head is one on moved_at too. A move that
+//     was planned before fails.
+//   - Rows in a view that was dropped are left where they are. Nobody reads them, and whoever
+//     drops the view deletes them all.
 //
 // # Who the members are
 //

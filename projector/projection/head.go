@@ -22,6 +22,8 @@ const (
 	attrOpenedBy        = "opened_by"
 	attrOpen            = "open"
 	attrMovedAt         = "moved_at"
+	attrViews           = "views"            // there only if generation is not zero
+	attrGeneration      = "views_generation" // there only if it is not zero
 )
 
 // Head says how far a conversation is projected, and what its last move may have
@@ -33,6 +35,7 @@ type Head struct {
 	MovedAt  time.Time         // by the clock of the worker that moved it
 
 	open bool // not all rows are known to be put
+	at   placement
 	// more is what the item holds beside the attributes above: a later version
 	// wrote it, and it is carried along. Usually nil, since heads are cached.
 	more backend.Item
@@ -44,12 +47,13 @@ func (h Head) Row(group string) string { return postroom.RowKey(h.Last.CreatedAt
 // key is the sort key of the message whose rows these are.
 func (h Head) key() string { return postroom.MessageKey(h.Last.CreatedAt, h.Last.MessageUUID) }
 
-// unchanged holds while nobody has moved the conversation on from h. The rest of
-// the head follows from these two attributes.
+// unchanged holds while nobody has moved the conversation on from h, or its rows to other
+// views. The rest of the head follows from these attributes.
 func (h Head) unchanged() backend.Condition {
 	return backend.Condition{Equals: backend.Item{
 		attrLastReplyAt:     item.String(postroom.FormatTime(h.Last.CreatedAt)),
 		attrLastMessageUUID: item.String(h.Last.MessageUUID),
+		attrMovedAt:         item.String(postroom.FormatTime(h.MovedAt)),
 	}}
 }
 
@@ -68,6 +72,7 @@ func (h Head) encode(group string) backend.Item {
 	if h.Old != "" {
 		it[attrOld] = item.String(h.Old)
 	}
+	h.at.encode(it)
 	return it
 }
 
@@ -97,6 +102,8 @@ func DecodeHead(it backend.Item) (Head, error) {
 	if !ok {
 		check(attrOpen, errors.New("it is missing or not a boolean"))
 	}
+	h.at, wrong = decodePlacement(it)
+	check(attrViews, wrong)
 	if err != nil {
 		return Head{}, err
 	}
@@ -135,4 +142,5 @@ func (h Head) checkOld(group string) error {
 
 var headAttributes = []string{
 	backend.AttrPK, backend.AttrSK, attrLastReplyAt, attrLastMessageUUID, attrOld, attrOpenedBy, attrOpen, attrMovedAt,
+	attrViews, attrGeneration,
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/views"
 )
 
 // ErrNoMembers means that no message in the log names the conversation's members.
@@ -25,10 +26,19 @@ func (d *DamagedError) Unwrap() error { return d.Err }
 
 // Projection is the heads and rows of a table. It is safe for concurrent use on
 // distinct conversations.
-type Projection struct{ table batch.Table }
+type Projection struct {
+	table batch.Table
+	views *views.Known
+}
 
 // New returns the projection that a table holds. It makes no call.
-func New(t backend.Table) Projection { return Projection{batch.NewTable(t)} }
+func New(t backend.Table) Projection { return Projection{batch.NewTable(t), views.NewKnown(t)} }
+
+// Through returns the projection with its calls made through another table, as which the
+// same table is seen. Both share what they know of the table's views.
+func (p Projection) Through(t backend.Table) Projection {
+	return Projection{batch.NewTable(t), p.views}
+}
 
 // Load reads how far a conversation is projected and who its members are. One
 // query is enough unless clocks differed when it was opened. The error is
@@ -42,6 +52,9 @@ func (p Projection) Load(ctx context.Context, group string) (*Conversation, erro
 	items := page.Items
 	if len(items) > 0 && backend.Text(items[0], backend.AttrSK) == postroom.HeadKey {
 		h, err := DecodeHead(items[0])
+		if errors.Is(err, postroom.ErrNewerView) {
+			return nil, fmt.Errorf("conversation %s: %w", group, err)
+		}
 		if err != nil {
 			return nil, &DamagedError{fmt.Errorf("conversation %s: %w", group, err)}
 		}

@@ -23,13 +23,16 @@ type plan struct {
 }
 
 // planMove plans the move of c to its newest message, which must be past the
-// head. c must be complete, or have no head.
-func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
+// head. c must be complete, or have no head. The rows are put where the table has its
+// views; those that they leave in views that are no more are deleted with the views.
+func planMove(c *Conversation, newest postroom.Message, table placement, now time.Time) plan {
+	at := c.placement().later(table)
 	to := Head{
 		Last:     newest.Position(),
 		OpenedBy: c.opener,
-		open:     len(c.Members) > chunkRows,
+		open:     len(c.Members)*len(at.all()) > chunkRows,
 		MovedAt:  now,
+		at:       at,
 	}
 	fence := backend.Condition{Absent: true}
 	if c.head != nil {
@@ -41,20 +44,21 @@ func planMove(c *Conversation, newest postroom.Message, now time.Time) plan {
 			to.Old = old
 		}
 	}
-	p := plan{to: to, chunks: fenced(check(c.Group, to.unchanged()), puts(newest, c.Members))}
+	p := plan{to: to, chunks: fenced(check(c.Group, to.unchanged()), puts(newest, c.Members, at.all()))}
 	p.chunks[0][0] = backend.Action{Put: to.encode(c.Group), Condition: fence}
 	if to.Old != "" {
-		p.left = RowKeys(c.Members, to.Old)
+		p.left = RowKeys(at.all(), c.Members, to.Old)
 	}
 	return p
 }
 
-// puts are the actions that put every member's row.
-func puts(last postroom.Message, members []postroom.Member) []backend.Action {
-	groups := postroom.Groups(last, members)
-	actions := make([]backend.Action, len(groups))
-	for i, g := range groups {
-		actions[i].Put = g.Item()
+// puts are the actions that put every member's row in each view.
+func puts(last postroom.Message, members []postroom.Member, in []postroom.View) []backend.Action {
+	actions := make([]backend.Action, 0, len(members)*len(in))
+	for _, v := range in {
+		for _, g := range v.Groups(last, members) {
+			actions = append(actions, backend.Action{Put: v.Item(g)})
+		}
 	}
 	return actions
 }
@@ -74,11 +78,13 @@ func fenced(check backend.Action, rows []backend.Action) [][]backend.Action {
 	return chunks
 }
 
-// RowKeys are the keys of members' rows under one sort key.
-func RowKeys(members []postroom.Member, sk string) []backend.Key {
-	keys := make([]backend.Key, len(members))
-	for i, p := range members {
-		keys[i] = backend.Key{PK: postroom.InboxKey(p.UserUUID), SK: sk}
+// RowKeys are the keys of members' rows under one sort key, view by view.
+func RowKeys(in []postroom.View, members []postroom.Member, sk string) []backend.Key {
+	keys := make([]backend.Key, 0, len(members)*len(in))
+	for _, v := range in {
+		for _, p := range members {
+			keys = append(keys, backend.Key{PK: v.InboxKey(p.UserUUID), SK: sk})
+		}
 	}
 	return keys
 }
@@ -97,7 +103,11 @@ func (r *RefusedError) Unwrap() error { return r.Err }
 // somebody else moved the conversation meanwhile. The error is a *RefusedError, or
 // the backend's.
 func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.Message, now time.Time) error {
-	plan := planMove(c, newest, now)
+	table, err := p.tablePlacement(ctx)
+	if err != nil {
+		return err
+	}
+	plan := planMove(c, newest, table, now)
 	token := tokens(c, plan.to)
 	for i, chunk := range plan.chunks {
 		err := p.table.Transact(ctx, token(i), chunk)
@@ -136,11 +146,11 @@ func (p Projection) close(ctx context.Context, c *Conversation) error {
 func tokens(c *Conversation, to Head) func(chunk int) string {
 	var from string
 	if c.head != nil {
-		from = c.head.Row(c.Group) + c.head.Last.MessageUUID
+		from = c.head.Row(c.Group) + c.head.Last.MessageUUID + postroom.FormatTime(c.head.MovedAt)
 	}
 	return func(chunk int) string {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%d", c.Group, from,
-			to.Row(c.Group), to.Last.MessageUUID, to.MovedAt.Format(time.RFC3339Nano), chunk))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%d|%d", c.Group, from,
+			to.Row(c.Group), to.Last.MessageUUID, to.MovedAt.Format(time.RFC3339Nano), to.at.generation, chunk))
 		return hex.EncodeToString(sum[:18])
 	}
 }

@@ -35,7 +35,7 @@ func TestP12PlanOfAMove(t *testing.T) {
 	} {
 		ms := conversationOf(1, test.members, 2)
 		c := conversationAt(ms[0], ms[0].Members)
-		p := planMove(c, ms[1], start)
+		p := planMove(c, ms[1], placement{}, start)
 		var rest []int
 		rows := map[backend.Key]bool{}
 		for i, chunk := range p.chunks {
@@ -77,7 +77,7 @@ func TestP4RowsOfOneTimeStay(t *testing.T) {
 	ms[1].CreatedAt = ms[0].CreatedAt
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head.Old = "of the move before, which is complete"
-	p := planMove(c, ms[1], start)
+	p := planMove(c, ms[1], placement{}, start)
 	if p.to.Old != "" || p.left != nil {
 		t.Errorf("old is %q, %v would be deleted", p.to.Old, p.left)
 	}
@@ -93,7 +93,7 @@ func TestP4RowsOfOneTimeStay(t *testing.T) {
 func TestP2PlanOfAFirstMove(t *testing.T) {
 	t.Parallel()
 	m := conversationOf(1, 2, 1)[0]
-	p := planMove(&Conversation{Group: m.GroupUUID, Members: m.Members, opener: m.Key()}, m, start)
+	p := planMove(&Conversation{Group: m.GroupUUID, Members: m.Members, opener: m.Key()}, m, placement{}, start)
 	if !p.chunks[0][0].Condition.Absent || p.to.Old != "" || p.left != nil || p.to.OpenedBy != m.Key() {
 		t.Errorf("%+v", p)
 	}
@@ -112,7 +112,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	if err != nil || plain.more != nil {
 		t.Fatalf("%v, more %v", err, plain.more)
 	}
-	if diff := cmp.Diff(h, plain, cmp.AllowUnexported(Head{})); diff != "" {
+	if diff := cmp.Diff(h, plain, cmp.AllowUnexported(Head{}, placement{})); diff != "" {
 		t.Error(diff)
 	}
 	it["colour"] = item.String("blue")
@@ -122,7 +122,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	}
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head = &later
-	for _, put := range []backend.Item{planMove(c, ms[1], start).chunks[0][0].Put, later.encode(ms[0].GroupUUID)} {
+	for _, put := range []backend.Item{planMove(c, ms[1], placement{}, start).chunks[0][0].Put, later.encode(ms[0].GroupUUID)} {
 		if got := backend.Text(put, "colour"); got != "blue" {
 			t.Errorf("colour is %q after the move", got)
 		}
@@ -177,7 +177,7 @@ func TestP10Tokens(t *testing.T) {
 	}
 	plan := func(what string, from, to postroom.Message, now time.Time) {
 		c := conversationAt(from, ms[0].Members)
-		p := planMove(c, to, now)
+		p := planMove(c, to, placement{}, now)
 		for chunk := range 3 {
 			token := tokens(c, p.to)(chunk)
 			if again := tokens(c, p.to)(chunk); again != token {

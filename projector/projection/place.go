@@ -6,6 +6,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/views"
 )
 
 // InPlace reports whether a row is a member's, where the head of the conversation is,
@@ -33,8 +34,14 @@ func (p Projection) Rows(ctx context.Context, group string, members []postroom.M
 	queries := []backend.Query{{PK: group, Index: postroom.IndexName}}
 	if !index {
 		queries = nil
-		for _, m := range members {
-			queries = append(queries, backend.Query{PK: postroom.InboxKey(m.UserUUID), Consistent: true})
+		set, err := p.views.Within(ctx, views.MaxAge)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range set.Views {
+			for _, m := range members {
+				queries = append(queries, backend.Query{PK: v.InboxKey(m.UserUUID), Consistent: true})
+			}
 		}
 	}
 	for _, q := range queries {

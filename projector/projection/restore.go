@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -69,14 +68,16 @@ func (p Projection) restore(ctx context.Context, group string, elsewhere *[]back
 		return false, ErrOpeningLost
 	case s.Members == nil:
 		return false, p.removeRows(ctx, s, *elsewhere)
+	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0 && s.table.generation > s.head.at.generation:
+		return true, p.adopt(ctx, s, now)
 	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0:
 		return false, p.restoreRows(ctx, s, s.last, *elsewhere)
 	case s.sound:
 		return true, p.catchUp(ctx, s, now)
 	}
 	if s.head != nil { // where its rows may be
-		*elsewhere = append(*elsewhere, RowKeys(s.Members, s.head.Row(group))...)
-		*elsewhere = append(*elsewhere, RowKeys(s.Members, s.head.Old)...)
+		*elsewhere = append(*elsewhere, RowKeys(s.head.at.all(), s.Members, s.head.Row(group))...)
+		*elsewhere = append(*elsewhere, RowKeys(s.head.at.all(), s.Members, s.head.Old)...)
 	}
 	return true, p.putHead(ctx, s, now)
 }
@@ -84,7 +85,7 @@ func (p Projection) restore(ctx context.Context, group string, elsewhere *[]back
 // catchUp moves a conversation that is behind to its newest message. The move before is
 // completed first, and by what is there: the rows that it left can be the only ones.
 func (p Projection) catchUp(ctx context.Context, s *survey, now time.Time) error {
-	left, err := p.table.GetAll(ctx, s.misplaced(RowKeys(s.Members, s.head.Old)))
+	left, err := p.table.GetAll(ctx, s.misplaced(RowKeys(s.head.at.all(), s.Members, s.head.Old)))
 	if err != nil {
 		return err
 	}
@@ -96,30 +97,59 @@ func (p Projection) catchUp(ctx context.Context, s *survey, now time.Time) error
 	return p.Move(ctx, &s.Conversation, *s.newest, now)
 }
 
+// adopt brings the rows of a conversation, where they are, into the views that the table
+// has by now. The first transaction says so in the head, which counts as moved: whatever
+// others have planned from the head as it was then fails. The rows that did not fit into it
+// are put by the next pass; those in views that are no more are deleted with the views.
+func (p Projection) adopt(ctx context.Context, s *survey, now time.Time) error {
+	added := slices.DeleteFunc(slices.Clone(s.table.all()), func(v postroom.View) bool {
+		return slices.Contains(s.head.at.all(), v)
+	})
+	rows := puts(s.last, s.Members, added)
+	to := *s.head
+	to.at = s.table
+	to.open = to.open || len(rows) > chunkRows
+	if to.MovedAt = now; !now.After(s.head.MovedAt.Add(time.Microsecond)) {
+		to.MovedAt = s.head.MovedAt.Add(time.Microsecond)
+	}
+	if len(rows) == 0 {
+		return p.transact(ctx, []backend.Action{s.replaceHead(to)})
+	}
+	return p.transact(ctx, fenced(s.replaceHead(to), rows)[0])
+}
+
 // putHead puts the head at the newest message in place of what is there, and with it
 // the first rows. The head is open where there are more: they are missing, and put by
 // the next pass.
 func (p Projection) putHead(ctx context.Context, s *survey, now time.Time) error {
+	at := s.placement().later(s.table)
+	rows := puts(*s.newest, s.Members, at.all())
 	to := Head{
-		Last: s.newest.Position(), OpenedBy: s.opener, open: len(s.Members) > chunkRows,
-		MovedAt: now, more: moreOf(s.raw),
+		Last: s.newest.Position(), OpenedBy: s.opener, open: len(rows) > chunkRows,
+		MovedAt: now, at: at, more: moreOf(s.raw),
 	}
-	head := backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
-	return p.transact(ctx, fenced(head, puts(*s.newest, s.Members))[0])
+	return p.transact(ctx, fenced(s.replaceHead(to), rows)[0])
+}
+
+// replaceHead is the action that puts a head in place of what was read.
+func (s *survey) replaceHead(to Head) backend.Action {
+	return backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
 }
 
 // restoreRows puts the rows that are missing or wrong, as they are after last, the
 // message at which the head is, and then deletes those that should not be there.
 func (p Projection) restoreRows(ctx context.Context, s *survey, last postroom.Message, elsewhere []backend.Key) error {
-	at, err := p.table.GetAll(ctx, RowKeys(s.Members, s.head.Row(s.Group)))
+	at, err := p.table.GetAll(ctx, RowKeys(s.head.at.all(), s.Members, s.head.Row(s.Group)))
 	if err != nil {
 		return err
 	}
 	var wrong []backend.Action
-	for _, want := range postroom.Groups(last, s.Members) {
-		it := want.Item()
-		if got, err := postroom.GroupFromItem(at[backend.KeyOf(it)]); err != nil || got != want {
-			wrong = append(wrong, backend.Action{Put: it})
+	for _, v := range s.head.at.all() {
+		for _, want := range v.Groups(last, s.Members) {
+			it := v.Item(want)
+			if got, err := v.GroupFromItem(at[backend.KeyOf(it)]); err != nil || got != want {
+				wrong = append(wrong, backend.Action{Put: it})
+			}
 		}
 	}
 	for _, chunk := range fenced(check(s.Group, s.asRead()), wrong) {
@@ -127,7 +157,7 @@ func (p Projection) restoreRows(ctx context.Context, s *survey, last postroom.Me
 			return err
 		}
 	}
-	elsewhere = append(slices.Clone(elsewhere), RowKeys(s.Members, s.head.Old)...)
+	elsewhere = append(slices.Clone(elsewhere), RowKeys(s.head.at.all(), s.Members, s.head.Old)...)
 	if err := p.deleteRows(ctx, s, elsewhere); err != nil || !s.head.open {
 		return err
 	}
@@ -173,5 +203,6 @@ func (p Projection) removeRows(ctx context.Context, s *survey, keys []backend.Ke
 // isRow reports whether a key is that of a row of the conversation, somebody's.
 func isRow(key backend.Key, group string) bool {
 	_, of, err := postroom.ParseRowKey(key.SK)
-	return err == nil && of == group && strings.HasPrefix(key.PK, postroom.InboxPrefix)
+	_, _, ok := postroom.ParseInboxKey(key.PK)
+	return err == nil && of == group && ok
 }

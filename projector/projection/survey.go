@@ -14,6 +14,7 @@ import (
 type survey struct {
 	Conversation
 
+	table  placement         // the table's views
 	raw    backend.Item      // the head as it is stored; nil: there is none
 	last   postroom.Message  // at which the head is, if it is sound
 	newest *postroom.Message // that the members are shown; nil: nobody names them
@@ -36,13 +37,19 @@ func (s *survey) asRead() backend.Condition {
 func (p Projection) survey(ctx context.Context, group string) (*survey, error) {
 	s := &survey{Conversation: Conversation{Group: group}}
 	var err error
+	if s.table, err = p.tablePlacement(ctx); err != nil {
+		return nil, err
+	}
 	if s.raw, err = p.table.Get(ctx, backend.Key{PK: group, SK: postroom.HeadKey}); err != nil {
 		return nil, err
 	}
 	if s.raw != nil {
 		s.opener = backend.Text(s.raw, attrOpenedBy)
-		if h, err := DecodeHead(s.raw); err == nil {
+		switch h, err := DecodeHead(s.raw); {
+		case err == nil:
 			s.head = &h
+		case errors.Is(err, postroom.ErrNewerView):
+			return nil, err // nothing is wrong with it
 		}
 	}
 	if err := p.surveyMembers(ctx, s); err != nil || s.Members == nil {

@@ -91,7 +91,7 @@ func (r *run) named(ctx context.Context, group string) (outcome, error) {
 // succeeds or is hopeless.
 func (r *run) restore(ctx context.Context, group string, how func(context.Context, projection.Projection) error) (o outcome, err error) {
 	var a account
-	p := projection.New(a.table(r.by.Log))
+	p := r.by.projection.Through(a.table(r.by.Log))
 	busy := 0
 	err = r.by.loop.Do(ctx, group, func(ctx context.Context) error {
 		if err := r.pace.Take(ctx, expectedUnits); err != nil {

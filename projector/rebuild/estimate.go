@@ -56,8 +56,9 @@ func EstimateOf(ctx context.Context, log backend.Table) (Estimate, error) {
 
 func (e *Estimate) add(key backend.Key) {
 	e.Items++
+	_, _, row := postroom.ParseInboxKey(key.PK)
 	switch {
-	case strings.HasPrefix(key.PK, postroom.InboxPrefix):
+	case row:
 		e.Rows++
 	case key.SK == postroom.HeadKey:
 		e.Conversations++

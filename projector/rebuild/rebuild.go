@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/projector/projection"
 )
 
 // jobPoll is the pause between looks for rebuilds. It is shorter just after one.
@@ -43,12 +44,13 @@ type Config struct {
 type Rebuilder struct {
 	Config
 
-	log    batch.Table
-	store  store
-	writer string // of the progress
-	loop   retry.Loop
-	aside  *item.Aside
-	seen   sighting // by Lead
+	log        batch.Table
+	projection projection.Projection
+	store      store
+	writer     string // of the progress
+	loop       retry.Loop
+	aside      *item.Aside
+	seen       sighting // by Lead
 
 	mu     sync.Mutex
 	leads  bool
@@ -67,7 +69,7 @@ func New(c Config) *Rebuilder {
 		c.Worker = fmt.Sprintf("%s:%d", host, os.Getpid())
 	}
 	return &Rebuilder{
-		Config: c, log: batch.NewTable(c.Log), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
+		Config: c, log: batch.NewTable(c.Log), projection: projection.New(c.Log), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
 		loop:  retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("rebuilding from the log")},
 		aside: item.NewAside(c.Logger),
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -83,7 +82,7 @@ func (r *run) tasks(items []backend.Item, last *string) (tasks []*task) {
 	}
 	for _, it := range items {
 		key := backend.KeyOf(it)
-		if user, isRow := strings.CutPrefix(key.PK, postroom.InboxPrefix); isRow {
+		if _, user, isRow := postroom.ParseInboxKey(key.PK); isRow {
 			if _, group, err := postroom.ParseRowKey(key.SK); err == nil && r.about(user) {
 				t := of(group)
 				t.rows = append(t.rows, key)

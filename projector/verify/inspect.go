@@ -8,6 +8,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -19,6 +20,7 @@ type conversation struct {
 	members   []postroom.Member // in the order of their uuids; nil: nobody names them
 	first     string            // sort key of the first message, readable or not
 	newest    postroom.Position // that there is to project; zero: nothing
+	views     views.Set         // of the table
 }
 
 func (c *conversation) has(user string) bool { return projection.Has(c.members, user) }
@@ -26,11 +28,20 @@ func (c *conversation) has(user string) bool { return projection.Has(c.members, 
 // owns reports whether a row is a member's, where the head is, or where the head ought
 // to be: if the head is wrong, that is the difference, and the rows may be right.
 func (c *conversation) owns(key backend.Key) bool {
-	if !c.has(userOf(key)) {
+	view, user, _ := postroom.ParseInboxKey(key.PK)
+	if !c.has(user) {
 		return false
 	}
-	return c.head != nil && key.SK == c.head.Row(c.group) ||
-		c.newest != postroom.Position{} && key.SK == postroom.RowKey(c.newest.CreatedAt, c.group)
+	named := func(v postroom.View) bool { return v.Name == view }
+	return c.head != nil && key.SK == c.head.Row(c.group) && slices.ContainsFunc(c.head.Views(), named) ||
+		c.newest != postroom.Position{} && key.SK == postroom.RowKey(c.newest.CreatedAt, c.group) && slices.ContainsFunc(c.views.Written(), named)
+}
+
+// dropping reports whether a row is in a view that is being dropped.
+func (c *conversation) dropping(key backend.Key) bool {
+	name, _, _ := postroom.ParseInboxKey(key.PK)
+	view, _ := c.views.View(name)
+	return view.State == views.Dropping
 }
 
 // openingLost reports whether nobody knows any more who the members are. Their rows may
@@ -77,7 +88,11 @@ func (f *finding) leaveOut(key string, reason error) {
 
 // inspect holds one conversation against its log.
 func (v *verifier) inspect(ctx context.Context, group string) (*finding, error) {
-	f := &finding{conversation: &conversation{group: group}}
+	set, err := v.views.Within(ctx, views.MaxAge)
+	if err != nil {
+		return nil, err
+	}
+	f := &finding{conversation: &conversation{group: group, views: set}}
 	log, err := v.readLog(ctx, f)
 	if err != nil {
 		return nil, err
@@ -129,8 +144,11 @@ func (v *verifier) compare(ctx context.Context, f *finding, log []postroom.Messa
 		f.add(kind, postroom.HeadKey, "the head is at %s, %s the newest message, %s",
 			postroom.MessageKey(c.head.Last.CreatedAt, c.head.Last.MessageUUID), how, last.Key())
 	default:
-		if err := v.compareRows(ctx, f, *last); err != nil {
-			return err
+		v.compareViews(f)
+		for _, view := range c.head.Views() {
+			if err := v.compareRows(ctx, f, view, *last); err != nil {
+				return err
+			}
 		}
 	}
 	return v.compareIndex(ctx, f)
@@ -217,25 +235,43 @@ func (f *finding) fold(log []postroom.Message) *postroom.Message {
 	return last
 }
 
-func (v *verifier) compareRows(ctx context.Context, f *finding, last postroom.Message) error {
-	want := postroom.Groups(last, f.conversation.members)
-	keys := projection.RowKeys(f.conversation.members, f.conversation.head.Row(f.conversation.group))
+// compareViews looks for views that are to have the rows of every conversation, and that
+// the head does not name.
+func (v *verifier) compareViews(f *finding) {
+	for _, view := range f.conversation.views.Views {
+		if view.State != views.Ready && view.Name != v.opts.View || f.conversation.head.In(view.View, view.Since) {
+			continue
+		}
+		f.add(NotInView, postroom.HeadKey, "the rows of the conversation are not in the view %s", view.Name)
+	}
+}
+
+// compareRows holds the rows in one view against the last message.
+func (v *verifier) compareRows(ctx context.Context, f *finding, view postroom.View, last postroom.Message) error {
+	if was, _ := f.conversation.views.View(view.Name); was.State == views.Dropping {
+		return nil // the head has not heard of that
+	}
+	want := view.Groups(last, f.conversation.members)
+	keys := projection.RowKeys([]postroom.View{view}, f.conversation.members, f.conversation.head.Row(f.conversation.group))
 	items, err := v.table.GetAll(ctx, keys)
 	if err != nil {
 		return err
 	}
-	f.rows = len(items)
+	if v.counts(f.conversation.views, view.Name) {
+		f.rows += len(items)
+	}
 	for n, g := range want {
 		item, ok := items[keys[n]]
 		if !ok {
 			f.addRow(Missing, g.UserUUID, keys[n], "the member has no row there")
 			continue
 		}
-		got, err := postroom.GroupFromItem(item)
+		got, err := view.GroupFromItem(item)
 		switch {
 		case err != nil:
 			f.addRow(Unreadable, g.UserUUID, keys[n], "row: %v", err)
-		case got.LastMessage != g.LastMessage || got.LastMessageUserUUID != g.LastMessageUserUUID:
+		case got.LastMessage != g.LastMessage || got.LastMessageUserUUID != g.LastMessageUserUUID ||
+			got.LastMessageUUID != g.LastMessageUUID:
 			f.addRow(Stale, g.UserUUID, keys[n], "the row does not show the newest message, %s", last.Key())
 		case got != g:
 			f.addRow(WrongPerspective, g.UserUUID, keys[n], "the row shows %s, %s and %d members, want %s, %s and %d",
@@ -256,14 +292,14 @@ func (v *verifier) compareIndex(ctx context.Context, f *finding) error {
 		return nil
 	}
 	c := f.conversation
-	listed := map[string]bool{} // users
+	listed := map[backend.Key]bool{}
 	var others []backend.Key
 	for it, err := range v.table.Query(ctx, backend.Query{PK: c.group, Index: postroom.IndexName}) {
 		if err != nil {
 			return err
 		}
 		if key := backend.KeyOf(it); c.owns(key) {
-			listed[userOf(key)] = true
+			listed[key] = true
 		} else {
 			others = append(others, key)
 		}
@@ -279,14 +315,13 @@ func (v *verifier) compareIndex(ctx context.Context, f *finding) error {
 			f.addRow(IndexWrong, userOf(key), key, "the index lists a row that is not there")
 		}
 	}
-	if f.head() != c.newest { // nobody knows which rows there are
+	if c.head == nil || f.head() != c.newest { // nobody knows which rows there are
 		return nil
 	}
-	for _, p := range c.members {
-		key := backend.Key{PK: postroom.InboxKey(p.UserUUID), SK: c.head.Row(c.group)}
+	for _, key := range projection.RowKeys(c.head.Views(), c.members, c.head.Row(c.group)) {
 		missing := func(d Difference) bool { return d.Kind == Missing && d.Key() == key }
-		if !listed[p.UserUUID] && !slices.ContainsFunc(f.differences, missing) {
-			f.addRow(IndexWrong, p.UserUUID, key, "the index does not list the row")
+		if !listed[key] && !slices.ContainsFunc(f.differences, missing) && !c.dropping(key) {
+			f.addRow(IndexWrong, userOf(key), key, "the index does not list the row")
 		}
 	}
 	return nil

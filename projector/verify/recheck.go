@@ -118,7 +118,7 @@ func (v *verifier) dropRowsInPlace(ctx context.Context) (left bool, err error) {
 			return false, err
 		}
 		switch {
-		case item == nil, c.owns(key), c.openingLost():
+		case item == nil, c.owns(key), c.openingLost(), c.dropping(key):
 			delete(v.rows, key)
 		case c.head != nil && c.head.Old == key.SK:
 			left = true

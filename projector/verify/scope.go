@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -39,8 +39,12 @@ func (v *verifier) look(ctx context.Context) error {
 		}
 		return nil
 	case len(v.opts.Users) > 0:
+		set, err := v.views.Within(ctx, views.MaxAge)
+		if err != nil {
+			return err
+		}
 		for _, user := range v.opts.Users {
-			if err := v.list(ctx, user, func(key backend.Key) error { return v.row(ctx, key) }); err != nil {
+			if err := v.list(ctx, set, user, func(key backend.Key) error { return v.row(ctx, key) }); err != nil {
 				return err
 			}
 		}
@@ -75,14 +79,16 @@ func (v *verifier) lookAt(ctx context.Context, group string) error {
 	return err
 }
 
-// list reads the keys of a user's rows.
-func (v *verifier) list(ctx context.Context, user string, each func(backend.Key) error) error {
-	for it, err := range v.table.Query(ctx, backend.Query{PK: postroom.InboxKey(user), Consistent: true}) {
-		if err == nil {
-			err = each(backend.KeyOf(it))
-		}
-		if err != nil {
-			return err
+// list reads the keys of a user's rows in all views.
+func (v *verifier) list(ctx context.Context, set views.Set, user string, each func(backend.Key) error) error {
+	for _, view := range set.Views {
+		for it, err := range v.table.Query(ctx, backend.Query{PK: view.InboxKey(user), Consistent: true}) {
+			if err == nil {
+				err = each(backend.KeyOf(it))
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/projection"
 )
 
@@ -47,6 +48,7 @@ const (
 	NotShown         Kind = "not_shown"         // messages that no inbox shows, all those of a conversation
 	UUIDTwice        Kind = "uuid_twice"        // one message uuid under two keys
 	IndexWrong       Kind = "index_wrong"       // the index does not list the rows
+	NotInView        Kind = "not_in_view"       // the head does not name a view that is to have every conversation
 )
 
 // Repairable reports whether differences of the kind are repaired by [Options.Repair].
@@ -79,6 +81,12 @@ type Options struct {
 	Sample float64
 	Seed   uint64
 
+	// View is the view that is to be held against the log: only differences of its rows and
+	// of heads are reported, and its rows are counted. It may be one that is being filled,
+	// and then is to have every conversation all the same. Default: the rows of all views,
+	// of those of the view that readers read are counted.
+	View string
+
 	// Repair repairs what differs: see [projection.Projection.Restore]. Default: nothing
 	// is written.
 	Repair bool
@@ -103,18 +111,20 @@ type Report struct {
 	Repaired      int64 `json:"repaired_differences"`
 }
 
-// Run compares the projection with the log. See the package comment.
+// Run compares the projection with the log. See the package comment. The error is one of
+// package views if the table has no such view as Options.View.
 func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 	v := &verifier{
 		table:         batch.NewTable(t),
 		projection:    projection.New(t),
+		views:         views.NewKnown(t),
 		opts:          o,
 		cache:         projection.NewCache[*conversation](),
 		conversations: map[string]*finding{},
 		rows:          map[backend.Key]string{},
 		repairs:       map[string][]Difference{},
 	}
-	for _, step := range []func(context.Context) error{v.look, v.recheck, v.repair} {
+	for _, step := range []func(context.Context) error{v.checkView, v.look, v.recheck, v.repair} {
 		if err := step(ctx); err != nil {
 			return v.report, err
 		}
@@ -122,10 +132,23 @@ func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
 	return v.report, nil
 }
 
+// checkView checks that there is the view that is asked for.
+func (v *verifier) checkView(ctx context.Context) error {
+	if v.opts.View == "" {
+		return nil
+	}
+	set, err := v.views.Within(ctx, views.MaxAge)
+	if err != nil {
+		return err
+	}
+	return set.CheckKept(v.opts.View)
+}
+
 // verifier goes through a table and collects what to check twice.
 type verifier struct {
 	table      batch.Table
 	projection projection.Projection
+	views      *views.Known
 	opts       Options
 	cache      *projection.Cache[*conversation] // conversations that were inspected
 
@@ -140,7 +163,7 @@ type verifier struct {
 // item counts one item and inspects the conversation it belongs to.
 func (v *verifier) item(ctx context.Context, item backend.Item) error {
 	key := backend.KeyOf(item)
-	if strings.HasPrefix(key.PK, postroom.InboxPrefix) {
+	if _, _, ok := postroom.ParseInboxKey(key.PK); ok {
 		return v.row(ctx, key)
 	}
 	switch {
@@ -160,7 +183,17 @@ func (v *verifier) item(ctx context.Context, item backend.Item) error {
 
 // row counts a row and suspects it if its conversation is not there.
 func (v *verifier) row(ctx context.Context, key backend.Key) error {
-	v.count(&v.report.GroupItems)
+	set, err := v.views.Within(ctx, views.MaxAge)
+	if err != nil {
+		return err
+	}
+	name, _, _ := postroom.ParseInboxKey(key.PK)
+	if view, _ := set.View(name); view.State == views.Dropping {
+		return nil
+	}
+	if v.counts(set, name) {
+		v.count(&v.report.GroupItems)
+	}
 	_, group, err := postroom.ParseRowKey(key.SK)
 	if err != nil {
 		v.found(Difference{Kind: Unreadable, UserUUID: userOf(key), PK: key.PK, SK: key.SK, Detail: err.Error()})
@@ -188,7 +221,18 @@ func (v *verifier) owned(ctx context.Context, key backend.Key, group string) (bo
 
 func isMessage(key backend.Key) bool { return strings.HasPrefix(key.SK, postroom.MessagePrefix) }
 
-func userOf(key backend.Key) string { return strings.TrimPrefix(key.PK, postroom.InboxPrefix) }
+func userOf(key backend.Key) string {
+	_, user, _ := postroom.ParseInboxKey(key.PK)
+	return user
+}
+
+// counts reports whether the rows of a view are counted.
+func (v *verifier) counts(set views.Set, name string) bool {
+	if v.opts.View != "" {
+		return name == v.opts.View
+	}
+	return name == set.Live
+}
 
 func (v *verifier) count(n *int64) {
 	v.mu.Lock()
@@ -243,6 +287,9 @@ func (v *verifier) countInspected(f *finding) {
 
 // found notes a difference: it is reported, at once or when it was repaired.
 func (v *verifier) found(d Difference) {
+	if name, _, row := postroom.ParseInboxKey(d.PK); row && v.opts.View != "" && name != v.opts.View {
+		return
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.opts.Repair && d.GroupUUID != "" {
