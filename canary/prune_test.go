@@ -53,34 +53,6 @@ func TestCanaryRemovesWhatIsOld(t *testing.T) {
 	})
 }
 
-// What others remove is somebody else's edit, as before, and so is a change of a canary.
-func TestOthersRemovalsAreCounted(t *testing.T) {
-	inRig(t, func(t *testing.T, r *rig) {
-		r.project()
-		c := r.canary(func(c *Config, _ *Options) { c.Handled = nil })
-		if _, err := c.Once(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		m := c.opening
-		m.GroupUUID = "33333333-3333-4333-8333-333333333333"
-		changed := c.opening
-		changed.Text = "Something else."
-		for _, one := range []postroom.Message{m, changed} {
-			if _, err := r.table().Put(t.Context(), one.Item(), backend.Condition{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		key := backend.Key{PK: m.GroupUUID, SK: m.Key()}
-		if _, _, err := r.table().BatchWrite(t.Context(), []backend.Write{{Delete: key}}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Second)
-		if s := r.projector.Stats(); s.ExternalEdits != 2 {
-			t.Errorf("%d external edits, want 2", s.ExternalEdits)
-		}
-	})
-}
-
 // While nothing becomes visible nothing is removed: the head may be at any of it.
 func TestCanaryRemovesNothingThatIsNotProjected(t *testing.T) {
 	inRig(t, func(t *testing.T, r *rig) {

@@ -139,6 +139,36 @@ func TestP7P14ExternalEditsAndOwnRecords(t *testing.T) {
 	})
 }
 
+// A canary removes its own old messages. Whoever changes them is somebody else, and what
+// canaries take is not what messages of people take.
+func TestCanaryEdits(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.run()
+		defer r.end()
+		ms := conversationOf(1, 2, 3)
+		for i := range ms {
+			ms[i].GroupUUID = postroom.CanaryGroup("canary")
+		}
+		r.post(ms...)
+		r.settled()
+		changed := ms[0]
+		changed.Text = "something else"
+		r.remove(backend.Key{PK: ms[0].GroupUUID, SK: ms[1].Key()})
+		r.settled()
+		if s := r.p.Stats(); s.ExternalEdits != 0 || s.Projected != 3 || strings.Contains(r.log.String(), "removed") {
+			t.Errorf("%+v, logged: %s", s, r.log.String())
+		}
+		r.post(changed)
+		r.settled()
+		if s := r.p.Stats(); s.ExternalEdits != 1 {
+			t.Errorf("%+v", s)
+		}
+		if h := r.p.visible.Histogram(); h.Count != 0 {
+			t.Errorf("%d canaries are counted as messages of people", h.Count)
+		}
+	})
+}
+
 // TestF19EditsAreLoggedNowAndThen: somebody who changes thousands of messages does not
 // fill the disk with lines; the count says how many they are.
 func TestF19EditsAreLoggedNowAndThen(t *testing.T) {

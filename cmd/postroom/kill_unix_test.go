@@ -67,3 +67,48 @@ func killDev(t *testing.T, s *shell, after time.Duration) {
 	time.AfterFunc(after, func() { _ = child.Process.Kill() })
 	_ = child.Wait() // killed
 }
+
+// TestCanaryKilled kills a canary on its way, again and again. The status shows each until
+// it expires, and the next one arrives all the same.
+func TestCanaryKilled(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	_, stop := s.daemon("project")
+	defer stop()
+	const kills = 3
+	for range kills {
+		child := exec.CommandContext(t.Context(), os.Args[0])
+		child.Env = append(os.Environ(), childArgs+"=canary --every 1s --timeout 5m --until visible --data "+s.path("postroom.db"))
+		stdout, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		arrived := 0
+		for lines := bufio.NewScanner(stdout); arrived < 2 && lines.Scan(); { // the state of the first is written
+			if strings.Contains(lines.Text(), "visible after") {
+				arrived++
+			}
+		}
+		time.AfterFunc(rand.N(50*time.Millisecond), func() { _ = child.Process.Kill() })
+		_ = child.Wait() // killed
+		if arrived != 2 {
+			t.Errorf("%d canaries arrived", arrived)
+		}
+	}
+	var out statusJSON
+	if err := json.Unmarshal([]byte(s.ok("status", "--json")), &out); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.Canaries) != kills || len(out.Damaged) != 0 {
+		t.Errorf("%+v, damaged: %v", out.Canaries, out.Damaged)
+	}
+	if got := s.ok("canary", "--once", "--until", "visible", "--timeout", "3m"); !strings.Contains(got, "visible after") {
+		t.Error(got)
+	}
+	if out := s.ok("verify"); !strings.HasSuffix(out, ": 0 differences\n") {
+		t.Errorf("verify printed %s", out)
+	}
+}

@@ -1,5 +1,5 @@
 // Command mutants shows what the tests notice: it removes rules from the projector,
-// the stream's reader, the consumer and the backend on AWS, one at a time, and expects
+// the stream's reader, the consumer, the canary and the backend on AWS, one at a time, and expects
 // that TestSimulation fails each time, or another test if the simulation would need
 // too many seeds.
 //
