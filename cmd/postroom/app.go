@@ -112,7 +112,10 @@ func (a *app) open(ctx context.Context, n need) error {
 		a.backend = b
 		return nil
 	}
-	if _, err := os.Stat(a.data); !n.file && !n.tables && errors.Is(err, fs.ErrNotExist) {
+	if !n.file && !n.tables && missingFile(a.data) {
+		if wal := a.data + "-wal"; !missingFile(wal) {
+			return fmt.Errorf("there is no data file %s, and %s of an earlier one is there, with what was written last: move the file back beside it", a.data, wal)
+		}
 		return fmt.Errorf("there is no data file %s: `postroom dev` and `postroom post` make one, --data names another", a.data)
 	}
 	b, err := local.Open(a.data, local.Options{ReadOnly: n.read})
@@ -128,6 +131,11 @@ func (a *app) open(ctx context.Context, n need) error {
 		return errors.Join(err, b.Close())
 	}
 	return nil
+}
+
+func missingFile(name string) bool {
+	_, err := os.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // provisionLocal creates the tables and queues that the file lacks. A table that

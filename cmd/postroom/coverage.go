@@ -75,7 +75,7 @@ const maxMissing = 20
 
 func (c coverageJSON) rows(t *terminal.Table) {
 	switch {
-	case c.Closed == 0 && len(c.Missing) == 0:
+	case c.Closed == 0:
 		t.Row("coverage", "no shard has closed yet")
 	case c.Read == c.Closed && len(c.Missing) == 0:
 		t.Row("coverage", fmt.Sprintf("all of the %s shards that have closed were read to their ends", count(c.Closed)))

@@ -4,6 +4,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,29 +14,51 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/internal/item"
 )
 
-// scenarios make the state in which the commands of a section run, by its heading: what
-// the section is about has happened.
-func scenarios() map[string]func(w *world) {
-	return map[string]func(w *world){
-		"Inboxes look old":                 inboxesLookOld,
-		"One conversation stands still":    neverOpened,
-		"One user sees a wrong inbox":      rowIsStale,
-		"What runs":                        undelivered,
-		"The stream lost records":          awayForADay,
-		"The index is missing":             noIndex,
-		"Measure it":                       aFile,
-		"Is it healthy?":                   healthy,
-		"Damaged items":                    leaseIsDamaged,
-		"Removing it":                      hello,
-		"Is it behind?":                    allIsWell,
-		"Do messages arrive?":              arriving,
-		"Do the lists agree with the log?": rowIsGone,
-		"Where is this message?":           oneMessage,
-		"Quarantined records":              quarantinedRecords,
-		"Dead letters":                     someDeadLetters,
+// scenario makes the state in which the commands of a section run: what the section is
+// about has happened.
+type scenario struct {
+	heading string // of the section
+	makes   func(w *world)
+}
+
+// scenarios are in the order of the page.
+func scenarios() []scenario {
+	return []scenario{
+		{"Inboxes look old", inboxesLookOld},
+		{"One conversation stands still", neverOpened},
+		{"One user sees a wrong inbox", rowIsStale},
+		{"Notifications are late, doubled or missing", undelivered},
+		{"The webhook fails", webhookRefuses},
+		{"A shard has no reader", hello},
+		{"Leases change hands", healthy},
+		{"The table throttles", healthy},
+		{"A backfill is under way", openGap},
+		{"Credentials are refused", noCredentials},
+		{"Another version wrote it", newerFormat},
+		{"A clock is wrong", hello},
+		{"Memory grows", healthy},
+		{"The disk is full", diskIsFull},
+		{"The data file is gone", fileIsGone},
+		{"The stream lost records", awayForADay},
+		{"The index is missing", noIndex},
+		{"What runs", undelivered},
+		{"Is it behind?", allIsWell},
+		{"Do messages arrive?", arriving},
+		{"Do the lists agree with the log?", rowIsGone},
+		{"Where is this message?", oneMessage},
+		{"Is it healthy?", healthy},
+		{"Another queue", anotherQueue},
+		{"Damaged items", leaseIsDamaged},
+		{"Quarantined records", quarantinedRecords},
+		{"Dead letters", someDeadLetters},
+		{"Backup", hello},
+		{"Restore", aBackup},
+		{"Removing it", hello},
+		{"Measure it", aFile}, // of cost.md
 	}
 }
 
@@ -63,6 +88,94 @@ func arriving(w *world) {
 func undelivered(w *world) {
 	w.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
 	w.ok("project", "--until-idle", "--idle-after", "50ms")
+	oneOf(w)
+}
+
+// webhookRefuses: a receiver wants no such request, until it is put right.
+func webhookRefuses(w *world) {
+	undelivered(w)
+	h := newHook(w.t, http.StatusUnprocessableEntity)
+	w.names["URL"], w.names["FILE"] = h.URL+" --webhook-allow-private", w.file("secrets", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\n")
+	w.before["postroom redrive"] = func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.status = http.StatusNoContent
+	}
+}
+
+// noCredentials: the SDK finds none.
+func noCredentials(w *world) {
+	w.env = []string{
+		"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_PROFILE=", "AWS_CONFIG_FILE=" + os.DevNull,
+		"AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
+// newerFormat: a later version of the program has written a lease.
+func newerFormat(w *world) {
+	hello(w)
+	w.changeControl("SHARD#", func(it backend.Item) { it["format"] = item.Int(99) })
+}
+
+// diskIsFull: a file that must not grow stands for that.
+func diskIsFull(w *world) {
+	w.names["FILE"] = w.file("messages.jsonl", manyMessages(w.t, 2_000))
+	w.under = "trap '' XFSZ; ulimit -f 400; "
+	full := false
+	w.before["postroom post --file FILE"] = func() {
+		if full = !full; !full {
+			w.under = ""
+		}
+	}
+}
+
+// fileIsGone: somebody has moved the file, and not its -wal.
+func fileIsGone(w *world) {
+	hello(w)
+	b, err := local.Open(w.path("postroom.db"), local.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.ok("post", "--from", bob, "--to", ada, "--message", "Hello, Ada")
+	wal, err := os.ReadFile(w.path("postroom.db-wal"))
+	if err := errors.Join(err, os.Link(w.path("postroom.db"), w.path("moved.db")), b.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Remove(w.path("postroom.db")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.names["MOVED"] = "moved.db"
+	w.file("postroom.db-wal", string(wal))
+}
+
+// anotherQueue: a projector runs, and sends to the default queue.
+func anotherQueue(w *world) {
+	allIsWell(w)
+	w.ok("provision", "--queue", "new.fifo")
+	w.names["NEW.fifo"] = "new.fifo"
+}
+
+// aBackup was made, and then there was a message more.
+func aBackup(w *world) {
+	hello(w)
+	data, err := os.ReadFile(w.path("postroom.db"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.names["BACKUP"] = w.file("backup.db", string(data))
+	w.ok("post", "--from", bob, "--to", ada, "--message", "Hello, Ada")
+}
+
+// openGap is a range that the stream has lost, and that no projector fills.
+func openGap(w *world) {
+	awayForADay(w)
+	w.ok("project", "--until-idle", "--idle-after", "50ms")
+	w.changeControl("GAP#", func(it backend.Item) {
+		if backend.Text(it, "shard") != "" {
+			it["state"] = item.String("perhaps")
+		}
+	})
+	w.ok("repair")
 }
 
 // aFile holds messages to import.
@@ -149,8 +262,13 @@ func leaseIsDamaged(w *world) {
 // oneMessage is of interest, and nothing is wrong with it.
 func oneMessage(w *world) {
 	hello(w)
-	found := lines[postroom.Message](w.t, w.ok("messages", postroom.PairUUID(ada, bob), "--json"))
-	w.names["MESSAGE"] = found[0].MessageUUID
+	oneOf(w)
+}
+
+// oneOf has the names stand for the message of ada to bob.
+func oneOf(w *world) {
+	w.names["GROUP"] = postroom.PairUUID(ada, bob)
+	w.names["MESSAGE"] = lines[postroom.Message](w.t, w.ok("messages", w.names["GROUP"], "--json"))[0].MessageUUID
 }
 
 // quarantinedRecords: messages without a text, and one of somebody who is no member.

@@ -105,6 +105,7 @@ shards       6, 1 of them finished
 read too by  replay-1, from 2026-05-21T08:30:00Z, since 2026-05-21T10:29:00.000000Z: 1 workers, 2 of 5 shards finished
 read too by  replay-2, from trim-horizon to 2026-05-21T09:30:00.000000Z, since 2026-05-21T10:29:00.000000Z: done at 2026-05-21T10:29:59.000000Z
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
+data loss    a loss
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
 backfilled   s0, to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
@@ -119,12 +120,12 @@ WORKER  SHARDS  LAST HEARTBEAT
 a       1       2026-05-21T10:29:59.000000Z  leads
 b       1       2026-05-21T10:29:58.000000Z
 
-SHARD  STATE               DONE UP TO                   BEHIND  LOST IN   RATE  READ BY
-s2     open                2026-05-20T04:30:00.000000Z  0s                      a
-s3     open, LOST: a loss  2026-05-21T10:28:00.000000Z  1m0s    23h59m0s        b
-s4     open                2026-05-21T09:30:00.000000Z  1h0m0s  23h0m0s         nobody, last c
-s5     waiting                                          ?
-s6     DAMAGED                                          ?
+SHARD  STATE       DONE UP TO                   BEHIND  LOST IN   RATE  READ BY
+s2     open        2026-05-20T04:30:00.000000Z  0s                      a
+s3     open, LOST  2026-05-21T10:28:00.000000Z  1m0s    23h59m0s        b
+s4     open        2026-05-21T09:30:00.000000Z  1h0m0s  23h0m0s         nobody, last c
+s5     waiting                                  ?
+s6     DAMAGED                                  ?
 `
 	var got strings.Builder
 	got.WriteString("\n")

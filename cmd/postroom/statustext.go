@@ -41,6 +41,11 @@ func (s statusJSON) summary() (t terminal.Table) {
 		}
 	}
 	t.Row("behind", lagText(s.Lag, s.UntilLoss))
+	for _, sh := range s.Shards {
+		if sh.Lost != "" {
+			t.Row("data loss", sh.Lost)
+		}
+	}
 	s.Backfill.rows(&t)
 	s.Coverage.rows(&t)
 	t.Row("quarantined", count(s.Quarantined))
@@ -168,7 +173,7 @@ func (s shardJSON) state() string {
 		state = "waiting"
 	}
 	if s.Lost != "" {
-		state += ", LOST: " + s.Lost
+		state += ", LOST"
 	}
 	return state
 }
