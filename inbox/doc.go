@@ -7,6 +7,9 @@
 // A conversation that moves to the top while later pages are read is missing from
 // those pages: no other conversation can be missed.
 //
+// A table can have several views of its inboxes, see [postroom.View]; readers read the one
+// that the table says, and switch within a second. A cursor goes on in whichever is read.
+//
 // A page's cursor is the last entry read, including entries that were dropped. So a
 // short page is not the end; a page without a cursor is. A cursor is bound to the list
 // it came from, and refused with [ErrCursor] for any other.

@@ -10,6 +10,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/option"
+	"github.com/postroom/postroom/internal/views"
 )
 
 // The default and the maximum of a page's limit.
@@ -23,10 +24,13 @@ const (
 var ErrRequest = errors.New("invalid request")
 
 // Inbox reads one table. It may be used concurrently.
-type Inbox struct{ table backend.Table }
+type Inbox struct {
+	table backend.Table
+	views *views.Known
+}
 
 // New returns the inbox of a table.
-func New(table backend.Table) *Inbox { return &Inbox{table} }
+func New(table backend.Table) *Inbox { return &Inbox{table, views.NewKnown(table)} }
 
 // PageOptions select the page to read. Zero means the default.
 type PageOptions struct {
@@ -68,8 +72,12 @@ func (in *Inbox) Conversations(ctx context.Context, userUUID string, opts PageOp
 	if err := postroom.CheckUUID(userUUID); err != nil {
 		return Page[postroom.Group]{}, fmt.Errorf("%w: user %w", ErrRequest, err)
 	}
-	l := list{kind: conversations, pk: postroom.InboxKey(userUUID)}
-	page, err := read(ctx, in.table, l, opts, postroom.GroupFromItem)
+	page, err := in.live(ctx, func(view postroom.View) (Page[postroom.Group], error) {
+		// A cursor is a place in every view: it is bound to the user's list, and goes on in
+		// the view that is read by now.
+		l := list{kind: conversations, pk: postroom.InboxKey(userUUID)}
+		return read(ctx, in.table, l, view.InboxKey(userUUID), opts, view.GroupFromItem)
+	})
 	page.Items = newest(page.Items)
 	return page, err
 }
@@ -95,7 +103,7 @@ func (in *Inbox) Messages(ctx context.Context, groupUUID, since string, opts Pag
 		return Page[postroom.Message]{}, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	l := list{kind: messages, pk: groupUUID, prefix: postroom.MessagePrefix + since}
-	return read(ctx, in.table, l, opts, postroom.MessageFromItem)
+	return read(ctx, in.table, l, l.pk, opts, postroom.MessageFromItem)
 }
 
 func checkSince(since string) error {
@@ -112,23 +120,23 @@ func checkSince(since string) error {
 	return fmt.Errorf("since %.60q is not the beginning of a time in UTC, such as 2026, 2026-05 or 2026-05-21T10:30", since)
 }
 
-// read reads and decodes a page of a list, newest first.
+// read reads and decodes a page of a list from a partition, newest first.
 func read[T any](
-	ctx context.Context, table backend.Table, l list, opts PageOptions, decode func(backend.Item) (T, error),
+	ctx context.Context, table backend.Table, l list, pk string, opts PageOptions, decode func(backend.Item) (T, error),
 ) (Page[T], error) {
 	option.Default(&opts.Limit, DefaultLimit)
 	if err := option.Check("inbox", "Limit", opts.Limit, 1, MaxLimit); err != nil {
 		return Page[T]{}, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
 	q := backend.Query{
-		PK: l.pk, SKPrefix: l.prefix, Descending: true, Limit: opts.Limit, Consistent: opts.Consistent,
+		PK: pk, SKPrefix: l.prefix, Descending: true, Limit: opts.Limit, Consistent: opts.Consistent,
 	}
 	if opts.Cursor != "" {
 		sk, err := l.position(opts.Cursor)
 		if err != nil {
 			return Page[T]{}, err
 		}
-		q.After = backend.Key{PK: l.pk, SK: sk}
+		q.After = backend.Key{PK: pk, SK: sk}
 	}
 	found, err := table.Query(ctx, q)
 	if err != nil {

@@ -3,7 +3,6 @@ package inbox
 import (
 	"context"
 	"iter"
-	"strings"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -75,26 +74,36 @@ func pages[T any](opts PageOptions, read func(PageOptions) (Page[T], error)) ite
 }
 
 // All yields every inbox entry of every user, in no particular order: it scans the whole
-// table. It yields entries as they are stored, so a conversation that moves may appear
+// table. It goes by the view that readers read when it begins, and fails if that is dropped
+// meanwhile. It yields entries as they are stored, so a conversation that moves may appear
 // twice in a user's list. An *[UnreadableError] stands for one entry, and the iteration
 // goes on; any other error ends it.
 func (in *Inbox) All(ctx context.Context) iter.Seq2[postroom.Group, error] {
 	return func(yield func(postroom.Group, error) bool) {
+		set, err := in.views.Within(ctx, pointerAge)
+		if err != nil {
+			yield(postroom.Group{}, err)
+			return
+		}
+		view := set.LiveView()
 		for item, err := range batch.NewTable(in.table).Scan(ctx, backend.Scan{Consistent: true}) {
 			if err != nil {
 				yield(postroom.Group{}, err)
 				return
 			}
-			if !strings.HasPrefix(backend.Text(item, backend.AttrPK), postroom.InboxPrefix) {
+			if !view.Holds(backend.KeyOf(item)) {
 				continue
 			}
-			g, err := postroom.GroupFromItem(item)
+			g, err := view.GroupFromItem(item)
 			if err != nil {
 				g, err = postroom.Group{}, &UnreadableError{backend.KeyOf(item), err}
 			}
 			if !yield(g, err) {
 				return
 			}
+		}
+		if err := in.kept(ctx, view); err != nil {
+			yield(postroom.Group{}, err)
 		}
 	}
 }

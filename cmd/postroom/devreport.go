@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/inbox"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/quarantine"
 )
 
@@ -47,12 +48,16 @@ type holdings struct {
 func (a *app) holdings(ctx context.Context) (holdings, error) {
 	var h holdings
 	conversations, users := map[string]bool{}, map[string]int{}
+	set, err := views.Read(ctx, a.table())
+	if err != nil {
+		return h, err
+	}
 	for item, err := range batch.NewTable(a.table()).Scan(ctx, backend.Scan{Consistent: true}) {
 		if err != nil {
 			return h, err
 		}
 		key := backend.KeyOf(item)
-		if user, ok := strings.CutPrefix(key.PK, postroom.InboxPrefix); ok {
+		if view, user, ok := postroom.ParseInboxKey(key.PK); ok && view == set.Live {
 			h.groupItems++
 			users[user]++
 		} else if strings.HasPrefix(key.SK, postroom.MessagePrefix) {

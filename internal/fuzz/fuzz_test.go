@@ -33,6 +33,10 @@ func (l *list) Query(_ context.Context, q backend.Query) (backend.Page, error) {
 	return backend.Page{Last: &backend.Key{PK: q.PK, SK: l.ends}}, nil
 }
 
+func (*list) Get(context.Context, backend.Key) (backend.Item, backend.Units, error) {
+	return nil, backend.Units{}, nil // there is only the default view
+}
+
 // A cursor is refused, or it is one that the list itself has made.
 func FuzzCursor(f *testing.F) {
 	const at = "2026-05-21T10:30:00.000000Z"

@@ -316,6 +316,20 @@ var projector = []Rule{
 		Tests: "TestFilling",
 	},
 	{
+		Name:  "a page that took long counts only if its view is still there",
+		File:  "inbox/view.go",
+		Old:   "if _, old := in.views.Last(); old >= views.MaxAge && unknown == nil {",
+		New:   "if _, old := in.views.Last(); old < 0 && unknown == nil {",
+		Tests: "TestReaderThatWasFrozen",
+	},
+	{
+		Name:  "a page of a view that is read no more is read again",
+		File:  "inbox/view.go",
+		Old:   "case now.LiveView() == view:",
+		New:   "case now.LiveView() == view || page.Items != nil:",
+		Tests: "TestReadersSwitch",
+	},
+	{
 		Name:  "a change of the views is of what was read",
 		File:  "internal/views/change.go",
 		Old:   "table.Put(ctx, set.Encode(), was.condition())",
