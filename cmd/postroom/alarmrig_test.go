@@ -85,11 +85,19 @@ type alarmDaemon struct {
 // inAlarmRig runs a story, and then expects that these alarms, and no other, have fired
 // in it.
 func inAlarmRig(t *testing.T, story func(r *alarmRig), want ...string) {
+	t.Helper()
+	inAlarmRigOn(t, local.Memory, story, want...)
+}
+
+// inAlarmRigOn is inAlarmRig on a data file.
+func inAlarmRigOn(t *testing.T, file string, story func(r *alarmRig), want ...string) {
+	t.Helper()
 	t.Parallel()
 	r := &alarmRig{t: t, daemons: map[string]*alarmDaemon{}, series: map[string][]string{}}
 	synctest.Test(t, func(t *testing.T) {
+		r.t = t
 		var err error
-		if r.backend, err = local.Open(local.Memory, local.Options{Shards: 2}); err != nil {
+		if r.backend, err = local.Open(file, local.Options{Shards: 2}); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.app("", nil).provisionLocal(t.Context()); err != nil {
@@ -97,15 +105,12 @@ func inAlarmRig(t *testing.T, story func(r *alarmRig), want ...string) {
 		}
 		story(r)
 		r.fault.Store(nil)
-		for instance := range r.daemons {
-			if err := r.end(instance); err != nil {
-				t.Error(err)
-			}
-		}
+		r.endAll()
 		if err := r.backend.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+	r.t = t
 	r.wantFired(want)
 }
 
@@ -197,6 +202,15 @@ func (r *alarmRig) end(instance string) error {
 	delete(r.daemons, instance)
 	d.stop()
 	return <-d.ended
+}
+
+func (r *alarmRig) endAll() {
+	r.t.Helper()
+	for instance := range r.daemons {
+		if err := r.end(instance); err != nil {
+			r.t.Error(err)
+		}
+	}
 }
 
 // post appends a message from ada to bob, or another one that is made of it.

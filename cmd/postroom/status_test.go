@@ -57,6 +57,7 @@ func aGroup() statusJSON {
 		{Group: "replay-1", Start: stream.Start{At: ago(2 * time.Hour)}, BegunAt: ago(time.Minute), Workers: 1, Shards: 5, Finished: 2},
 		{Group: "replay-2", Until: ago(time.Hour), BegunAt: ago(time.Minute), DoneAt: ago(time.Second), Shards: 5, Finished: 5},
 	})
+	out.Canaries = []canaryStateJSON{}
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
 }
@@ -85,7 +86,7 @@ func TestStatusJSON(t *testing.T) {
 		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]},` +
 		`"groups":[{"group":"projector","start":"trim-horizon","begun_at":"2026-05-19T10:30:00.000000Z","workers":2,"shards":5,"shards_finished":1},` +
 		`{"group":"replay-1","start":"2026-05-21T08:30:00Z","begun_at":"2026-05-21T10:29:00.000000Z","workers":1,"shards":5,"shards_finished":2},` +
-		`{"group":"replay-2","start":"trim-horizon","until":"2026-05-21T09:30:00.000000Z","begun_at":"2026-05-21T10:29:00.000000Z","done_at":"2026-05-21T10:29:59.000000Z","workers":0,"shards":5,"shards_finished":5}]}` + "\n"
+		`{"group":"replay-2","start":"trim-horizon","until":"2026-05-21T09:30:00.000000Z","begun_at":"2026-05-21T10:29:00.000000Z","done_at":"2026-05-21T10:29:59.000000Z","workers":0,"shards":5,"shards_finished":5}],"canaries":[]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -107,7 +108,7 @@ read too by  replay-2, from trim-horizon to 2026-05-21T09:30:00.000000Z, since 2
 behind       1h0m0s; the oldest unread record is trimmed in 23h0m0s
 data loss    a loss
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
-backfilled   s0, to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified
+backfilled   s0, from 2026-05-19T08:30:00.000000Z to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
 coverage     1 of the 2 shards that have closed were read to their ends
 missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a backfill is to bring it from the log

@@ -134,22 +134,14 @@ const (
 // rows adds what was lost and is not filled yet, and what was filled.
 func (b backfillJSON) rows(t *terminal.Table) {
 	for _, g := range b.OpenGaps {
-		from := "the beginning"
-		if g.From != "" {
-			from = g.From
-		}
-		of := "the stream"
-		if g.Shard != "" {
-			of = g.Shard
-		}
-		t.Row("lost", fmt.Sprintf("%s, from %s to %s: %s", of, from, g.Until, g.Reason))
+		t.Row("lost", g.span()+": "+g.Reason)
 	}
 	for i, g := range b.ClosedGaps {
 		if i == shownClosedGaps {
 			t.Row("backfilled", "and more before")
 			break
 		}
-		what := cmp.Or(g.Shard, "the stream") + ", to " + g.Until
+		what := g.span()
 		if g.Silent {
 			what = "what was there before the first start"
 		}
@@ -160,6 +152,11 @@ func (b backfillJSON) rows(t *terminal.Table) {
 		t.Row("backfill", fmt.Sprintf("%d of %d parts of the log, %s messages read, %s projected, %s notified; since %s",
 			s.SegmentsDone, s.Segments, count(s.Read), count(s.Projected), count(s.Notified), s.StartedAt))
 	}
+}
+
+// span is what is missing: of a shard, from when to when.
+func (g gapJSON) span() string {
+	return fmt.Sprintf("%s, from %s to %s", cmp.Or(g.Shard, "the stream"), cmp.Or(g.From, "the beginning"), g.Until)
 }
 
 func (s shardJSON) state() string {
