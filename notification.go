@@ -27,8 +27,12 @@ type Notification struct {
 	DataContentType string `json:"datacontenttype"`
 	// TraceParent is CloudEvents' extension for tracing: the span that sent the
 	// notification, if the trace of its message is recorded.
-	TraceParent string           `json:"traceparent,omitempty"`
-	Data        NotificationData `json:"data"`
+	TraceParent string `json:"traceparent,omitempty"`
+	// Replay is an extension of ours: the name of the replay that sent the notification
+	// again, with the id that it had the first time; otherwise it is missing. A receiver
+	// that wants what it was given before acts once for each ID and Replay.
+	Replay string           `json:"replay,omitempty"`
+	Data   NotificationData `json:"data"`
 }
 
 // NotificationData describes the message. Notifications of one conversation may arrive
@@ -74,6 +78,15 @@ func NewNotification(table string, m Message, recipient string) Notification {
 			Preview:     clean(Preview(m.Text)),
 		},
 	}
+}
+
+// DeduplicationID returns the id by which a FIFO queue drops the notification if it is
+// sent again within five minutes: the ID, and one of its own for each replay.
+func (n Notification) DeduplicationID() string {
+	if n.Replay == "" {
+		return n.ID
+	}
+	return "replay-" + n.Replay + "-" + n.ID
 }
 
 // Recipients returns everybody who is notified of a message: all members but the sender,

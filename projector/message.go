@@ -7,6 +7,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/projector/quarantine"
+	"github.com/postroom/postroom/projector/replay"
 )
 
 // state is how far a message has come. Projecting it and notifying its recipients
@@ -45,16 +46,18 @@ type message struct {
 	// retries is the record for whose sake m is tried again; nil: m is not tried again.
 	retries *quarantine.Kept
 
-	// Written by its lane alone, as is record.Silent: nobody is to be notified. That
+	// Written by its lane alone, as is record.Silent: nobody is owed a notification. That
 	// changes only before its notifications are enqueued.
-	fresh bool // it was found not to be projected
+	fresh  bool           // it was found not to be projected
+	replay *replay.Notify // the replay whose notifications are sent of a silent message; nil: none are
 
 	spans *spans // nil: its trace is not recorded
 
 	mu          sync.Mutex // of what follows: lanes and senders work side by side
 	state       state
 	quarantined bool     // it cannot be processed, and stays in quarantine
-	pending     int      // recipients that are not notified yet
+	recipients  int      // who are notified
+	pending     int      // of them, who are not yet
 	requeued    int      // messages that were, on its account, and are not acknowledged
 	copies      []copied // of it, in quarantine
 }
@@ -112,10 +115,14 @@ func (m *message) hold() {
 func (m *message) enqueue(members []postroom.Member) (recipients []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.record.Silent {
+	if !m.record.Silent || m.replay != nil {
 		recipients = postroom.Recipients(members, m.UserUUID)
 	}
+	if m.replay != nil && len(m.replay.Users) > 0 {
+		recipients = slices.DeleteFunc(recipients, func(user string) bool { return !slices.Contains(m.replay.Users, user) })
+	}
 	m.pending = len(recipients)
+	m.recipients = m.pending
 	if m.state = enqueued; m.pending == 0 {
 		m.state = notified
 	}
@@ -208,8 +215,8 @@ func (m *message) adopt(w copied) bool {
 		return true
 	case begun && m.record.Silent && !w.Silent:
 		return false
-	case !begun:
-		m.record.Silent = m.record.Silent && w.Silent
+	case !begun && !w.Silent:
+		m.record.Silent, m.replay = false, nil // what is owed comes first
 	}
 	m.copies = append(m.copies, w)
 	return true

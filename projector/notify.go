@@ -120,9 +120,12 @@ func (n *notifier) send(ctx context.Context, recipients []*recipient) bool {
 	entries := make([]backend.SendEntry, len(recipients))
 	for i, r := range recipients {
 		event := postroom.NewNotification(n.table, firsts[i].Message, r.user)
+		if again := firsts[i].replay; again != nil {
+			event.Replay = again.Replay
+		}
 		entries[i] = backend.SendEntry{Body: event.Encode(), GroupID: r.user}
 		if n.fifo {
-			entries[i].DeduplicationID = event.ID
+			entries[i].DeduplicationID = event.DeduplicationID()
 		}
 	}
 	now, later := batch.Next(entries)

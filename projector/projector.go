@@ -20,6 +20,7 @@ import (
 	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/projector/replay"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -43,6 +44,7 @@ type Projector struct {
 	retries    *quarantine.Retries
 	backfill   *backfill.Backfill
 	rebuild    *rebuild.Rebuilder
+	replays    replay.Config
 
 	incidents  *incident.Log
 	processing retry.Loop
@@ -85,6 +87,9 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	p.rebuild = rebuild.New(rebuild.Config{
 		Log: table, Index: c.Index, Control: c.Control, Worker: o.Worker, Now: t.Now, Incidents: incidents, Logger: o.Logger,
 	})
+	p.replays = replay.Config{
+		Log: table, Control: c.Control, Submit: p.submitReplayed, Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
+	}
 	options := stream.Options{
 		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.lead,
 	}

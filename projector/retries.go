@@ -17,14 +17,22 @@ import (
 // at once do no harm. Either of the two may be called, once. It returns an error if the
 // worker group sends to another queue, and otherwise as Run does.
 func (p *Projector) RunRetries(ctx context.Context) error {
-	s, err := stream.ReadStatus(ctx, p.config.Stream, p.config.Control, stream.DefaultGroup)
+	if err := p.config.checkDestination(ctx); err != nil {
+		return err
+	}
+	return p.run(ctx, p.retries.Lead)
+}
+
+// checkDestination returns an error if the worker group sends to another queue.
+func (c Config) checkDestination(ctx context.Context) error {
+	s, err := stream.ReadStatus(ctx, c.Stream, c.Control, stream.DefaultGroup)
 	if err != nil {
 		return err
 	}
-	if own := p.config.destination(); s.Destination != "" && s.Destination != own {
-		return fmt.Errorf("the projectors of the table send to %s, and retries would send to %s: give them the same queue", s.Destination, own)
+	if own := c.destination(); s.Destination != "" && s.Destination != own {
+		return fmt.Errorf("the projectors of the table send to %s, and this would send to %s: give the same queue", s.Destination, own)
 	}
-	return p.run(ctx, p.retries.Lead)
+	return nil
 }
 
 // lead is what the leader of the worker group does beside reading.

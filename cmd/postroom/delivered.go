@@ -29,7 +29,9 @@ func (t *timed) Handle(ctx context.Context, d backend.Delivery) error {
 	if err := t.next.Handle(ctx, d); err != nil {
 		return err
 	}
-	if invalid == nil { // otherwise it has no time
+	// Of a body that is no notification nothing is known, and one that a replay sent says
+	// nothing about how long its message took.
+	if invalid == nil && n.Replay == "" {
 		t.delivered.Since(posted(n, d.SentAt), time.Now())
 	}
 	return nil

@@ -162,7 +162,7 @@ func (a *app) explainNotifications(ctx context.Context, e *explanation, m postro
 	store, handled := dedup.NewTable(a.control()), 0
 	for _, user := range postroom.Recipients(e.members, m.UserUUID) {
 		n := explainedNotification{Recipient: user, ID: postroom.NotificationID(m, user), State: "not_known"}
-		claim, err := store.Look(ctx, a.handledID(n.ID))
+		claim, err := store.Look(ctx, a.handledID(postroom.Notification{ID: n.ID}))
 		if err != nil {
 			return err
 		}

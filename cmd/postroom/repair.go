@@ -16,6 +16,7 @@ import (
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/projector/replay"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -93,7 +94,7 @@ func repairOf(it backend.Item, s stream.Status, now time.Time) (*item.Repair, er
 	if m, err := backfill.Repair(it, now); m != nil || err != nil {
 		return m, err
 	}
-	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, rebuild.Repair, dedup.Repair, canary.Repair, repairSampleState} {
+	for _, repair := range []func(backend.Item) (*item.Repair, error){quarantine.Repair, rebuild.Repair, replay.Repair, dedup.Repair, canary.Repair, repairSampleState} {
 		if m, err := repair(it); m != nil || err != nil {
 			return m, err
 		}

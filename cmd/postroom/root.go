@@ -161,7 +161,7 @@ func newRoot(p process) *cobra.Command {
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
 		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
 		newProject(p, &g), newConsume(p, &g), newQuarantine(p, &g), newRedrive(p, &g),
-		newStatus(p, &g), newCanary(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
+		newReplay(p, &g), newStatus(p, &g), newCanary(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
 	)
 	return root
 }

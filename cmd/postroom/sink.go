@@ -162,7 +162,7 @@ func (o *dedupOptions) wrap(a *app, s *sink) error {
 	}
 	h, err := dedup.New(s.Handler, store, func(d backend.Delivery) (string, error) {
 		n, err := postroom.DecodeNotification(d.Body)
-		return a.handledID(n.ID), err
+		return a.handledID(n), err
 	}, dedup.Options{TTL: o.ttl, Logger: a.log})
 	if err != nil {
 		return &usageError{err}
@@ -171,9 +171,9 @@ func (o *dedupOptions) wrap(a *app, s *sink) error {
 	return nil
 }
 
-// handledID is by what a notification that was handled is remembered: consumers of
-// other queues do something else with it.
-func (a *app) handledID(notification string) string { return a.queue + "|" + notification }
+// handledID is by what a notification that was handled is remembered: consumers of other
+// queues do something else with it. Each replay has it handled once more.
+func (a *app) handledID(n postroom.Notification) string { return a.queue + "|" + n.DeduplicationID() }
 
 // open returns nil if deduplication is off.
 func (o *dedupOptions) open(a *app) (dedup.Store, error) {

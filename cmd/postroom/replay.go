@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/replay"
+	"github.com/postroom/postroom/stream"
+)
+
+// replayFlags are the flags of replay.
+type replayFlags struct {
+	name, from, to string
+	groups, users  []string
+	notify, dryRun bool
+	rate           int
+}
+
+// defaultReplayRate is how many messages a second a replay processes, at most.
+const defaultReplayRate = 500
+
+func newReplay(p process, g *global) *cobra.Command {
+	var f replayFlags
+	cmd := &cobra.Command{
+		Use:   "replay",
+		Short: "Process messages again, and notify their recipients again where that is wanted",
+		Long: `Processes the messages again whose own times are not before --from and before --to, as
+the log has them now: they are projected where they are not, and with --notify their
+recipients are notified again. Without it nobody is. Times are given in RFC 3339, or as
+ages such as 2h30m. What is posted after the command began is not replayed.
+
+With --group only messages of these conversations are replayed, and with --user only of
+conversations that are in these users' lists. With both, a conversation must be among
+those of --group and among those of a --user.
+
+With --notify each notification has the id that it had, and the name of the replay in
+its attribute "replay". Queue and deduplication let it through once for each replay. With
+--user only these users are notified.
+
+It says how many messages there are, which takes reading them, at what rate they are
+replayed and how long that takes at least, before it begins; with --dry-run that is all.
+A replay has a name. If the command is interrupted or dies, replay resume NAME goes on
+with it, on any machine, or the same command with the same --name. Several may run: one
+works, and another takes over when it dies. The exit code is 1 if a message cannot be
+processed, and was quarantined.`,
+		Args: arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			d, err := f.definition(g.queue, now)
+			if err != nil {
+				return err
+			}
+			return withApp(cmd.Context(), p, g, need{read: f.dryRun}, func(ctx context.Context, a *app) error {
+				return a.replay(ctx, d, f.dryRun, now)
+			})
+		},
+	}
+	fl := cmd.Flags()
+	fl.SortFlags = false
+	fl.StringVar(&f.from, "from", "", "the time of the first message, or its age")
+	fl.StringVar(&f.to, "to", "", "the time, or age, up to which messages are replayed, without that moment itself (default: now)")
+	fl.StringArrayVar(&f.groups, "group", nil, "replay messages of this conversation only; may be given several times")
+	fl.StringArrayVar(&f.users, "user", nil, "replay messages of this user's conversations only; may be given several times")
+	fl.BoolVar(&f.notify, "notify", false, "notify the recipients again")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "say how many messages there are, and replay none")
+	fl.IntVar(&f.rate, "rate", defaultReplayRate, "how many messages are replayed a second at most")
+	fl.StringVar(&f.name, "name", "", "the name of the replay (default: made of the time)")
+	cmd.AddCommand(newReplayList(p, g), newReplayStop(p, g), newReplayResume(p, g))
+	return cmd
+}
+
+// definition checks the flags and returns what they ask for.
+func (f *replayFlags) definition(queue string, now time.Time) (replay.Definition, error) {
+	d := replay.Definition{
+		Name: f.name, From: f.from, To: f.to, Notify: f.notify, Rate: f.rate, Queue: queue,
+		Groups: slices.Compact(slices.Sorted(slices.Values(f.groups))), Users: slices.Compact(slices.Sorted(slices.Values(f.users))),
+	}
+	if d.Name == "" {
+		d.Name = now.UTC().Format("20060102T150405Z")
+	}
+	if f.from == "" {
+		return d, usagef("--from is missing")
+	}
+	var err error
+	if d.Begin, err = parseMoment(f.from, now); err != nil {
+		return d, usagef("--from: %w", err)
+	}
+	if d.End = now.Truncate(time.Microsecond); f.to != "" {
+		if d.End, err = parseMoment(f.to, now); err != nil {
+			return d, usagef("--to: %w", err)
+		}
+	}
+	if d.End.After(now) {
+		return d, usagef("--to is in the future: only what is posted can be replayed")
+	}
+	for flag, uuids := range map[string][]string{"group": d.Groups, "user": d.Users} {
+		for _, uuid := range uuids {
+			if err := postroom.CheckUUID(uuid); err != nil {
+				return d, usagef("--%s: %w", flag, err)
+			}
+		}
+	}
+	if f.rate < 1 || f.rate > replay.MaxRate {
+		return d, usagef("--rate is %d, must be 1 to %d", f.rate, replay.MaxRate)
+	}
+	if _, err := replay.New(d, 0, now); err != nil {
+		return d, &usageError{err}
+	}
+	return d, nil
+}
+
+// parseMoment reads a time or an age, to the microsecond, as messages have it.
+func parseMoment(text string, now time.Time) (time.Time, error) {
+	s, err := stream.ParseStart(text, now)
+	if err != nil || s.At.IsZero() {
+		return time.Time{}, fmt.Errorf("%.80q must be a time such as 2026-05-21T10:30:00Z, or an age such as 2h30m", text)
+	}
+	return s.At.UTC().Truncate(time.Microsecond), nil
+}
+
+// replay begins a replay, or goes on with it.
+func (a *app) replay(ctx context.Context, d replay.Definition, dryRun bool, now time.Time) error {
+	before, err := replay.Load(ctx, a.control(), d.Name)
+	_, isNew := errors.AsType[*replay.NotFoundError](err)
+	switch {
+	case isNew:
+	case err != nil:
+		return err
+	default:
+		if difference := before.Difference(d); difference != "" {
+			return usagef("%w", &replay.DiffersError{Name: d.Name, Difference: difference})
+		}
+		if dryRun {
+			return a.printReplay(before, now)
+		}
+		return a.resumeReplay(ctx, d.Name, 0)
+	}
+	r, err := a.newReplay(ctx, d, now)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		return a.print(dryReplayJSON{true, newReplayJSON(r, now)}, "%s\n", a.announcement(r))
+	}
+	fmt.Fprintf(a.stderr, "replay %s: %s\nIf this is interrupted, `%s replay resume %s` goes on with it.\n", r.Name, a.announcement(r), a.commandLine(), r.Name)
+	if r, err = replay.Create(ctx, a.control(), r); err != nil {
+		return err
+	}
+	return a.carryOut(ctx, r)
+}
+
+// newReplay counts the messages that a replay concerns.
+func (a *app) newReplay(ctx context.Context, d replay.Definition, now time.Time) (replay.Replay, error) {
+	bar := newProgress(a.process, "counting", -1)
+	n, err := replay.Count(ctx, a.table(), d, func(n int64) { _ = bar.Set64(n) })
+	_ = bar.Finish()
+	if err != nil {
+		return replay.Replay{}, err
+	}
+	return replay.New(d, n, now)
+}
+
+// announcement says what a replay is about to do.
+func (a *app) announcement(r replay.Replay) string {
+	who := "nobody is notified"
+	switch {
+	case r.Notify && len(r.Users) > 0:
+		who = fmt.Sprintf("%s users are notified again", count(len(r.Users)))
+	case r.Notify:
+		who = "their recipients are notified again"
+	}
+	return fmt.Sprintf("%s messages from %s until before %s, through the %s, %s a second at most, in about %v; %s",
+		count(r.Total), postroom.FormatTime(r.Begin), postroom.FormatTime(r.End), r.Source,
+		count(r.Rate), max(time.Second, r.Left()).Round(time.Second), who)
+}

@@ -1,0 +1,165 @@
+package replay
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/option"
+	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/projector/quarantine"
+)
+
+const (
+	// saveInterval is how often whoever carries a replay out writes how far it is. What
+	// was done since is done again after a crash. It is also how soon a replay that is
+	// stopped stops.
+	saveInterval = time.Second
+	// takeover is how long a replay may stand unwritten before another worker carries it
+	// out. It compares no clocks: the other has seen it stand for so long.
+	takeover = 5 * time.Second
+	// stale is how long nothing may have been written before nothing more is submitted:
+	// less than takeover, so that a worker that was frozen looks first whether the replay
+	// is still its own.
+	stale = 3 * time.Second
+	// patience is how long an error is retried that only a person can fix.
+	patience = time.Minute
+	// releaseTimeout bounds the last write of a worker that stops.
+	releaseTimeout = 800 * time.Millisecond
+)
+
+// Item is one message that is to be processed again.
+type Item struct {
+	Message postroom.Message
+	Record  quarantine.Record
+	// Notify is the replay whose notifications are sent; nil: none are.
+	Notify *Notify
+	// Done is to be called once, when the message is processed, from any goroutine.
+	Done func(Outcome)
+}
+
+// Notify says which notifications a replay sends again.
+type Notify struct {
+	Replay string   // the name
+	Users  []string // only to these; empty: to all recipients
+}
+
+// Outcome is what became of a message.
+type Outcome struct {
+	Projected   bool // it had not been before
+	Notified    int  // notifications of the replay
+	Quarantined bool
+}
+
+// Config is what replays work on. All of it is required.
+type Config struct {
+	Log     backend.Table // of the messages
+	Control backend.Table
+	// Submit takes over messages to process. It may block while too many are in
+	// flight, until ctx is done; with an error it has taken over none. Calls do not
+	// overlap.
+	Submit     func(ctx context.Context, items []Item) error
+	Quarantine *quarantine.Quarantine // of messages that cannot be decoded
+	Incidents  *incident.Log
+	Logger     *slog.Logger
+}
+
+// Options tune a runner. The zero value of each field means its default.
+type Options struct {
+	Worker string // its name, for people. Default: random
+	// Window is the most messages that are in flight at once; a large one counts once
+	// for each 16 KiB. Default 2,000.
+	Window int
+	// Seen is called with the replay each time it was read or written, from one
+	// goroutine at a time. It must not block. Default: nobody wants to know.
+	Seen func(Replay)
+}
+
+// Runner carries replays out. Any number of them may run one replay: one of them reads
+// the log, and another takes over when it dies.
+type Runner struct {
+	Config
+
+	opts   Options
+	table  batch.Table // the control table
+	loop   retry.Loop
+	window *semaphore.Weighted
+}
+
+// NewRunner makes no call.
+func NewRunner(c Config, o Options) *Runner {
+	option.Default(&o.Worker, rand.Text()[:6])
+	option.Default(&o.Window, 2_000)
+	if o.Seen == nil {
+		o.Seen = func(Replay) {}
+	}
+	return &Runner{
+		Config: c, opts: o, table: batch.NewTable(c.Control),
+		loop:   retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("replaying")},
+		window: semaphore.NewWeighted(int64(o.Window)),
+	}
+}
+
+// policy repeats calls for as long as it takes, unless only a person can help.
+func policy() retry.Policy {
+	return retry.Policy{
+		Min: 20 * time.Millisecond, Max: 2 * time.Second, Patience: patience,
+		Final: func(err error) bool {
+			_, gone := errors.AsType[*NotFoundError](err)
+			_, tripped := errors.AsType[*quarantine.BreakerError](err)
+			return gone || tripped || errors.Is(err, errOvertaken)
+		},
+	}
+}
+
+// Run carries a replay out until it is done, or waits beside the worker that does. It
+// returns nil once it is done, or when ctx is; [ErrStopped] when somebody stops it; and an
+// error that no retry fixes.
+func (r *Runner) Run(ctx context.Context, name string) error {
+	var seen Replay
+	var since time.Time // when it was first seen so
+	for {
+		now, err := r.load(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		r.opts.Seen(now)
+		switch {
+		case now.State == Done:
+			return nil
+		case now.State == Stopped:
+			return ErrStopped
+		case now.Holder == "", seen.version == now.version && seen.writer == now.writer && time.Since(since) >= takeover:
+			if err := r.carryOut(ctx, now); ctx.Err() != nil {
+				return nil
+			} else if err != nil && !errors.Is(err, errOvertaken) {
+				return err
+			}
+			continue
+		case seen.version != now.version || seen.writer != now.writer:
+			seen, since = now, time.Now()
+		}
+		if retry.Sleep(ctx, saveInterval, nil) != nil {
+			return nil
+		}
+	}
+}
+
+func (r *Runner) load(ctx context.Context, name string) (now Replay, err error) {
+	err = r.loop.Do(ctx, name, func(ctx context.Context) (err error) {
+		now, err = load(ctx, r.table, name)
+		return err
+	})
+	return now, err
+}

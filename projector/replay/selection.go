@@ -1,0 +1,183 @@
+package replay
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/retry"
+)
+
+const (
+	// pageItems bounds how many items of the log are read at once.
+	pageItems = 250
+	// scanUnits is how many read units a second a scan of the log takes at most. What
+	// is done with the messages is bounded by the rate of the replay.
+	scanUnits = 1_000
+	// endOfMessages is a sort key behind those of all messages of a conversation.
+	endOfMessages = "MSG$"
+)
+
+// selection reads the messages of a replay from the log, page by page: those of some
+// conversations by a query each, in the order of their uuids, otherwise by a scan.
+type selection struct {
+	Definition
+
+	log    backend.Table
+	do     caller
+	chosen bool      // of groups; otherwise all of the log
+	groups []string  // in their order
+	paid   time.Time // when the next page of a scan may be read
+}
+
+// caller makes a call, again and again if it fails.
+type caller func(ctx context.Context, call func(context.Context) error) error
+
+// newSelection finds the conversations of a replay. Those of a user are the ones of which
+// the user has a row. They are read upwards, as rows move, so that none is missed.
+func newSelection(ctx context.Context, log backend.Table, do caller, d Definition) (*selection, error) {
+	s := &selection{Definition: d, log: log, do: do, groups: d.Groups, chosen: len(d.Groups)+len(d.Users) > 0}
+	if len(d.Users) == 0 {
+		return s, nil
+	}
+	theirs := map[string]bool{}
+	for _, user := range d.Users {
+		err := do(ctx, func(ctx context.Context) error {
+			for it, err := range batch.NewTable(log).Query(ctx, backend.Query{PK: postroom.InboxKey(user), Consistent: true}) {
+				if err != nil {
+					return err
+				}
+				if _, group, err := postroom.ParseRowKey(backend.KeyOf(it).SK); err == nil {
+					theirs[group] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(d.Groups) == 0 {
+		s.groups = slices.Sorted(maps.Keys(theirs))
+		return s, nil
+	}
+	s.groups = slices.DeleteFunc(slices.Clone(d.Groups), func(group string) bool { return !theirs[group] })
+	return s, nil
+}
+
+// read is a page of the log.
+type read struct {
+	messages []backend.Item // that are to be replayed
+	last     backend.Key    // to go on after
+	end      bool           // nothing is left
+}
+
+// next reads the page after a key; zero: the first.
+func (s *selection) next(ctx context.Context, after backend.Key) (read, error) {
+	if !s.chosen {
+		return s.scan(ctx, after)
+	}
+	for _, group := range s.groups {
+		if group < after.PK || group == after.PK && after.SK == endOfMessages {
+			continue
+		}
+		return s.query(ctx, group, after)
+	}
+	return read{last: after, end: true}, nil
+}
+
+// query reads a page of a conversation, whose messages are in the order of their times.
+func (s *selection) query(ctx context.Context, group string, after backend.Key) (read, error) {
+	q := backend.Query{
+		PK: group, SKPrefix: postroom.MessagePrefix, Limit: pageItems, Consistent: true,
+		// Messages of that very time have longer keys.
+		After: backend.Key{PK: group, SK: postroom.MessagePrefix + postroom.FormatTime(s.Begin)},
+	}
+	if after.PK == group {
+		q.After = after
+	}
+	page, err := s.page(ctx, func(ctx context.Context) (backend.Page, error) { return s.log.Query(ctx, q) })
+	if err != nil {
+		return read{}, err
+	}
+	r := s.pick(page, after)
+	beyond := func(it backend.Item) bool { at, known := timeOf(it); return known && !at.Before(s.End) }
+	if page.Last == nil || slices.ContainsFunc(page.Items, beyond) {
+		r.last = backend.Key{PK: group, SK: endOfMessages}
+	}
+	return r, nil
+}
+
+// scan reads a page of the whole log.
+func (s *selection) scan(ctx context.Context, after backend.Key) (read, error) {
+	if err := retry.Sleep(ctx, time.Until(s.paid), nil); err != nil {
+		return read{}, err
+	}
+	begun := time.Now()
+	page, err := s.page(ctx, func(ctx context.Context) (backend.Page, error) {
+		return s.log.Scan(ctx, backend.Scan{After: after, Limit: pageItems, Consistent: true})
+	})
+	if err != nil {
+		return read{}, err
+	}
+	s.paid = begun.Add(time.Duration(cmp.Or(page.Units.Read, 1) / scanUnits * float64(time.Second)))
+	return s.pick(page, after), nil
+}
+
+func (s *selection) page(ctx context.Context, call func(context.Context) (backend.Page, error)) (page backend.Page, err error) {
+	err = s.do(ctx, func(ctx context.Context) (err error) {
+		page, err = call(ctx)
+		return err
+	})
+	return page, err
+}
+
+// pick picks the messages that are to be replayed from the page after a key.
+func (s *selection) pick(page backend.Page, after backend.Key) read {
+	r := read{end: page.Last == nil && !s.chosen, last: after}
+	switch {
+	case page.Last != nil:
+		r.last = *page.Last
+	case len(page.Items) > 0:
+		r.last = backend.KeyOf(page.Items[len(page.Items)-1])
+	}
+	for _, it := range page.Items {
+		if at, known := timeOf(it); known && s.covers(at) {
+			r.messages = append(r.messages, it)
+		}
+	}
+	return r
+}
+
+// timeOf is the time of a message; false: it is another item, or its key is damaged, and
+// then it has none.
+func timeOf(it backend.Item) (time.Time, bool) {
+	sk := backend.KeyOf(it).SK
+	if !strings.HasPrefix(sk, postroom.MessagePrefix) {
+		return time.Time{}, false
+	}
+	at, _, err := postroom.ParseMessageKey(sk)
+	return at, err == nil
+}
+
+// Count counts the messages that a replay concerns, by reading them. Progress is called
+// with the number so far.
+func Count(ctx context.Context, log backend.Table, d Definition, progress func(int64)) (n int64, err error) {
+	s, err := newSelection(ctx, log, policy().Do, d)
+	if err != nil {
+		return 0, err
+	}
+	for at := (read{}); !at.end; progress(n) {
+		if at, err = s.next(ctx, at.last); err != nil {
+			return 0, err
+		}
+		n += int64(len(at.messages))
+	}
+	return n, nil
+}
