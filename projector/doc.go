@@ -6,7 +6,7 @@
 // It schedules and writes no item itself. Each durable item has a package of its
 // own below, whose doc.go is the protocol: projection (the head and the rows),
 // quarantine (records that cannot be processed), backfill (what the stream does
-// not hold), and verify, which only reads.
+// not hold), replay (what somebody wants again), and verify, which only reads.
 //
 // # From a record to its acknowledgement
 //

@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,15 +10,15 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
-	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/internal/longscan"
 )
 
 const (
 	// pageItems bounds how many items of the log are read at once.
 	pageItems = 250
-	// scanUnits is how many read units a second a scan of the log takes at most. What
-	// is done with the messages is bounded by the rate of the replay.
-	scanUnits = 1_000
+	// readUnits is how many read units a second reading the log takes at most. What is
+	// done with the messages is bounded by the rate of the replay.
+	readUnits = 1_000
 	// endOfMessages is a sort key behind those of all messages of a conversation.
 	endOfMessages = "MSG$"
 )
@@ -29,11 +28,10 @@ const (
 type selection struct {
 	Definition
 
-	log    backend.Table
+	log    backend.Table // at a bounded rate
 	do     caller
-	chosen bool      // of groups; otherwise all of the log
-	groups []string  // in their order
-	paid   time.Time // when the next page of a scan may be read
+	chosen bool     // of groups; otherwise all of the log
+	groups []string // in their order
 }
 
 // caller makes a call, again and again if it fails.
@@ -42,6 +40,7 @@ type caller func(ctx context.Context, call func(context.Context) error) error
 // newSelection finds the conversations of a replay. Those of a user are the ones of which
 // the user has a row. They are read upwards, as rows move, so that none is missed.
 func newSelection(ctx context.Context, log backend.Table, do caller, d Definition) (*selection, error) {
+	log = longscan.NewPace(readUnits).Table(log)
 	s := &selection{Definition: d, log: log, do: do, groups: d.Groups, chosen: len(d.Groups)+len(d.Users) > 0}
 	if len(d.Users) == 0 {
 		return s, nil
@@ -116,17 +115,12 @@ func (s *selection) query(ctx context.Context, group string, after backend.Key) 
 
 // scan reads a page of the whole log.
 func (s *selection) scan(ctx context.Context, after backend.Key) (read, error) {
-	if err := retry.Sleep(ctx, time.Until(s.paid), nil); err != nil {
-		return read{}, err
-	}
-	begun := time.Now()
 	page, err := s.page(ctx, func(ctx context.Context) (backend.Page, error) {
 		return s.log.Scan(ctx, backend.Scan{After: after, Limit: pageItems, Consistent: true})
 	})
 	if err != nil {
 		return read{}, err
 	}
-	s.paid = begun.Add(time.Duration(cmp.Or(page.Units.Read, 1) / scanUnits * float64(time.Second)))
 	return s.pick(page, after), nil
 }
 
