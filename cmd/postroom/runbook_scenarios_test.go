@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/projector/replay"
 )
 
 // scenario makes the state in which the commands of a section run: what the section is
@@ -50,6 +52,7 @@ func scenarios() []scenario {
 		{"Do messages arrive?", arriving},
 		{"Do the lists agree with the log?", rowIsGone},
 		{"Where is this message?", oneMessage},
+		{"Processing messages again", aReplay},
 		{"Is it healthy?", healthy},
 		{"Another queue", anotherQueue},
 		{"Damaged items", leaseIsDamaged},
@@ -288,4 +291,20 @@ func quarantinedRecords(w *world) {
 func someDeadLetters(w *world) {
 	w.deadLetters()
 	w.names["USER"] = bob
+}
+
+// aReplay is one that nobody carries out.
+func aReplay(w *world) {
+	hello(w)
+	w.names["NAME"] = "last-night"
+	w.onTable(postroom.ControlTable(defaultTable), func(ctx context.Context, control backend.Table) error {
+		now := time.Now()
+		r, err := replay.New(replay.Definition{
+			Name: w.names["NAME"], From: "12h", Begin: now.Add(-12 * time.Hour), End: now, Rate: 1, Queue: defaultQueue,
+		}, 1, now)
+		if err == nil {
+			_, err = replay.Create(ctx, control, r)
+		}
+		return err
+	})
 }
