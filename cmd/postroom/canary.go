@@ -115,7 +115,7 @@ func (a *app) canary(ctx context.Context, o canaryOptions) error {
 
 // handled reports whether consumers that share a table remember a notification as handled.
 func (a *app) handled(ctx context.Context, notification string) (bool, error) {
-	claim, err := dedup.NewTable(a.control()).Look(ctx, a.handledID(notification))
+	claim, err := dedup.NewTable(a.control()).Look(ctx, a.handledID(postroom.Notification{ID: notification}))
 	return claim.State == dedup.Done, err
 }
 

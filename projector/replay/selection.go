@@ -142,6 +142,9 @@ func (s *selection) pick(page backend.Page, after backend.Key) read {
 		r.last = backend.KeyOf(page.Items[len(page.Items)-1])
 	}
 	for _, it := range page.Items {
+		if !s.chosen && postroom.IsCanary(backend.KeyOf(it).PK) {
+			continue // it measures, and is nobody's
+		}
 		if at, known := timeOf(it); known && s.covers(at) {
 			r.messages = append(r.messages, it)
 		}
