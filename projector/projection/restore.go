@@ -71,7 +71,7 @@ func (p Projection) restore(ctx context.Context, group string, elsewhere *[]back
 	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0 && s.table.generation > s.head.at.generation:
 		return true, p.adopt(ctx, s, now)
 	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0:
-		return false, p.restoreRows(ctx, s, s.last, *elsewhere)
+		return false, p.restoreRows(ctx, s, *elsewhere)
 	case s.sound:
 		return true, p.catchUp(ctx, s, now)
 	}
@@ -90,7 +90,7 @@ func (p Projection) catchUp(ctx context.Context, s *survey, now time.Time) error
 		return err
 	}
 	if s.head.open || len(left) > 0 {
-		if err := p.restoreRows(ctx, s, s.last, nil); err != nil {
+		if err := p.restoreRows(ctx, s, nil); err != nil {
 			return err
 		}
 	}
@@ -136,16 +136,16 @@ func (s *survey) replaceHead(to Head) backend.Action {
 	return backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
 }
 
-// restoreRows puts the rows that are missing or wrong, as they are after last, the
-// message at which the head is, and then deletes those that should not be there.
-func (p Projection) restoreRows(ctx context.Context, s *survey, last postroom.Message, elsewhere []backend.Key) error {
+// restoreRows puts the rows that are missing or wrong, as they are after the message at
+// which the head is, and then deletes those that should not be there.
+func (p Projection) restoreRows(ctx context.Context, s *survey, elsewhere []backend.Key) error {
 	at, err := p.table.GetAll(ctx, RowKeys(s.head.at.all(), s.Members, s.head.Row(s.Group)))
 	if err != nil {
 		return err
 	}
 	var wrong []backend.Action
 	for _, v := range s.head.at.all() {
-		for _, want := range v.Groups(last, s.Members) {
+		for _, want := range v.Groups(s.last, s.Members) {
 			it := v.Item(want)
 			if got, err := v.GroupFromItem(at[backend.KeyOf(it)]); err != nil || got != want {
 				wrong = append(wrong, backend.Action{Put: it})

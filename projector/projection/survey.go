@@ -86,7 +86,8 @@ func (p Projection) surveyMembers(ctx context.Context, s *survey) error {
 	}
 	err = p.findMembers(ctx, &s.Conversation, page)
 	if errors.Is(err, ErrNoMembers) {
-		s.empty, err = p.logIsEmpty(ctx, s.Group)
+		s.empty = len(page.Items) == 0
+		return nil
 	}
 	return err
 }

@@ -121,7 +121,7 @@ func (v *verifier) compare(ctx context.Context, f *finding, log []postroom.Messa
 		last = f.fold(log)
 	case c.headThere && c.first == "":
 		f.add(Orphan, postroom.HeadKey, "the conversation has a head and no message")
-	case c.head != nil:
+	case c.openingLost():
 		f.add(OpeningLost, c.head.OpenedBy, "the message that opened the conversation, and names its members, is gone or unreadable")
 	default:
 		for _, m := range log {
