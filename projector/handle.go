@@ -35,9 +35,7 @@ func (p *Projector) handle(ctx context.Context, records []*stream.Record) error 
 			m, err := decode(r)
 			if err == nil {
 				p.clocks.compare(m, r.CreatedAt)
-				arrived := newMessage(m, recordOf(r), func(*message) { r.Ack() })
-				p.trace(arrived)
-				messages = append(messages, arrived)
+				messages = append(messages, p.newMessage(m, recordOf(r), func(*message) { r.Ack() }))
 				continue
 			}
 			put := func(ctx context.Context) error { return p.quarantine.Put(ctx, recordOf(r), err, 1) }

@@ -200,7 +200,7 @@ func TestF14NobodyIsToldWhileALargeConversationWaits(t *testing.T) {
 		other := ms[1]
 		other.UserUUID = stranger().UserUUID
 		r.post(ms[0], other)
-		r.p.index = false // no pace
+		r.p.config.Index = false // no pace
 		slots := r.p.lanes.slots
 		r.p.lanes.slots = 0
 		l := &lane{group: ms[0].GroupUUID, held: []*message{unread(ms[0]), unread(other)}}

@@ -221,7 +221,7 @@ func (p *Projector) conversation(ctx context.Context, l *lane) (*projection.Conv
 
 // rest is how long c must rest before its next move.
 func (p *Projector) rest(c *projection.Conversation) time.Duration {
-	if !p.index || c.MovedAt.IsZero() {
+	if !p.config.Index || c.MovedAt.IsZero() {
 		return 0
 	}
 	gap := time.Duration(c.Rows()) * time.Second / movesPerRow

@@ -29,7 +29,6 @@ import (
 type Projector struct {
 	config Config
 	tuning tuning
-	index  bool
 	log    *slog.Logger
 	tracer trace.Tracer
 
@@ -64,7 +63,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 	table := limiter.Table(c.Table)
 	incidents := incident.NewLog(o.Logger)
 	p := &Projector{
-		config: c, tuning: t, index: c.Index, log: o.Logger, tracer: tracing.Tracer(o.TracerProvider),
+		config: c, tuning: t, log: o.Logger, tracer: tracing.Tracer(o.TracerProvider),
 		lanes:      newLanes(max(1, t.Movers/2)),
 		limiter:    limiter,
 		projection: projection.New(table),
@@ -82,7 +81,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		Log: table, Control: c.Control, Submit: p.submit, Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
 	}, t.Backfill)
 	p.retries = quarantine.NewRetries(quarantine.RetriesConfig{
-		Log: table, Quarantine: p.quarantine, Submit: p.submitRetries, Incidents: incidents, Logger: o.Logger,
+		Log: table, Quarantine: p.quarantine, Submit: p.submitRetry, Incidents: incidents, Logger: o.Logger,
 	})
 	p.rebuild = rebuild.New(rebuild.Config{
 		Log: table, Index: c.Index, Control: c.Control, Worker: o.Worker, Now: t.Now, Incidents: incidents, Logger: o.Logger,
@@ -191,10 +190,9 @@ func (p *Projector) submit(ctx context.Context, items []backfill.Item) error {
 	messages := make([]*message, len(items))
 	for i, it := range items {
 		p.clocks.compare(it.Message, time.Time{})
-		messages[i] = newMessage(it.Message, it.Record, func(m *message) {
+		messages[i] = p.newMessage(it.Message, it.Record, func(m *message) {
 			it.Done(backfill.Outcome{Projected: m.fresh, Silent: m.record.Silent, Quarantined: m.quarantined})
 		})
-		p.trace(messages[i])
 	}
 	p.lanes.add(messages)
 	return nil

@@ -44,19 +44,14 @@ func (p *Projector) lead(ctx context.Context) error {
 	return g.Wait()
 }
 
-// submitRetries takes over messages that were quarantined, behind those of the stream.
-func (p *Projector) submitRetries(ctx context.Context, retries []quarantine.Retry) error {
+// submitRetry takes over a message that was quarantined, behind those of the stream.
+func (p *Projector) submitRetry(ctx context.Context, r quarantine.Retry) error {
 	if err := p.notifier.admit(ctx); err != nil {
 		return err
 	}
-	messages := make([]*message, len(retries))
-	for i, r := range retries {
-		m := newMessage(r.Message, quarantine.Record{Origin: quarantine.Log, Silent: r.Kept.Silent}, func(*message) { r.Done() })
-		p.trace(m)
-		m.retries = r.Kept
-		messages[i] = m
-	}
-	p.lanes.add(messages)
+	m := p.newMessage(r.Kept.Message, quarantine.Record{Origin: quarantine.Log, Silent: r.Kept.Silent}, func(*message) { r.Done() })
+	m.retries = r.Kept
+	p.lanes.add([]*message{m})
 	return nil
 }
 

@@ -119,7 +119,7 @@ func (r *rig) remove(key backend.Key) {
 // a reader.
 func (r *rig) project(messages ...postroom.Message) {
 	r.t.Helper()
-	r.p.index = false // no pace
+	r.p.config.Index = false // no pace
 	r.post(messages...)
 	l := &lane{group: messages[0].GroupUUID}
 	for _, m := range messages {

@@ -6,7 +6,9 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/tracing"
+	"github.com/postroom/postroom/projector/quarantine"
 )
 
 // spans are those of a message whose trace is recorded: from its arrival until it is
@@ -16,6 +18,13 @@ type spans struct {
 	tracer  trace.Tracer
 	project trace.Span
 	notify  trace.Span // nil: not begun
+}
+
+// newMessage is a message on its way, with its trace.
+func (p *Projector) newMessage(m postroom.Message, r quarantine.Record, ack func(*message)) *message {
+	arrived := newMessage(m, r, ack)
+	p.trace(arrived)
+	return arrived
 }
 
 // trace begins the spans of a message, if its trace is recorded. A silent one is most

@@ -75,7 +75,7 @@ func (s statusJSON) worked(now time.Time) bool {
 // behind returns how far the projection is behind, if that is too far or not known.
 func (s statusJSON) behind() string {
 	if s.Lag != nil && time.Duration(*s.Lag)*time.Second > checkedLag {
-		return fmt.Sprintf("the projection is %v behind", time.Duration(*s.Lag)*time.Second)
+		return fmt.Sprintf("the projection is %s behind", span(*s.Lag))
 	}
 	for _, sh := range s.Shards {
 		if sh.Listed && !sh.Finished && sh.Lag == nil && sh.UntilLoss == nil {

@@ -112,7 +112,6 @@ func (s statusJSON) openShards() (open int) {
 
 // lagText says how far behind the projection is, and how long there is to catch up.
 func lagText(lag, untilLoss *int64) string {
-	span := func(seconds int64) time.Duration { return time.Duration(seconds) * time.Second }
 	switch {
 	case untilLoss != nil && *untilLoss == 0:
 		return "RECORDS WERE LOST: the stream has trimmed them"
@@ -121,8 +120,10 @@ func lagText(lag, untilLoss *int64) string {
 	case untilLoss == nil:
 		return "nothing is unread"
 	}
-	return fmt.Sprintf("%v; the oldest unread record is trimmed in %v", span(*lag), span(*untilLoss))
+	return fmt.Sprintf("%s; the oldest unread record is trimmed in %s", span(*lag), span(*untilLoss))
 }
+
+func span(seconds int64) string { return (time.Duration(seconds) * time.Second).String() }
 
 // How many gaps that are closed are listed at most, the latest first: for programs,
 // and for people.
@@ -185,7 +186,7 @@ func (s shardJSON) behind() string {
 	case s.Lag == nil:
 		return "?"
 	}
-	return (time.Duration(*s.Lag) * time.Second).String()
+	return span(*s.Lag)
 }
 
 // untilLoss returns how long the oldest record that is not done is kept.
@@ -193,7 +194,7 @@ func (s shardJSON) untilLoss() string {
 	if s.Finished || s.UntilLoss == nil {
 		return ""
 	}
-	return (time.Duration(*s.UntilLoss) * time.Second).String()
+	return span(*s.UntilLoss)
 }
 
 func (s shardJSON) rate() string {
@@ -210,7 +211,7 @@ func (s shardJSON) rate() string {
 func (q queueJSON) String() string {
 	text := fmt.Sprintf("%s: %s visible, %s in flight, %s delayed", q.Name, count(q.Visible), count(q.InFlight), count(q.Delayed))
 	if q.Oldest != nil {
-		text += fmt.Sprintf(", the oldest %v old", time.Duration(*q.Oldest)*time.Second)
+		text += fmt.Sprintf(", the oldest %s old", span(*q.Oldest))
 	}
 	return text
 }

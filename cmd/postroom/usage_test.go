@@ -65,6 +65,7 @@ func TestWrongUsage(t *testing.T) {
 		{"--limit is 0", "quarantine list --limit 0"},
 		{"ID is missing", "quarantine show"},
 		{"CONVERSATION/TIME/EVENT", "quarantine show " + bob},
+		{"CONVERSATION/TIME/EVENT", "quarantine show ADA/2026-05-21T10:30:00Z/e"},
 		{"--count is -2", "quarantine drop --count -2"},
 		{"--rate is 10001", "quarantine drop --rate 10001"},
 		{"--group: ", "verify --group ADA"},

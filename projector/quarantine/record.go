@@ -85,10 +85,13 @@ func logRecord(key backend.Key) Record {
 
 // partKey is the key of a part of a record.
 func (r Record) partKey(part int) backend.Key {
-	return backend.Key{
-		PK: partition(r.Key.PK),
-		SK: fmt.Sprintf("%s#%s#%03d", postroom.FormatTime(r.CreatedAt), r.EventID, part),
-	}
+	first := postroom.FormatTime(r.CreatedAt) + "#" + r.EventID + firstPart
+	return partKey(backend.Key{PK: partition(r.Key.PK), SK: first}, part)
+}
+
+// partKey is the key of a part of the record with this first part.
+func partKey(first backend.Key, part int) backend.Key {
+	return backend.Key{PK: first.PK, SK: fmt.Sprintf("%s#%03d", strings.TrimSuffix(first.SK, firstPart), part)}
 }
 
 func partition(pk string) string {

@@ -31,8 +31,7 @@ var errGone = errors.New("the log does not hold the message any more")
 
 // Retry is a message that is to be processed again.
 type Retry struct {
-	Message postroom.Message // as the log has it now
-	Kept    *Kept            // its record, which is there until it is processed
+	Kept *Kept // its record, which is there until it is processed, with the message as the log has it now
 	// Done is to be called once, from any goroutine, when the message is processed, or
 	// stays in quarantine ([Quarantine.Again]).
 	Done func()
@@ -42,9 +41,9 @@ type Retry struct {
 type RetriesConfig struct {
 	Log        backend.Table // of the messages
 	Quarantine *Quarantine
-	// Submit takes over messages to process. It may block while too many are in
-	// flight, until ctx is done; with an error it has taken over none.
-	Submit    func(ctx context.Context, retries []Retry) error
+	// Submit takes over a message to process. It may block while too many are in
+	// flight, until ctx is done; with an error it has not taken it over.
+	Submit    func(ctx context.Context, r Retry) error
 	Incidents *incident.Log
 	Logger    *slog.Logger
 }
@@ -108,7 +107,7 @@ func (r *Retries) Lead(ctx context.Context) error {
 func (r *Retries) next(ctx context.Context) (*Batch, error) {
 	var damaged []*item.DamageError
 	defer func() { r.Quarantine.aside.Set("retries", damaged) }()
-	for it, err := range r.Quarantine.table.Query(ctx, backend.Query{PK: retryPartition, Consistent: true}) {
+	for it, err := range r.Quarantine.table.Query(ctx, backend.Query{PK: retryPartition, Limit: 2, Consistent: true}) {
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +163,7 @@ func (r *Retries) workOff(ctx context.Context, b Batch) error {
 // submit has one record tried again. One whose message cannot be decoded stays.
 func (r *Retries) submit(ctx context.Context, k tried) error {
 	if k.err == nil {
-		return r.Submit(ctx, []Retry{k.Retry})
+		return r.Submit(ctx, k.Retry)
 	}
 	defer k.Done()
 	return r.loop.Do(ctx, k.Kept.ID(), func(ctx context.Context) error { return r.Quarantine.Again(ctx, k.Kept, k.err, false) })
@@ -196,7 +195,7 @@ func (r *Retries) read(ctx context.Context, keys []backend.Key) (all []tried, er
 	for _, s := range records {
 		m, why := messageOf(s.Key, messages[s.Key])
 		kept := &Kept{Message: m, Silent: s.Silent, keys: s.keys(), first: firsts[s.first]}
-		all = append(all, tried{Retry{Message: m, Kept: kept}, why})
+		all = append(all, tried{Retry{Kept: kept}, why})
 	}
 	return all, err
 }

@@ -23,11 +23,9 @@ func newRetries(control backend.Table, it backend.Item, submit func(Retry)) *Ret
 	discard := slog.New(slog.DiscardHandler)
 	return NewRetries(RetriesConfig{
 		Log: log, Quarantine: New(control, 0.5, discard), Incidents: incident.NewLog(discard), Logger: discard,
-		Submit: func(_ context.Context, all []Retry) error {
-			for _, r := range all {
-				submit(r)
-				r.Done()
-			}
+		Submit: func(_ context.Context, r Retry) error {
+			submit(r)
+			r.Done()
 			return nil
 		},
 	})
@@ -173,10 +171,8 @@ func TestS12BatchUntilDone(t *testing.T) {
 		}
 		tried := make(chan Retry, 2)
 		r := newRetries(control, it, nil)
-		r.Submit = func(_ context.Context, all []Retry) error {
-			for _, one := range all {
-				tried <- one
-			}
+		r.Submit = func(_ context.Context, one Retry) error {
+			tried <- one
 			return nil
 		}
 		ctx, stop := context.WithCancel(t.Context())

@@ -63,7 +63,7 @@ func (s *Stored) Place() Place { return Place{s.first} }
 func ParseID(id string) (Place, error) {
 	group, rest, _ := strings.Cut(id, "/")
 	at, event, ok := strings.Cut(rest, "/")
-	if !ok || group == "" || at == "" || event == "" {
+	if !ok || partition(group) != keyPrefix+group || at == "" || event == "" {
 		return Place{}, ErrID
 	}
 	return Place{backend.Key{PK: keyPrefix + group, SK: at + "#" + event + firstPart}}, nil
@@ -149,7 +149,7 @@ func Load(ctx context.Context, control backend.Table, p Place) (*Whole, error) {
 	var w *Whole
 	var image []byte
 	n := 0
-	prefix := strings.TrimSuffix(p.key.SK, "000")
+	prefix := strings.TrimSuffix(p.key.SK, firstPart) + "#"
 	for it, err := range batch.NewTable(control).Query(ctx, backend.Query{PK: p.key.PK, SKPrefix: prefix, Consistent: true}) {
 		if err != nil {
 			return nil, err
@@ -186,10 +186,9 @@ func same(eventID string, attempts int64, reason string) backend.Condition {
 
 // keys are those of the record's parts, the first part first.
 func (s *Stored) keys() []backend.Key {
-	prefix := strings.TrimSuffix(s.first.SK, "000")
 	keys := []backend.Key{s.first}
 	for i := 1; i < s.parts; i++ {
-		keys = append(keys, backend.Key{PK: s.first.PK, SK: fmt.Sprintf("%s%03d", prefix, i)})
+		keys = append(keys, partKey(s.first, i))
 	}
 	return keys
 }
