@@ -84,12 +84,12 @@ func (v *viewed) to(name string) {
 // gone drops a view and deletes its rows.
 func (v *viewed) gone(name string) {
 	v.t.Helper()
-	dropped, err := views.Drop(v.t.Context(), v.table, name, time.Now)
+	generation, err := views.Drop(v.t.Context(), v.table, name, time.Now)
 	if err != nil {
 		v.t.Fatal(err)
 	}
 	time.Sleep(views.Settle)
-	page, err := v.table.Query(v.t.Context(), backend.Query{PK: dropped.InboxKey(v.user)})
+	page, err := v.table.Query(v.t.Context(), backend.Query{PK: postroom.View{Name: name}.InboxKey(v.user)})
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func (v *viewed) gone(name string) {
 			v.t.Fatal(err)
 		}
 	}
-	if err := views.Remove(v.t.Context(), v.table, dropped); err != nil {
+	if err := views.Remove(v.t.Context(), v.table, name, generation); err != nil {
 		v.t.Fatal(err)
 	}
 }

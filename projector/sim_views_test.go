@@ -158,7 +158,7 @@ func operate(ctx context.Context, table backend.Table, choice int) error {
 		case views.Filling:
 			return fill(ctx, table, v)
 		case views.Dropping:
-			return sweep(ctx, table, v)
+			return sweep(ctx, table, v, set.Generation)
 		case views.Ready:
 		}
 	}
@@ -197,7 +197,7 @@ func fill(ctx context.Context, table backend.Table, v views.View) error {
 	return views.Filled(ctx, table, v.Name, v.Since)
 }
 
-func sweep(ctx context.Context, table backend.Table, v views.View) error {
+func sweep(ctx context.Context, table backend.Table, v views.View, generation int64) error {
 	if err := retry.Sleep(ctx, views.Settle, nil); err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func sweep(ctx context.Context, table backend.Table, v views.View) error {
 	if err := t.Delete(ctx, left); err != nil {
 		return err
 	}
-	return views.Remove(ctx, table, v)
+	return views.Remove(ctx, table, v.Name, generation)
 }
 
 // restoreAll restores every conversation.

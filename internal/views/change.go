@@ -85,7 +85,8 @@ func Switch(ctx context.Context, t backend.Table, name string) (before string, e
 // Drop says that nobody writes a view any more. It returns after [Settle] or more: for that
 // long readers must have been elsewhere. Its rows are then to be deleted, not before Settle
 // has passed once more, and at last it is to be forgotten, see [Remove].
-func Drop(ctx context.Context, t backend.Table, name string, now func() time.Time) (View, error) {
+// It returns the generation by which it was dropped, or a later one.
+func Drop(ctx context.Context, t backend.Table, name string, now func() time.Time) (generation int64, err error) {
 	set, err := change(ctx, t, Settle, func(s *Set) error {
 		n := s.index(name)
 		switch {
@@ -100,15 +101,15 @@ func Drop(ctx context.Context, t backend.Table, name string, now func() time.Tim
 		s.Views[n].State = Dropping
 		return nil
 	})
-	dropped, _ := set.View(name)
-	return dropped, err
+	return set.Generation, err
 }
 
-// Remove forgets a view that was dropped and has no row left.
-func Remove(ctx context.Context, t backend.Table, v View) error {
+// Remove forgets a view that was dropped by a generation, or an earlier one, and has no row
+// left.
+func Remove(ctx context.Context, t backend.Table, name string, generation int64) error {
 	_, err := change(ctx, t, 0, func(s *Set) error {
 		s.Views = slices.DeleteFunc(s.Views, func(o View) bool {
-			return o.Name == v.Name && o.Since == v.Since && o.State == Dropping
+			return o.Name == name && o.Since < generation && o.State == Dropping
 		})
 		return nil
 	})

@@ -80,19 +80,21 @@ func TestChanges(t *testing.T) {
 		dropped, err := Drop(ctx, table, "default", time.Now)
 		must(t, err)
 		set := mustRead(t, table)
-		if set.Generation <= generation || dropped.State != Dropping || !cmp.Equal(set.Written(), []postroom.View{next}) {
-			t.Errorf("%+v after %+v was dropped", set, dropped)
+		if v, _ := set.View("default"); set.Generation <= generation || set.Generation != dropped || v.State != Dropping || !cmp.Equal(set.Written(), []postroom.View{next}) {
+			t.Errorf("%+v after default was dropped by %d", set, dropped)
 		}
-		_, err = Add(ctx, table, dropped.View, time.Now())
+		first := postroom.View{Name: "default", Format: 1}
+		_, err = Add(ctx, table, first, time.Now())
 		refused(t, err, "being dropped")
 		_, err = Switch(ctx, table, "default")
 		refused(t, err, "being dropped")
-		must(t, Remove(ctx, table, dropped))
-		must(t, Remove(ctx, table, dropped))
-		if _, err = Add(ctx, table, dropped.View, time.Now()); err != nil {
+		refused(t, set.CheckKept("default"), "being dropped")
+		must(t, Remove(ctx, table, "default", dropped))
+		must(t, Remove(ctx, table, "default", dropped))
+		if _, err = Add(ctx, table, first, time.Now()); err != nil {
 			t.Error(err)
 		}
-		must(t, Remove(ctx, table, dropped)) // another one has its name
+		must(t, Remove(ctx, table, "default", dropped)) // another one has its name
 		if _, ok := mustRead(t, table).View("default"); !ok {
 			t.Error("the new view was removed for the old one")
 		}

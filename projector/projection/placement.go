@@ -53,6 +53,10 @@ func (h Head) In(v postroom.View, since int64) bool {
 	return h.at.generation >= since && slices.Contains(h.at.all(), v)
 }
 
+// Settled reports whether all of the members' rows are put, in the views of a generation of
+// the table's views or a later one.
+func (h Head) Settled(generation int64) bool { return !h.open && h.at.generation >= generation }
+
 // placement is where the rows of the conversation are.
 func (c *Conversation) placement() placement {
 	if c.head == nil {

@@ -60,7 +60,7 @@ func (e *Estimate) add(key backend.Key) {
 	switch {
 	case row:
 		e.Rows++
-	case key.SK == postroom.HeadKey:
+	case isHead(key):
 		e.Conversations++
 	case isMessage(key):
 		e.Messages++
@@ -73,5 +73,7 @@ func (e Estimate) times(n, bytes int64) Estimate {
 		Units: n * ((bytes+backend.ReadUnitBytes-1)/backend.ReadUnitBytes + restoreUnits*e.Conversations + rowUnits*e.Rows),
 	}
 }
+
+func isHead(key backend.Key) bool { return key.SK == postroom.HeadKey }
 
 func isMessage(key backend.Key) bool { return strings.HasPrefix(key.SK, postroom.MessagePrefix) }

@@ -23,6 +23,9 @@ const (
 	attrGroups        = "groups"
 	attrUsers         = "users"
 	attrUUID          = "uuid"
+	attrView          = "view"       // there only if there is one
+	attrGeneration    = "generation" // with view
+	attrDrop          = "drop"       // with view
 	attrRate          = "rate"
 	attrState         = "state"
 	attrAskedAt       = "asked_at"
@@ -63,22 +66,35 @@ const (
 	Done    State = "done"
 )
 
-// Scope is what a rebuild is about: conversations, or the conversations of users, or,
-// where both are empty, everything. At most one may be set.
+// Scope is what a rebuild is about: conversations, or the conversations of users, or a
+// view, or, where these are empty, everything. At most one may be set.
 type Scope struct {
 	Groups []string
 	Users  []string
+
+	// View is the name of a view that is to be filled, or dropped: only what that takes is
+	// done. Generation is the one of the table's views by which it was added, or dropped.
+	View       string
+	Generation int64
+	Drop       bool
 }
+
+// view is the view by its name.
+func (s Scope) view() postroom.View { return postroom.View{Name: s.View} }
 
 // Same reports whether two scopes are the same.
 func (s Scope) Same(o Scope) bool {
-	return slices.Equal(s.Groups, o.Groups) && slices.Equal(s.Users, o.Users)
+	return slices.Equal(s.Groups, o.Groups) && slices.Equal(s.Users, o.Users) &&
+		s.View == o.View && s.Generation == o.Generation && s.Drop == o.Drop
 }
 
 // normal returns the scope sorted and without repetitions, if it is valid.
 func (s Scope) normal() (Scope, error) {
 	if len(s.Groups) > 0 && len(s.Users) > 0 {
 		return s, errors.New("rebuild: conversations and users exclude each other")
+	}
+	if err := s.checkView(); err != nil {
+		return s, err
 	}
 	for what, uuids := range map[string]*[]string{"conversation": &s.Groups, "user": &s.Users} {
 		*uuids = slices.Compact(slices.Sorted(slices.Values(*uuids)))
@@ -92,6 +108,19 @@ func (s Scope) normal() (Scope, error) {
 		}
 	}
 	return s, nil
+}
+
+// checkView returns an error unless the view is one that can be filled or dropped, or none.
+func (s Scope) checkView() error {
+	switch {
+	case s.View == "" && s.Generation == 0 && !s.Drop:
+		return nil
+	case len(s.Groups)+len(s.Users) > 0:
+		return errors.New("rebuild: a view is filled or dropped as a whole")
+	case s.Generation < 1:
+		return errors.New("rebuild: a view has a generation from 1")
+	}
+	return postroom.CheckViewName(s.View)
 }
 
 // Job is one rebuild: what was asked for, and how far it is.
@@ -189,6 +218,9 @@ func (j Job) encode() backend.Item {
 	}
 	it := item.New(j.key(), format)
 	it[attrGroups], it[attrUsers] = item.Maps(uuids(j.Scope.Groups)), item.Maps(uuids(j.Scope.Users))
+	if j.Scope.View != "" {
+		it[attrView], it[attrGeneration], it[attrDrop] = item.String(j.Scope.View), item.Int(j.Scope.Generation), item.Bool(j.Scope.Drop)
+	}
 	it[attrRate], it[attrState] = item.Int(int64(j.Rate)), item.String(string(j.State))
 	it[attrAskedAt], it[attrUpdatedAt], it[attrEndedAt] = item.Time(j.AskedAt), item.Time(j.UpdatedAt), item.Time(j.EndedAt)
 	it[attrWorked], it[attrExpected] = item.Int(j.Worked.Milliseconds()), item.Int(j.Expected)
@@ -207,7 +239,7 @@ func decode(it backend.Item) (Job, error) {
 		return all
 	}
 	j := Job{
-		ID: strings.TrimPrefix(d.String(backend.AttrSK), jobPrefix), Scope: Scope{uuids(attrGroups), uuids(attrUsers)},
+		ID: strings.TrimPrefix(d.String(backend.AttrSK), jobPrefix), Scope: Scope{Groups: uuids(attrGroups), Users: uuids(attrUsers)},
 		Rate: int(d.Int(attrRate, 1)), State: State(d.String(attrState)),
 		AskedAt: d.Time(attrAskedAt), UpdatedAt: d.Time(attrUpdatedAt), EndedAt: d.Time(attrEndedAt),
 		Worked: time.Duration(d.Int(attrWorked, 0)) * time.Millisecond, Expected: d.Int(attrExpected, 0),
@@ -220,6 +252,9 @@ func decode(it backend.Item) (Job, error) {
 		j.Failures = append(j.Failures, Failure{d.String(attrUUID), d.String(attrReason)})
 	})
 	j.segments = longscan.Decode(d, attrSegments)
+	if it[attrView] != nil || it[attrGeneration] != nil || it[attrDrop] != nil {
+		j.Scope.View, j.Scope.Generation, j.Scope.Drop = d.String(attrView), d.Int(attrGeneration, 1), d.Bool(attrDrop)
+	}
 	normal, err := j.Scope.normal()
 	if err != nil || !normal.Same(j.Scope) {
 		d.Fail(attrGroups, errors.Join(errors.New("the scope is not one that can be asked for"), err))

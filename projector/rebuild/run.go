@@ -73,11 +73,17 @@ func (r *run) work(ctx context.Context, begun Job) error {
 		}
 		return nil
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	for i, at := range begun.segments {
-		g.Go(func() error { return r.segment(ctx, i, at) })
+	if err := r.settle(ctx, begun); err != nil {
+		return err
 	}
-	return g.Wait()
+	g, segments := errgroup.WithContext(ctx)
+	for i, at := range begun.segments {
+		g.Go(func() error { return r.segment(segments, i, at) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return r.finish(ctx)
 }
 
 // done notes what was done, and how far the rebuild is by that.

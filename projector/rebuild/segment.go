@@ -82,6 +82,10 @@ func (r *run) tasks(items []backend.Item, last *string) (tasks []*task) {
 	}
 	for _, it := range items {
 		key := backend.KeyOf(it)
+		if r.scope.View != "" && (!isHead(key) && !isMessage(key) || isHead(key) && r.settled(it)) {
+			*last = key.PK
+			continue
+		}
 		if _, user, isRow := postroom.ParseInboxKey(key.PK); isRow {
 			if _, group, err := postroom.ParseRowKey(key.SK); err == nil && r.about(user) {
 				t := of(group)
@@ -89,7 +93,7 @@ func (r *run) tasks(items []backend.Item, last *string) (tasks []*task) {
 			}
 			continue
 		}
-		if key.PK != *last && (key.SK == postroom.HeadKey || isMessage(key)) && r.isAbout(it) {
+		if key.PK != *last && (isHead(key) || isMessage(key)) && r.isAbout(it) {
 			of(key.PK).log = true
 			*last = key.PK
 		}

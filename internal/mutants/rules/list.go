@@ -330,6 +330,27 @@ var projector = []Rule{
 		Tests: "TestReadersSwitch",
 	},
 	{
+		Name:  "a view is filled when nobody goes by what was before it",
+		File:  "projector/rebuild/view.go",
+		Old:   "	return retry.Sleep(ctx, views.Settle, nil)\n",
+		New:   "	return retry.Sleep(ctx, 0*views.Settle, nil)\n",
+		Tests: "TestViewIsFilledLater",
+	},
+	{
+		Name:  "a view without a conversation that has rows is not ready",
+		File:  "projector/rebuild/view.go",
+		Old:   "if err != nil || !whole {",
+		New:   "if err != nil || !whole && err != nil {",
+		Tests: "TestViewIsNotReady",
+	},
+	{
+		Name:  "rows of a dropped view are deleted when every head is past it",
+		File:  "projector/rebuild/run.go",
+		Old:   "	if err := g.Wait(); err != nil {\n		return err\n	}\n	return r.finish(ctx)\n",
+		New:   "	g.Go(func() error { return r.finish(ctx) })\n	return g.Wait()\n",
+		Tests: "TestViewIsDropped",
+	},
+	{
 		Name:  "a change of the views is of what was read",
 		File:  "internal/views/change.go",
 		Old:   "table.Put(ctx, set.Encode(), was.condition())",
