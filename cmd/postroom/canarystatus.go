@@ -27,6 +27,10 @@ type canaryStateJSON struct {
 
 func (a *app) canaryStatus(ctx context.Context, now time.Time) ([]canaryStateJSON, []*stream.DamageError, error) {
 	states, damaged, err := canary.ReadStates(ctx, a.control(), now)
+	return canariesOf(states, now), damaged, err
+}
+
+func canariesOf(states []canary.State, now time.Time) []canaryStateJSON {
 	out := []canaryStateJSON{}
 	for _, s := range states {
 		last := canaryOf(s.Name, canary.Result{
@@ -43,7 +47,7 @@ func (a *app) canaryStatus(ctx context.Context, now time.Time) ([]canaryStateJSO
 		}
 		out = append(out, one)
 	}
-	return out, damaged, err
+	return out
 }
 
 // row adds a line.

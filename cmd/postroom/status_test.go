@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/canary"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/stream"
 )
@@ -57,7 +58,13 @@ func aGroup() statusJSON {
 		{Group: "replay-1", Start: stream.Start{At: ago(2 * time.Hour)}, BegunAt: ago(time.Minute), Workers: 1, Shards: 5, Finished: 2},
 		{Group: "replay-2", Until: ago(time.Hour), BegunAt: ago(time.Minute), DoneAt: ago(time.Second), Shards: 5, Finished: 5},
 	})
-	out.Canaries = []canaryStateJSON{}
+	out.Canaries = canariesOf([]canary.State{{
+		Name: "canary", Host: "host:1", Every: time.Minute, Delivers: true, UpdatedAt: ago(30 * time.Second), DueAt: now.Add(time.Minute),
+		Last: canary.Last{
+			MessageUUID: "u", PostedAt: ago(time.Minute), Visible: 20 * time.Millisecond, Stage: canary.Delivered, Error: "why",
+		},
+		ArrivedAt: ago(3 * time.Minute), FailingSince: ago(2 * time.Minute), InARow: 2,
+	}}, now)
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
 }
@@ -86,7 +93,11 @@ func TestStatusJSON(t *testing.T) {
 		`"coverage":{"closed":2,"read":1,"missing":[{"shard":"s3","until":"2026-05-20T10:30:00.000000Z","state":"lost"}]},` +
 		`"groups":[{"group":"projector","start":"trim-horizon","begun_at":"2026-05-19T10:30:00.000000Z","workers":2,"shards":5,"shards_finished":1},` +
 		`{"group":"replay-1","start":"2026-05-21T08:30:00Z","begun_at":"2026-05-21T10:29:00.000000Z","workers":1,"shards":5,"shards_finished":2},` +
-		`{"group":"replay-2","start":"trim-horizon","until":"2026-05-21T09:30:00.000000Z","begun_at":"2026-05-21T10:29:00.000000Z","done_at":"2026-05-21T10:29:59.000000Z","workers":0,"shards":5,"shards_finished":5}],"canaries":[]}` + "\n"
+		`{"group":"replay-2","start":"trim-horizon","until":"2026-05-21T09:30:00.000000Z","begun_at":"2026-05-21T10:29:00.000000Z","done_at":"2026-05-21T10:29:59.000000Z","workers":0,"shards":5,"shards_finished":5}],` +
+		`"canaries":[{"host":"host:1","every_seconds":60,"until":"delivered","updated_at":"2026-05-21T10:29:30.000000Z","overdue":false,` +
+		`"last":{"name":"canary","message_group_uuid":"ca9a2a00-0000-5000-8abc-abfccdf59a17","message_uuid":"u","posted_at":"2026-05-21T10:29:00.000000Z",` +
+		`"visible_seconds":0.02,"delivered_seconds":null,"failed":"delivered","error":"why"},` +
+		`"arrived_at":"2026-05-21T10:27:00.000000Z","failing_since":"2026-05-21T10:28:00.000000Z","failures_in_a_row":2}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -115,6 +126,7 @@ missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a back
 quarantined  0
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
+canary       canary of host:1, 2026-05-21T10:29:00.000000Z: visible after 20ms, not delivered; FAILS since 2026-05-21T10:28:00.000000Z, 2 in a row: why
 DAMAGED      "stream#arn", "SHARD#s6": attribute epoch: it is missing; run ` + "`postroom repair`" + `
 
 WORKER  SHARDS  LAST HEARTBEAT
