@@ -30,7 +30,7 @@ type ages struct {
 	Failing    time.Duration `metric:"postroom_consumer_failing_seconds" help:"For how long the call has failed in a row that has done so for longest; 0 where none fails. The log says which."`
 	InFlight   time.Duration `metric:"postroom_consumer_oldest_in_flight_seconds" help:"How long ago the message was received that has been in flight for the longest time; 0 where there is none."`
 	Waited     time.Duration `metric:"postroom_consumer_queue_age_seconds" help:"How long the messages of the last receive had waited in the queue, the oldest of those that were never received before; 0 where there was none."`
-	Unanswered time.Duration `metric:"postroom_consumer_unanswered_seconds" help:"How long ago the receive began that the queue has not answered; an empty queue answers after 20 seconds."`
+	Unanswered time.Duration `metric:"postroom_consumer_unanswered_seconds" help:"How long ago the receive began that the queue has not answered; an empty queue answers when the receive's wait is over."`
 }
 
 // metrics is all that is collected.

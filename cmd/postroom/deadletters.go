@@ -13,7 +13,11 @@ import (
 
 // deadLetters counts the messages in the dead-letter queue, if there is one.
 func (a *app) deadLetters(ctx context.Context) (n int, there bool, err error) {
-	depth, err := a.backend.Queue(postroom.DeadLetterQueue(a.queue)).Depth(ctx)
+	return lettersIn(ctx, a.backend.Queue(postroom.DeadLetterQueue(a.queue)))
+}
+
+func lettersIn(ctx context.Context, dead backend.Queue) (n int, there bool, err error) {
+	depth, err := dead.Depth(ctx)
 	if backend.KindOf(err) == backend.KindNotFound {
 		return 0, false, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/metric"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 const (
@@ -69,23 +70,20 @@ func (g *depthGauge) run(ctx context.Context) error {
 
 // ask notes what the queues answer. That they do not is for those to log who work them.
 func (g *depthGauge) ask(ctx context.Context) {
-	var d depths
-	d.Visible, d.InFlight = math.NaN(), math.NaN()
-	if depth, err := depthOf(ctx, g.queue); err == nil {
+	unknown := math.NaN()
+	d := depths{unknown, unknown, unknown}
+	oneCall := retry.Policy{Timeout: depthTimeout}
+	if depth, err := retry.Once(ctx, oneCall, g.queue.Depth); err == nil {
 		d.Visible, d.InFlight = float64(depth.Visible), float64(depth.InFlight)
 	}
-	dead, err := depthOf(ctx, g.dead)
-	d.Dead = float64(dead.Visible + dead.InFlight + dead.Delayed)
-	if err != nil && backend.KindOf(err) != backend.KindNotFound { // without that queue there are no letters
-		d.Dead = math.NaN()
+	letters := func(ctx context.Context) (int, error) {
+		n, _, err := lettersIn(ctx, g.dead)
+		return n, err
+	}
+	if n, err := retry.Once(ctx, oneCall, letters); err == nil {
+		d.Dead = float64(n)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.last = d
-}
-
-func depthOf(ctx context.Context, q backend.Queue) (backend.Depth, error) {
-	ctx, cancel := context.WithTimeout(ctx, depthTimeout)
-	defer cancel()
-	return q.Depth(ctx)
 }
