@@ -164,6 +164,11 @@ func (a *app) control() backend.Table {
 	return a.meter.Table(a.backend.Table(postroom.ControlTable(a.global.table)))
 }
 
+// streamStatus reads the status of the projectors' worker group.
+func (a *app) streamStatus(ctx context.Context) (stream.Status, error) {
+	return stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+}
+
 // explain adds to an error of the backend what a person can do about it, if the
 // backend does not say so itself.
 func (a *app) explain(err error) error {

@@ -59,7 +59,7 @@ func (a *app) checkUnread(ctx context.Context) error {
 }
 
 func (a *app) findUnread(ctx context.Context) error {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return err
 	}

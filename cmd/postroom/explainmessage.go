@@ -86,7 +86,7 @@ func (a *app) findMessage(ctx context.Context, group, uuid string) (backend.Item
 // the projectors have passed it.
 func (a *app) explainRecord(ctx context.Context, e *explanation, key backend.Key, reads int) error {
 	source := a.backend.Stream(a.global.table)
-	s, err := stream.ReadStatus(ctx, source, a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil || reads == 0 {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/postroom/postroom/deploy"
 	"github.com/postroom/postroom/projector"
-	"github.com/postroom/postroom/stream"
 )
 
 // projectOptions are the flags of project.
@@ -149,7 +148,7 @@ func (a *app) allDone(ctx context.Context) (bool, error) {
 	if err := a.checkUnread(ctx); err != nil {
 		return false, err
 	}
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return false, err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector"
 	"github.com/postroom/postroom/projector/quarantine"
-	"github.com/postroom/postroom/stream"
 )
 
 func newQuarantineRetry(p process, g *global) *cobra.Command {
@@ -72,7 +71,7 @@ func (a *app) retryRecords(ctx context.Context, f *recordFilter, sel selection) 
 	if sel.dryRun {
 		return a.print(retryJSON{DryRun: true, Retried: c.records}, "%s would be retried\n", count(c.records))
 	}
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return err
 	}

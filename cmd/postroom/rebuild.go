@@ -11,7 +11,6 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/projector/rebuild"
-	"github.com/postroom/postroom/stream"
 )
 
 // rebuildOptions are the flags of rebuild.
@@ -175,7 +174,7 @@ type following struct {
 
 // follow shows how far a rebuild is until it ends, and carries it out if nobody else does.
 func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return err
 	}

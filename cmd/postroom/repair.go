@@ -51,7 +51,7 @@ type repairJSON struct {
 }
 
 func (a *app) repair(ctx context.Context, dryRun bool) error {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func (a *app) status(ctx context.Context, check bool) error {
 }
 
 func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
-	s, err := stream.ReadStatus(ctx, a.backend.Stream(a.global.table), a.control(), stream.DefaultGroup)
+	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return statusJSON{}, err
 	}
