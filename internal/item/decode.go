@@ -125,6 +125,15 @@ func (d *Decoder) Time(name string) time.Time {
 	return t.UTC()
 }
 
+// OptionalTime returns the time of an attribute that is there only if it has one.
+func (d *Decoder) OptionalTime(name string) (t time.Time) {
+	if d.item[name] != nil {
+		t = d.Time(name)
+		d.Check(name, !t.IsZero(), "it is empty")
+	}
+	return t
+}
+
 // Sequence returns a sequence number of the stream: empty, or digits.
 func (d *Decoder) Sequence(name string) string {
 	s := d.String(name)

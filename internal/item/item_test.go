@@ -94,6 +94,28 @@ func TestF11EveryAttributeIsDecodedStrictly(t *testing.T) {
 
 // A format that is no number, or below 1, is damage. One that is newer is not: some
 // program knows the item.
+// TestOptionalTime: one that is missing is the zero time; one that is empty is damage.
+func TestOptionalTime(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		it   backend.Item
+		want time.Time
+		bad  bool
+	}{
+		"missing": {backend.Item{}, time.Time{}, false},
+		"there":   {backend.Item{"at": Time(at)}, at, false},
+		"empty":   {backend.Item{"at": String("")}, time.Time{}, true},
+		"a word":  {backend.Item{"at": String("now")}, time.Time{}, true},
+	} {
+		c.it[AttrFormat] = Int(1)
+		d := Decode(c.it, 1)
+		if got := d.OptionalTime("at"); !got.Equal(c.want) || (d.Err() != nil) != c.bad {
+			t.Errorf("%s: %v, %v", name, got, d.Err())
+		}
+	}
+}
+
 func TestFormat(t *testing.T) {
 	t.Parallel()
 	for format, want := range map[types.AttributeValue]string{

@@ -44,7 +44,7 @@ func check(it backend.Item) (*item.DamageError, error) {
 		d.Bool(attrWaiting)
 		d.Bool(attrSilent)
 		d.Int(attrAttempts, 0)
-		quarantinedAt(d, it)
+		d.OptionalTime(attrQuarantinedAt)
 		parts(d)
 	}
 	return d.Damage()

@@ -128,20 +128,12 @@ func decodeStored(it backend.Item) (*Stored, *item.DamageError, error) {
 		Reason: d.String(attrReason), Origin: Origin(d.String(attrOrigin)),
 		Waiting: d.Bool(attrWaiting), Silent: d.Bool(attrSilent), Attempts: d.Int(attrAttempts, 0),
 		EventID: d.String(attrEventID), Shard: d.String(attrShard), Sequence: d.String(attrSequence),
-		QuarantinedAt: quarantinedAt(d, it), first: key, parts: parts(d),
+		QuarantinedAt: d.OptionalTime(attrQuarantinedAt), first: key, parts: parts(d),
 	}
 	s.ID = s.Place().ID()
 	at, _, _ := strings.Cut(key.SK, "#")
 	s.CreatedAt, _ = postroom.ParseTime(at) // zero where it is not known
 	return s, nil, nil
-}
-
-// quarantinedAt reads an attribute that older programs did not write.
-func quarantinedAt(d *item.Decoder, it backend.Item) time.Time {
-	if it[attrQuarantinedAt] == nil {
-		return time.Time{}
-	}
-	return d.Time(attrQuarantinedAt)
 }
 
 // Load reads a record with its image; nil: there is none, or its first part is damaged.

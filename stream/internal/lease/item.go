@@ -149,7 +149,7 @@ func decode(d *item.Decoder, it backend.Item) Lease {
 		Finished:   d.Bool(attrFinished), FinishedAt: d.Time(attrFinishedAt),
 		Lost: d.String(attrLost), AtFirstStart: d.Bool(attrAtFirstStart),
 	}
-	l.Start.At, l.Until = OptionalTime(d, it, attrStart), OptionalTime(d, it, attrUntil)
+	l.Start.At, l.Until = d.OptionalTime(attrStart), d.OptionalTime(attrUntil)
 	if it[attrStartSequence] != nil {
 		l.Start.Sequence = d.Sequence(attrStartSequence)
 		d.Check(attrStartSequence, l.Start.Sequence != "", "it is empty")
@@ -158,15 +158,6 @@ func decode(d *item.Decoder, it backend.Item) Lease {
 	d.Check(attrSession, (l.Worker == "") == (l.Session == ""), "an owner has a worker and a session, or there is none")
 	d.Check(attrFinishedAt, l.Finished != l.FinishedAt.IsZero(), "it must say when the shard was finished, and only then")
 	return l
-}
-
-// OptionalTime returns the time of an attribute that is there only if it has one.
-func OptionalTime(d *item.Decoder, it backend.Item, name string) (t time.Time) {
-	if it[name] != nil {
-		t = d.Time(name)
-		d.Check(name, !t.IsZero(), "it is empty")
-	}
-	return t
 }
 
 // Repaired returns what to put in the place of a damaged lease. What can be read of it

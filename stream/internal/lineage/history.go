@@ -87,7 +87,7 @@ func DecodeHistory(it backend.Item) (History, error) {
 	d := item.Decode(it, format)
 	h := History{FirstReadAt: d.Time(attrFirstReadAt), ListedAt: d.Time(attrListedAt), MaybeFirst: d.Bool(attrMaybeFirst)}
 	h.Start = decodeStart(d, it)
-	h.Until, h.DoneAt = lease.OptionalTime(d, it, attrUntil), lease.OptionalTime(d, it, attrDoneAt)
+	h.Until, h.DoneAt = d.OptionalTime(attrUntil), d.OptionalTime(attrDoneAt)
 	d.Check(attrFirstReadAt, !h.FirstReadAt.IsZero(), "it is empty")
 	return h, d.Err()
 }

@@ -43,7 +43,7 @@ func (s Start) encode(it backend.Item) {
 }
 
 func decodeStart(d *item.Decoder, it backend.Item) (s Start) {
-	s.At = lease.OptionalTime(d, it, attrStartAt)
+	s.At = d.OptionalTime(attrStartAt)
 	if it[attrStartShard] != nil || it[attrStartSequence] != nil {
 		s.Shard, s.Sequence = d.String(attrStartShard), d.Sequence(attrStartSequence)
 		d.Check(attrStartSequence, s.Shard != "" && s.Sequence != "" && !s.At.IsZero(), "a start at a record has its shard, its number and its time")
