@@ -35,18 +35,31 @@ func ReadGroups(ctx context.Context, s backend.Stream, control backend.Table) ([
 	if err != nil {
 		return nil, err
 	}
+	return readGroups(ctx, control, page.StreamARN, nil)
+}
+
+// Groups returns what [ReadGroups] returns of the stream, and reads nothing again that s
+// holds of its own group.
+func (s *Status) Groups(ctx context.Context, control backend.Table) ([]GroupStatus, error) {
+	return readGroups(ctx, control, s.StreamARN, s)
+}
+
+// readGroups reads the groups of a stream, but for what is known of one; nil: nothing is.
+func readGroups(ctx context.Context, control backend.Table, arn string, known *Status) ([]GroupStatus, error) {
 	table := batch.Table{Table: control, Retry: once()}
-	known, err := lineage.Groups(ctx, table, page.StreamARN)
+	groups, err := lineage.Groups(ctx, table, arn)
 	if err != nil {
 		return nil, err
 	}
 	var all []GroupStatus
-	for _, g := range known {
-		if g.ID.ARN != page.StreamARN {
+	for _, g := range groups {
+		if g.ID.ARN != arn {
 			continue
 		}
-		one, err := groupStatus(ctx, table, g)
-		if err != nil {
+		one := GroupStatus{Group: g.ID.Name, Start: Start(g.History.Start), BegunAt: g.History.FirstReadAt, Until: g.History.Until, DoneAt: g.History.DoneAt}
+		if known != nil && known.Group == g.ID.Name {
+			known.sumUp(&one)
+		} else if err := one.read(ctx, table, g.ID); err != nil {
 			return nil, err
 		}
 		all = append(all, one)
@@ -54,11 +67,21 @@ func ReadGroups(ctx context.Context, s backend.Stream, control backend.Table) ([
 	return all, nil
 }
 
-func groupStatus(ctx context.Context, table batch.Table, g lineage.Group) (GroupStatus, error) {
-	one := GroupStatus{Group: g.ID.Name, Start: Start(g.History.Start), BegunAt: g.History.FirstReadAt, Until: g.History.Until, DoneAt: g.History.DoneAt}
-	workers, err := membership.Member{Table: table, ID: g.ID}.Workers(ctx)
+// sumUp takes from the status of a group what is said of it among others.
+func (s *Status) sumUp(one *GroupStatus) {
+	one.Workers, one.Shards, one.Damaged = len(s.Workers), s.leases, s.Damaged
+	for _, sh := range s.Shards {
+		if sh.Finished {
+			one.Finished++
+		}
+	}
+}
+
+// read reads the workers and leases of a group.
+func (one *GroupStatus) read(ctx context.Context, table batch.Table, id lease.GroupID) error {
+	workers, err := membership.Member{Table: table, ID: id}.Workers(ctx)
 	if err != nil {
-		return one, err
+		return err
 	}
 	for _, w := range workers {
 		if w.Damaged != nil {
@@ -67,10 +90,10 @@ func groupStatus(ctx context.Context, table batch.Table, g lineage.Group) (Group
 			one.Workers++
 		}
 	}
-	leases := lease.Store{Table: table, ID: g.ID}
+	leases := lease.Store{Table: table, ID: id}
 	shards, err := leases.Load(ctx)
 	if err != nil {
-		return one, err
+		return err
 	}
 	one.Shards, one.Damaged = len(shards), append(one.Damaged, damagedLeases(shards)...)
 	for _, l := range shards {
@@ -78,7 +101,7 @@ func groupStatus(ctx context.Context, table batch.Table, g lineage.Group) (Group
 			one.Finished++
 		}
 	}
-	return one, nil
+	return nil
 }
 
 // GroupAliveError says that a group cannot be removed, since a worker of it is alive.

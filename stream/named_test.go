@@ -332,12 +332,34 @@ func wantGroups(t *testing.T, c *crew, want ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got []string
-	for _, g := range all {
-		got = append(got, fmt.Sprintf("%s from %s: %d workers, %d of %d", g.Group, g.Start, g.Workers, g.Finished, g.Shards))
+	read := map[string]int{} // what was read of the control table, by partition and prefix
+	control := backend.Intercept(c.control, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
+		if q, ok := call.Request.(backend.Query); ok && q.After == (backend.Key{}) {
+			read[call.Key.PK+" "+call.Key.SK]++
+		}
+		return next(ctx)
+	})
+	s, err := ReadStatus(t.Context(), c.stream, control, DefaultGroup)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("the groups are %q, want %q", got, want)
+	beside, err := s.Groups(t.Context(), control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range read {
+		if n > 1 {
+			t.Errorf("%q was read %d times", what, n)
+		}
+	}
+	for _, all := range [][]GroupStatus{all, beside} {
+		var got []string
+		for _, g := range all {
+			got = append(got, fmt.Sprintf("%s from %s: %d workers, %d of %d", g.Group, g.Start, g.Workers, g.Finished, g.Shards))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the groups are %q, want %q", got, want)
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ type Status struct {
 	Workers     []WorkerStatus
 	Shards      []ShardStatus
 	Damaged     []*DamageError // items that cannot be read; the shards whose leases they are, are among Shards
+
+	leases int // of shards, damaged ones included
 }
 
 // LeaderStatus is the lock of the worker group's leader.
@@ -121,6 +123,7 @@ func (s *Status) readShards(ctx context.Context, m membership.Member, listed lin
 	if err != nil {
 		return err
 	}
+	s.leases = len(all)
 	s.Damaged = append(s.Damaged, damagedLeases(all)...)
 	for _, l := range all {
 		if l.Checkpoint.Sequence == "" {

@@ -203,7 +203,7 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 		return statusJSON{}, err
 	}
 	out := statusOf(s, a.probeShards(ctx, s), time.Now())
-	groups, err := stream.ReadGroups(ctx, a.backend.Stream(a.global.table), a.control())
+	groups, err := s.Groups(ctx, a.control())
 	if err != nil {
 		return out, err
 	}
