@@ -149,7 +149,7 @@ func (a *app) explainConversation(ctx context.Context, e *explanation) (there bo
 	}
 	_, err = verify.Run(ctx, a.table(), verify.Options{Index: index, Groups: []string{e.Group}, Found: func(d verify.Difference) {
 		e.Differences = append(e.Differences, d)
-		e.miss("%s at %q, %q: %s; %s", d.Kind, d.PK, d.SK, d.Detail, a.mend(d))
+		e.miss("%s: %s (%q, %q: %s)", d.Kind, a.mend(d), d.PK, d.SK, d.Detail) // what is long is cut at its end
 	}})
 	if err != nil {
 		return true, err

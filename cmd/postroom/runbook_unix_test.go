@@ -173,7 +173,9 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{shell: newShell(t), names: map[string]string{}, until: map[string]string{}, before: map[string]func(){}}
-	program := "#!/bin/sh\n" + asMain + "=1 exec " + os.Args[0] + ` "$@"` + "\n"
+	program := `#!/bin/sh
+case " $* " in *" --until-idle "*) set -- "$@" --idle-after 100ms;; esac
+` + asMain + "=1 exec " + os.Args[0] + ` "$@"` + "\n"
 	if !filepath.IsAbs(os.Args[0]) {
 		t.Fatal(os.Args[0])
 	}
