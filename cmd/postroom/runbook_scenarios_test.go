@@ -41,7 +41,7 @@ func scenarios() []scenario {
 		{"A backfill is under way", openGap},
 		{"Credentials are refused", noCredentials},
 		{"Another version wrote it", newerFormat},
-		{"A clock is wrong", hello},
+		{"A clock is wrong", fromTheFuture},
 		{"Memory grows", healthy},
 		{"The disk is full", diskIsFull},
 		{"The data file is gone", fileIsGone},
@@ -167,6 +167,19 @@ func aBackup(w *world) {
 	}
 	w.names["BACKUP"] = w.file("backup.db", string(data))
 	w.ok("post", "--from", bob, "--to", ada, "--message", "Hello, Ada")
+}
+
+// fromTheFuture is a message of somebody whose clock is two hours ahead.
+func fromTheFuture(w *world) {
+	hello(w)
+	w.onTable(defaultTable, func(ctx context.Context, table backend.Table) error {
+		m := postroom.Message{
+			GroupUUID: postroom.PairUUID(ada, bob), MessageUUID: chloe, UserUUID: ada, DisplayName: "Ada", Handle: "@ada",
+			Text: "See you later", CreatedAt: time.Now().UTC().Add(2 * time.Hour),
+		}
+		_, err := table.Put(ctx, m.Item(), backend.Condition{})
+		return err
+	})
 }
 
 // openGap is a range that the stream has lost, and that no projector fills.
