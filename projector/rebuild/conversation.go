@@ -12,8 +12,9 @@ import (
 const (
 	// patience is how often a conversation is tried that others move all the while.
 	patience = 5
-	// expectedUnits is what a conversation is charged before it is known.
-	expectedUnits = restoreUnits + 2*rowUnits
+	// expectedUnits is what a conversation is charged before it is known what it costs: no
+	// more than that, since what was waited for in vain is not made up for.
+	expectedUnits = 2
 )
 
 // unableError means that a conversation cannot be rebuilt, however often that is tried.

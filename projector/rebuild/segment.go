@@ -14,32 +14,39 @@ import (
 )
 
 const (
-	// A page is what costs about as much as a tenth of a second's units buy.
+	// A page has as many items as units may be consumed in a second, within bounds.
 	leastPage, mostPage = 25, 250
-	// parallel is how many conversations of a page are held against their logs at once.
+	// parallel is how many conversations of a segment are held against their logs at once.
+	// The progress is noted after that many.
 	parallel = 4
 )
 
 // segment rebuilds what is in a segment of the table, from where that is done.
 func (r *run) segment(ctx context.Context, i int, at longscan.Segment) error {
-	last := "" // the conversation that was rebuilt last
+	last := "" // the conversation that was rebuilt last: its items follow one another
+	if len(r.scope.Users) == 0 {
+		last = at.After.PK
+	}
 	for !at.Done {
 		page, units, err := r.page(ctx, i, at.After)
 		if err != nil {
 			return err
 		}
-		tasks := r.tasks(page.Items, &last)
-		o, err := r.doAll(ctx, tasks)
-		if err != nil {
-			return err
+		r.done(outcome{units: units}, func(*Job) {})
+		for left := page.Items; len(left) > 0; {
+			tasks, n := r.tasks(left, &last)
+			o, err := r.doAll(ctx, tasks)
+			if err != nil {
+				return err
+			}
+			at.After = backend.KeyOf(left[n-1])
+			left, o.Read = left[n:], int64(n)
+			r.done(o, func(j *Job) { j.segments[i] = at })
 		}
-		at.Done = page.Last == nil
-		if !at.Done {
+		if at.Done = page.Last == nil; !at.Done {
 			at.After = *page.Last
 		}
-		o.Read += int64(len(page.Items))
-		o.units += units
-		r.done(o, func(j *Job) { j.segments[i] = at })
+		r.done(outcome{}, func(j *Job) { j.segments[i] = at })
 	}
 	return nil
 }
@@ -48,7 +55,7 @@ func (r *run) segment(ctx context.Context, i int, at longscan.Segment) error {
 func (r *run) page(ctx context.Context, i int, after backend.Key) (page backend.Page, units float64, err error) {
 	q := backend.Scan{
 		Segment: i, Segments: r.segments, After: after, Consistent: true,
-		Limit: min(mostPage, max(leastPage, r.rate/10)),
+		Limit: min(mostPage, max(leastPage, r.rate)),
 	}
 	err = r.by.loop.Do(ctx, fmt.Sprint("segment ", i), func(ctx context.Context) (err error) {
 		if err = r.pace.Take(ctx, 1); err != nil {
@@ -69,36 +76,42 @@ type task struct {
 	rows  []backend.Key // that may be leftover ones
 }
 
-// tasks returns what follows from a page. Last is the conversation that was rebuilt last:
-// its items follow one another.
-func (r *run) tasks(items []backend.Item, last *string) (tasks []*task) {
-	byGroup := map[string]*task{}
-	of := func(group string) *task {
-		if byGroup[group] == nil {
-			byGroup[group] = &task{group: group}
-			tasks = append(tasks, byGroup[group])
-		}
-		return byGroup[group]
-	}
+// tasks returns what follows from the first items of a page, for so many conversations
+// as are worked on at once, and how many items these are. Last is the conversation that
+// was rebuilt last.
+func (r *run) tasks(items []backend.Item, last *string) (tasks []*task, n int) {
 	for _, it := range items {
 		key := backend.KeyOf(it)
-		if r.scope.View != "" && (!isHead(key) && !isMessage(key) || isHead(key) && r.settled(it)) {
+		_, user, isRow := postroom.ParseInboxKey(key.PK)
+		_, group, err := postroom.ParseRowKey(key.SK)
+		ofLog := isHead(key) || isMessage(key)
+		switch {
+		case r.scope.View != "" && (!ofLog || isHead(key) && r.settled(it)):
 			*last = key.PK
-			continue
-		}
-		if _, user, isRow := postroom.ParseInboxKey(key.PK); isRow {
-			if _, group, err := postroom.ParseRowKey(key.SK); err == nil && r.about(user) {
-				t := of(group)
-				t.rows = append(t.rows, key)
-			}
-			continue
-		}
-		if key.PK != *last && (isHead(key) || isMessage(key)) && r.isAbout(it) {
-			of(key.PK).log = true
+		case isRow && err == nil && r.about(user):
+			t := of(&tasks, group)
+			t.rows = append(t.rows, key)
+		case !isRow && ofLog && key.PK != *last && r.isAbout(it):
+			of(&tasks, key.PK).log = true
 			*last = key.PK
+		}
+		if n++; len(tasks) == parallel {
+			break
 		}
 	}
-	return tasks
+	return tasks, n
+}
+
+// of returns the task about a conversation, which it adds if there is none.
+func of(tasks *[]*task, group string) *task {
+	for _, t := range *tasks {
+		if t.group == group {
+			return t
+		}
+	}
+	t := &task{group: group}
+	*tasks = append(*tasks, t)
+	return t
 }
 
 // about reports whether the rebuild is about a user.
