@@ -21,7 +21,11 @@ import (
 // the projectors beside it. Nobody but who does the damage takes a member's last row, or
 // moves a head back from a message that is in the log; and in the end, after a repair
 // that was left alone, everything is as in any other run.
-func TestRepairUnderFaults(t *testing.T) {
+func TestRepairUnderFaults(t *testing.T) { underDamage(t, func(*world) {}) }
+
+// underDamage runs a quarter of the seeds with somebody who does damage.
+func underDamage(t *testing.T, change func(*world)) {
+	t.Helper()
 	const parallel = 4
 	var next atomic.Uint64
 	for part := range parallel {
@@ -32,6 +36,7 @@ func TestRepairUnderFaults(t *testing.T) {
 					w := newWorld(t, *first+n)
 					w.nights, w.toggles, w.meddled = 0, 0, false
 					w.vandal = &vandal{left: 1 + w.rng.IntN(6)}
+					change(w)
 					w.run()
 				})
 			}
@@ -41,11 +46,13 @@ func TestRepairUnderFaults(t *testing.T) {
 
 // vandal damages the projection, and mends it.
 type vandal struct {
-	left  int // damages
+	left  int // damages; negative: none, and the last repair or rebuild was begun
 	lives int
 	ended chan error // nil: no repair runs
 	stop  context.CancelFunc
 	found int // by the last repair, of what it could repair
+
+	rebuilds bool // in place of repairs
 }
 
 // vandalize does some damage, or starts or stops a repair.
@@ -55,6 +62,8 @@ func (w *world) vandalize() {
 	case n < 4 && v.left > 0:
 		v.left--
 		w.damage()
+	case n < 8 && v.rebuilds:
+		w.askForRebuild()
 	case n < 8:
 		w.repair()
 	case n == 8 && v.ended != nil:
@@ -104,8 +113,11 @@ func (w *world) repairing() bool {
 // repaired repairs until nothing is found any more.
 func (w *world) repaired() bool {
 	v := w.vandal
-	if v == nil {
+	switch {
+	case v == nil:
 		return true
+	case v.rebuilds:
+		return w.rebuilt()
 	}
 	if w.repairing() {
 		return false

@@ -203,11 +203,15 @@ func TestTwoWorkersAtOnce(t *testing.T) {
 		j := r.start(20)
 		defer r.lead(r.worker("a", nil))()
 		defer r.lead(r.worker("b", nil))()
-		time.Sleep(5 * time.Second)
-		first := r.job(j.ID)
+		workers := map[string]bool{}
+		for range 100 {
+			time.Sleep(50 * time.Millisecond)
+			workers[r.job(j.ID).Worker] = true
+		}
+		delete(workers, "") // nobody yet
 		j = r.await(j.ID)
-		if first.Worker == "" || j.Worker != first.Worker || int(j.Counts.Read) != len(want) || j.Counts.Changed != 0 {
-			t.Errorf("begun as %+v, done as %+v", first, j)
+		if len(workers) != 1 || !workers[j.Worker] || int(j.Counts.Read) != len(want) || j.Counts.Changed != 0 {
+			t.Errorf("carried out by %v, done as %+v", workers, j)
 		}
 	})
 }
