@@ -12,6 +12,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/backendtest"
+	"github.com/postroom/postroom/projector/rebuild"
 )
 
 // Nothing fires in an hour in which nothing happens.
@@ -154,6 +155,18 @@ func TestAlarmBackfillStalled(t *testing.T) {
 		r.project("p1")
 		r.watch(time.Hour, nil)
 	}, "PostroomBackfillStalled", "PostroomCallsFail", "PostroomDataLost", "PostroomNoProjector", "PostroomNotConsumed")
+}
+
+func TestAlarmRebuildStalled(t *testing.T) {
+	inAlarmRig(t, func(r *alarmRig) {
+		r.project("p1")
+		r.watch(5*time.Minute, func() { r.post(nil) })
+		r.down("Scan")
+		if _, err := rebuild.Start(context.Background(), r.backend.Table(postroom.ControlTable(alarmsTable)), rebuild.Scope{}, 100, 10); err != nil {
+			r.t.Error(err)
+		}
+		r.watch(time.Hour, nil)
+	}, "PostroomRebuildStalled", "PostroomCallsFail", "PostroomNotConsumed")
 }
 
 // stranger makes a message one of somebody who is not a member.

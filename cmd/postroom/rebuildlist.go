@@ -13,6 +13,7 @@ import (
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/stream"
 )
 
 func newRebuildList(p process, g *global) *cobra.Command {
@@ -147,9 +148,25 @@ func rebuildOf(j rebuild.Job) rebuildJSON {
 	return out
 }
 
+// rebuildStatus returns the rebuilds that are not done, and those that are damaged.
+func (a *app) rebuildStatus(ctx context.Context) ([]rebuildJSON, []*stream.DamageError, error) {
+	all, damaged, err := rebuild.Read(ctx, a.control())
+	return openRebuilds(all), damaged, err
+}
+
+func openRebuilds(all []rebuild.Job) []rebuildJSON {
+	open := []rebuildJSON{}
+	for _, j := range all {
+		if j.State != rebuild.Done {
+			open = append(open, rebuildOf(j))
+		}
+	}
+	return open
+}
+
 func (a *app) printJob(j rebuild.Job) error {
 	out := rebuildOf(j)
-	return a.print(out, "%s\n", out.text())
+	return a.print(out, "%s\n", out.lines())
 }
 
 // scope says in words what a rebuild is about.
@@ -171,22 +188,33 @@ func named(what string, uuids []string) string {
 	return fmt.Sprintf("%d %ss", len(uuids), what)
 }
 
-// text is a rebuild for people, in one line and one for each failure.
+// text is a rebuild for people, in one line.
 func (r rebuildJSON) text() string {
-	at := "since " + r.AskedAt
-	if r.EndedAt != "" {
-		at = "at " + r.EndedAt
+	var at string
+	switch {
+	case r.EndedAt != "":
+		at = r.State + " at " + r.EndedAt
+	case r.Worker == "":
+		at = "waits since " + r.AskedAt
+	default:
+		at = fmt.Sprintf("by %s since %s", r.Worker, r.AskedAt)
 	}
-	text := fmt.Sprintf("%s  %s  %s, %s: %s conversations, %s changed, %s failed; %s units, %.0f a second",
-		r.ID, r.scope(), r.State, at, count(r.Conversations), count(r.Changed), count(r.Failed), count(r.Units), r.PerSecond)
-	if r.State != string(rebuild.Done) {
-		text += fmt.Sprintf(" of %s; %.0f %% done", count(r.Rate), r.percent())
+	text := fmt.Sprintf("%s, %s, %s: %s conversations, %s changed, %s failed; %s units",
+		r.ID, r.scope(), at, count(r.Conversations), count(r.Changed), count(r.Failed), count(r.Units))
+	if r.State == string(rebuild.Done) {
+		return text + fmt.Sprintf(" in %v", time.Duration(r.Seconds*float64(time.Second)).Round(time.Second))
 	}
+	text += fmt.Sprintf(", %.0f of %s a second; %.0f%% done", r.PerSecond, count(r.Rate), r.percent())
 	if r.Left != nil && r.State == string(rebuild.Running) {
 		text += fmt.Sprintf(", about %v left", time.Duration(*r.Left)*time.Second)
 	}
+	return text
+}
+
+// lines is a rebuild with what could not be rebuilt, a line for each conversation.
+func (r rebuildJSON) lines() string {
 	var lines strings.Builder
-	lines.WriteString(text)
+	lines.WriteString(r.text())
 	for _, f := range r.Failures {
 		lines.WriteString("\n  " + f.GroupUUID + ": " + terminal.Line(f.Reason, maxOutcomeLine))
 	}

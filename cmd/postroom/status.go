@@ -28,7 +28,7 @@ are. With --check the exit code says what is wrong, the worst first:
   6  the projection is more than a minute behind, or how far is not known
   7  something is left aside: quarantined records, dead letters, or damaged items
      of the control table
-  8  a backfill is under way
+  8  a backfill or a rebuild is under way
   9  the last canary has not arrived
 
 With --watch it looks again and again until it is stopped, and shows how fast each
@@ -83,6 +83,8 @@ type statusJSON struct {
 	Groups []groupJSON `json:"groups"`
 	// Canaries are those of all processes that post some.
 	Canaries []canaryStateJSON `json:"canaries"`
+	// Rebuilds are those that are under way, wait, or were stopped.
+	Rebuilds []rebuildJSON `json:"rebuilds"`
 }
 
 type groupJSON struct {
@@ -223,7 +225,11 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 	if out.Canaries, canaries, err = a.canaryStatus(ctx, time.Now()); err != nil {
 		return out, err
 	}
-	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries))
+	var rebuilds []*stream.DamageError
+	if out.Rebuilds, rebuilds, err = a.rebuildStatus(ctx); err != nil {
+		return out, err
+	}
+	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries, rebuilds))
 	for _, g := range groups {
 		if g.Group != s.Group { // whose own are there already
 			out.Damaged = append(out.Damaged, damagedOf(g.Damaged)...)

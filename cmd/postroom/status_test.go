@@ -13,6 +13,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/canary"
 	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -65,6 +66,15 @@ func aGroup() statusJSON {
 		},
 		ArrivedAt: ago(3 * time.Minute), FailingSince: ago(2 * time.Minute), InARow: 2,
 	}}, now)
+	out.Rebuilds = openRebuilds([]rebuild.Job{
+		{
+			ID: "abc", State: rebuild.Running, Worker: "a", Rate: 500, AskedAt: ago(2 * time.Minute), UpdatedAt: ago(time.Second), Worked: time.Minute,
+			Expected: 1000, Counts: rebuild.Counts{Read: 400, Conversations: 80, Changed: 7, Failed: 2, Units: 24_600},
+			Failures: []rebuild.Failure{{GroupUUID: "g", Reason: "lost"}},
+		},
+		{ID: "old", State: rebuild.Done},
+		{ID: "off", State: rebuild.Stopped, Scope: rebuild.Scope{Users: []string{"u"}}, Rate: 5, AskedAt: ago(time.Hour), EndedAt: ago(time.Minute)},
+	})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
 }
@@ -97,7 +107,12 @@ func TestStatusJSON(t *testing.T) {
 		`"canaries":[{"host":"host:1","every_seconds":60,"until":"delivered","updated_at":"2026-05-21T10:29:30.000000Z","overdue":false,` +
 		`"last":{"name":"canary","message_group_uuid":"ca9a2a00-0000-5000-8abc-abfccdf59a17","message_uuid":"u","posted_at":"2026-05-21T10:29:00.000000Z",` +
 		`"visible_seconds":0.02,"delivered_seconds":null,"failed":"delivered","error":"why"},` +
-		`"arrived_at":"2026-05-21T10:27:00.000000Z","failing_since":"2026-05-21T10:28:00.000000Z","failures_in_a_row":2}]}` + "\n"
+		`"arrived_at":"2026-05-21T10:27:00.000000Z","failing_since":"2026-05-21T10:28:00.000000Z","failures_in_a_row":2}],` +
+		`"rebuilds":[{"id":"abc","state":"running","worker":"a","rate":500,"asked_at":"2026-05-21T10:28:00.000000Z","updated_at":"2026-05-21T10:29:59.000000Z",` +
+		`"read":400,"expected":1000,"conversations":80,"changed":7,"failed":2,"units":24600,"units_per_second":410,"seconds":60,"left_seconds":91,` +
+		`"failures":[{"message_group_uuid":"g","reason":"lost"}]},` +
+		`{"id":"off","state":"stopped","user_uuids":["u"],"worker":"","rate":5,"asked_at":"2026-05-21T09:30:00.000000Z","updated_at":"","ended_at":"2026-05-21T10:29:00.000000Z",` +
+		`"read":0,"expected":0,"conversations":0,"changed":0,"failed":0,"units":0,"units_per_second":0,"seconds":0,"left_seconds":null,"failures":[]}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -121,6 +136,8 @@ data loss    a loss
 lost         s3, from the beginning to 2026-05-20T10:30:00.000000Z: trimmed
 backfilled   s0, from 2026-05-19T08:30:00.000000Z to 2026-05-20T08:30:00.000000Z: at 2026-05-21T09:30:00.000000Z, 9 messages read, 8 projected, 7 notified
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
+rebuild      abc, everything, by a since 2026-05-21T10:28:00.000000Z: 80 conversations, 7 changed, 2 failed; 24,600 units, 410 of 500 a second; 40% done, about 1m31s left
+rebuild      off, user u, stopped at 2026-05-21T10:29:00.000000Z: 0 conversations, 0 changed, 0 failed; 0 units, 0 of 5 a second; 0% done
 coverage     1 of the 2 shards that have closed were read to their ends
 missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a backfill is to bring it from the log
 quarantined  0

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/rebuild"
 )
 
 const (
@@ -47,6 +48,11 @@ func (s statusJSON) check(now time.Time) error {
 	}
 	if s.Backfill.Scan != nil || len(s.Backfill.OpenGaps) > 0 {
 		add(exitBackfill, "a backfill of %s gaps is under way", count(len(s.Backfill.OpenGaps)))
+	}
+	for _, r := range s.Rebuilds {
+		if r.State == string(rebuild.Running) {
+			add(exitBackfill, "rebuild %s is under way", r.ID)
+		}
 	}
 	for _, c := range s.Canaries {
 		if c.failing() {

@@ -40,6 +40,8 @@ func TestF20StatusCheck(t *testing.T) {
 			s.Canaries = []canaryStateJSON{{InARow: 2, Last: canaryJSON{Name: "eu", Stage: "visible", Error: "why"}}}
 		}, exitCanary, `2 canaries "eu" in a row have not arrived: why`},
 		"a canary that was killed": {func(s *statusJSON) { s.Canaries = []canaryStateJSON{{InARow: 2, Overdue: true}} }, exitDone, ""},
+		"a rebuild":                {func(s *statusJSON) { s.Rebuilds = []rebuildJSON{{ID: "abc", State: "running"}} }, exitBackfill, "rebuild abc"},
+		"a stopped one":            {func(s *statusJSON) { s.Rebuilds = []rebuildJSON{{ID: "abc", State: "stopped"}} }, exitDone, ""},
 		"the worst of several": {func(s *statusJSON) {
 			s.Backfill.Scan, s.Quarantined, s.Workers, s.Lag = &scanJSON{}, 1, nil, seconds(3600)
 		}, exitNoWorker, "no worker has sent a heartbeat for 1m0s; the projection is 1h0m0s behind; 1 records are quarantined; a backfill"},

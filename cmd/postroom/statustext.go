@@ -47,6 +47,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 		}
 	}
 	s.Backfill.rows(&t)
+	for _, r := range s.Rebuilds {
+		t.Row("rebuild", r.text())
+	}
 	s.Coverage.rows(&t)
 	t.Row("quarantined", count(s.Quarantined))
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
