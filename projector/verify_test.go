@@ -1,9 +1,11 @@
 package projector
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,4 +219,26 @@ func TestVerifyRowBeingDeleted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestVerifyKeepsToItsRate, in units a second; the simulation's calls cost one each.
+func TestVerifyKeepsToItsRate(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		for n := 1; n <= 20; n++ {
+			r.project(conversationOf(n, 2, 2)...)
+		}
+		var calls atomic.Int64
+		table := backend.Intercept(r.table, func(ctx context.Context, _ *backend.TableCall, next func(context.Context) error) error {
+			calls.Add(1)
+			return next(ctx)
+		})
+		begin := time.Now()
+		if _, err := verify.Run(t.Context(), table, verify.Options{Rate: 10}); err != nil {
+			t.Fatal(err)
+		}
+		made, took := calls.Load(), time.Since(begin)
+		if want := time.Duration(made) * time.Second / 10; made < 40 || took < want-time.Second || took > want+time.Second {
+			t.Errorf("%d calls took %v", made, took)
+		}
+	})
 }

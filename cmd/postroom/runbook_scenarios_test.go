@@ -17,6 +17,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/backend/local"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/projector/replay"
 )
 
@@ -51,6 +52,7 @@ func scenarios() []scenario {
 		{"Is it behind?", allIsWell},
 		{"Do messages arrive?", arriving},
 		{"Do the lists agree with the log?", rowIsGone},
+		{"Make the lists anew", rebuilds},
 		{"Where is this message?", oneMessage},
 		{"Processing messages again", aReplay},
 		{"Is it healthy?", healthy},
@@ -246,6 +248,18 @@ func rowIsGone(w *world) {
 		}
 		return nil
 	})
+}
+
+// rebuilds are of a table of which somebody has deleted a row.
+func rebuilds(w *world) {
+	rowIsGone(w)
+	w.before["postroom rebuild stop ID"] = func() {
+		for _, r := range w.rebuilds() {
+			if r.State == string(rebuild.Running) {
+				w.names["ID"] = r.ID
+			}
+		}
+	}
 }
 
 // rowIsStale: somebody has changed one.

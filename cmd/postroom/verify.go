@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/projector/verify"
 )
 
@@ -52,6 +53,7 @@ While a projector runs, a difference counts only if a second look still finds it
 	f.StringArrayVar(&o.Users, "user", nil, "look at this user's rows and their conversations only; may be given several times")
 	f.StringVar(&share, "sample", "", "look at this share of the table only, such as 1%")
 	f.Uint64Var(&o.Seed, "seed", 0, "which sample of that size")
+	f.IntVar(&o.Rate, "rate", 0, "how many capacity units a second to consume at most (default: no limit)")
 	return cmd
 }
 
@@ -66,6 +68,8 @@ func checkVerify(o *verify.Options, share string) error {
 	switch {
 	case scopes > 1:
 		return usagef("--group, --user and --sample exclude each other")
+	case o.Rate < 0 || o.Rate > rebuild.MaxRate:
+		return usagef("--rate is %d, must be 1 to %d capacity units a second, or 0 for no limit", o.Rate, rebuild.MaxRate)
 	case o.Seed != 0 && share == "":
 		return usagef("--seed does nothing without --sample")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/longscan"
 	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/projection"
 )
@@ -87,6 +88,8 @@ type Options struct {
 	// of those of the view that readers read are counted.
 	View string
 
+	// Rate is how many capacity units a second are consumed at most. Default: no limit.
+	Rate int
 	// Repair repairs what differs: see [projection.Projection.Restore]. Default: nothing
 	// is written.
 	Repair bool
@@ -114,6 +117,7 @@ type Report struct {
 // Run compares the projection with the log. See the package comment. The error is one of
 // package views if the table has no such view as Options.View.
 func Run(ctx context.Context, t backend.Table, o Options) (Report, error) {
+	t = longscan.NewPace(o.Rate).Table(t)
 	v := &verifier{
 		table:         batch.NewTable(t),
 		projection:    projection.New(t),
