@@ -197,8 +197,8 @@ func (s *backfillSim) judge() {
 	if report, err := verify.Run(ctx, s.store.Table("t"), verify.Options{Found: found}); err != nil || report.Skipped != 1 { // the non-member's
 		s.fail("%+v, %v", report, err)
 	}
-	if n, _, err := quarantine.Count(ctx, s.store.Table("control")); n != 1 || err != nil {
-		s.fail("%d records are quarantined, %v", n, err)
+	if n, _, err := quarantine.Count(ctx, s.store.Table("control")); n.Records != 1 || err != nil {
+		s.fail("%d records are quarantined, %v", n.Records, err)
 	}
 	sent := map[string]bool{}
 	for _, e := range s.store.Sent("q.fifo") {

@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 	visible.Since(ago(40*time.Millisecond), now)
 	visible.Since(ago(4*time.Second), now)
 	m := metrics{
-		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, Quarantined: 4, ExternalEdits: 5,
+		Stats: Stats{Projected: 1, Moves: 2, NotificationsSent: 3, Quarantined: 4, ExternalEdits: 5, Retrying: 37, Retried: 38,
 			Throttled: 23, Conflicts: 24, FromFuture: 26, NotificationsFailed: 27, NotificationsPending: 28, DamagedItems: 25, QuarantinedShare: 0.25,
 			Backfill: backfill.Stats{
 				Gaps: 6, OpenGaps: 7, Counts: backfill.Counts{Read: 8, Projected: 9, Notified: 10, Unnotified: 11},

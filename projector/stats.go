@@ -22,11 +22,14 @@ type Stats struct {
 	NotificationsFailed  int64 `metric:"postroom_projector_notifications_failed_total" help:"Attempts to send a notification that the queue did not accept; they are repeated."`
 	NotificationsPending int   `metric:"postroom_projector_notifications_pending" help:"Notifications that wait for the queue to accept them."`
 	Quarantined          int64 `metric:"postroom_projector_quarantined_total" help:"Records that could not be processed and were quarantined."`
-	ExternalEdits        int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
-	FromFuture           int64 `metric:"postroom_projector_future_messages_total" help:"Messages whose time was more than a minute ahead of the stream's clock and of this machine's when they were read."`
-	Conflicts            int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
-	Throttled            int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
-	DamagedItems         int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
+	// Retrying is of the batch that this projector works off.
+	Retrying      int   `metric:"postroom_projector_retrying_records" help:"Quarantined records that this projector is to try again now and that are not done yet, of those that somebody has asked for at most 50 at once."`
+	Retried       int64 `metric:"postroom_projector_retried_total" help:"Quarantined records that were tried again since somebody asked for it, whatever became of them."`
+	ExternalEdits int64 `metric:"postroom_projector_external_edits_total" help:"Messages that somebody else changed or removed in the table."`
+	FromFuture    int64 `metric:"postroom_projector_future_messages_total" help:"Messages whose time was more than a minute ahead of the stream's clock and of this machine's when they were read."`
+	Conflicts     int64 `metric:"postroom_projector_conflicts_total" help:"Calls of the table that met somebody else's transaction."`
+	Throttled     int64 `metric:"postroom_projector_throttled_total" help:"Calls of the table that it throttled, or left undone in part."`
+	DamagedItems  int   `metric:"postroom_projector_damaged_items" help:"Items of the control table that cannot be read and are left aside, as far as this projector has come across them."`
 	// QuarantinedShare is of the last records; see package quarantine.
 	QuarantinedShare float64 `metric:"postroom_projector_quarantined_ratio" help:"Share of the last records that were quarantined. The projector stops before it exceeds what is allowed."`
 
@@ -37,6 +40,7 @@ type Stats struct {
 // Stats returns the counts so far.
 func (p *Projector) Stats() Stats {
 	share, _ := p.quarantine.Breaker()
+	retrying, retried := p.retries.Progress()
 	return Stats{
 		Projected:            p.projected.Load(),
 		Moves:                p.moves.Load(),
@@ -44,6 +48,8 @@ func (p *Projector) Stats() Stats {
 		NotificationsFailed:  p.notifier.failed.Load(),
 		NotificationsPending: p.notifier.waiting(),
 		Quarantined:          p.quarantine.Total(),
+		Retrying:             retrying,
+		Retried:              retried,
 		ExternalEdits:        p.externalEdits.Load(),
 		FromFuture:           p.clocks.total(),
 		Conflicts:            p.limiter.conflicts.Load(),

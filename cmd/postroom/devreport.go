@@ -72,7 +72,7 @@ func (a *app) holdings(ctx context.Context) (holdings, error) {
 		}
 	}
 	quarantined, _, err := quarantine.Count(ctx, a.control())
-	h.quarantined = int64(quarantined)
+	h.quarantined = int64(quarantined.Records)
 	return h, err
 }
 

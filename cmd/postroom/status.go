@@ -85,6 +85,7 @@ type statusJSON struct {
 	Canaries []canaryStateJSON `json:"canaries"`
 	// Rebuilds are those that are under way, wait, or were stopped.
 	Rebuilds []rebuildJSON `json:"rebuilds"`
+	Retries  *retriesJSON  `json:"retries"` // null: none are under way
 }
 
 type groupJSON struct {
@@ -96,6 +97,12 @@ type groupJSON struct {
 	Workers  int    `json:"workers"`
 	Shards   int    `json:"shards"`
 	Finished int    `json:"shards_finished"`
+}
+
+// retriesJSON is the quarantined records that somebody has asked to be tried again.
+type retriesJSON struct {
+	Records int    `json:"records"`
+	AskedAt string `json:"asked_at"` // of the first of them
 }
 
 type damagedJSON struct {
@@ -217,10 +224,11 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 	out.Backfill = backfillOf(backfilled)
 	out.Coverage = out.coverage()
 	out.Backfill.ClosedGaps = out.Backfill.ClosedGaps[:min(len(out.Backfill.ClosedGaps), maxClosedGaps)]
-	var records []*stream.DamageError
-	if out.Quarantined, records, err = quarantine.Count(ctx, a.control()); err != nil {
+	quarantined, records, err := quarantine.Count(ctx, a.control())
+	if err != nil {
 		return out, err
 	}
+	out.Quarantined, out.Retries = quarantined.Records, retriesOf(quarantined)
 	var canaries []*stream.DamageError
 	if out.Canaries, canaries, err = a.canaryStatus(ctx, time.Now()); err != nil {
 		return out, err
@@ -288,6 +296,13 @@ func groupsOf(all []stream.GroupStatus) []groupJSON {
 		})
 	}
 	return out
+}
+
+func retriesOf(n quarantine.Counts) *retriesJSON {
+	if n.Asked == 0 {
+		return nil
+	}
+	return &retriesJSON{n.Asked, formatTime(n.AskedAt)}
 }
 
 func damagedOf(all []*stream.DamageError) []damagedJSON {

@@ -13,6 +13,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/canary"
 	"github.com/postroom/postroom/projector/backfill"
+	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/projector/rebuild"
 	"github.com/postroom/postroom/stream"
 )
@@ -75,6 +76,7 @@ func aGroup() statusJSON {
 		{ID: "old", State: rebuild.Done},
 		{ID: "off", State: rebuild.Stopped, Scope: rebuild.Scope{Users: []string{"u"}}, Rate: 5, AskedAt: ago(time.Hour), EndedAt: ago(time.Minute)},
 	})
+	out.Retries = retriesOf(quarantine.Counts{Records: 20, Asked: 12, AskedAt: ago(3 * time.Second)})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	return out
 }
@@ -112,7 +114,8 @@ func TestStatusJSON(t *testing.T) {
 		`"read":400,"expected":1000,"conversations":80,"changed":7,"failed":2,"units":24600,"units_per_second":410,"seconds":60,"left_seconds":91,` +
 		`"failures":[{"message_group_uuid":"g","reason":"lost"}]},` +
 		`{"id":"off","state":"stopped","user_uuids":["u"],"worker":"","rate":5,"asked_at":"2026-05-21T09:30:00.000000Z","updated_at":"","ended_at":"2026-05-21T10:29:00.000000Z",` +
-		`"read":0,"expected":0,"conversations":0,"changed":0,"failed":0,"units":0,"units_per_second":0,"seconds":0,"left_seconds":null,"failures":[]}]}` + "\n"
+		`"read":0,"expected":0,"conversations":0,"changed":0,"failed":0,"units":0,"units_per_second":0,"seconds":0,"left_seconds":null,"failures":[]}],` +
+		`"retries":{"records":12,"asked_at":"2026-05-21T10:29:57.000000Z"}}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
 		t.Fatal(err)
@@ -141,6 +144,7 @@ rebuild      off, user u, stopped at 2026-05-21T10:29:00.000000Z: 0 conversation
 coverage     1 of the 2 shards that have closed were read to their ends
 missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a backfill is to bring it from the log
 quarantined  0
+retries      12 quarantined records are being tried again, asked for at 2026-05-21T10:29:57.000000Z
 queue        q: 0 visible, 0 in flight, 0 delayed
 queue        q-dlq: 0 visible, 0 in flight, 0 delayed
 canary       canary of host:1, 2026-05-21T10:29:00.000000Z: visible after 20ms, not delivered; FAILS since 2026-05-21T10:28:00.000000Z, 2 in a row: why

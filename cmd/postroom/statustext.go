@@ -52,6 +52,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 	}
 	s.Coverage.rows(&t)
 	t.Row("quarantined", count(s.Quarantined))
+	if r := s.Retries; r != nil {
+		t.Row("retries", fmt.Sprintf("%s quarantined records are being tried again, asked for at %s", count(r.Records), r.AskedAt))
+	}
 	for _, q := range []queueJSON{s.Queue, s.Dead} {
 		t.Row("queue", q.String())
 	}

@@ -138,8 +138,8 @@ func TestS6ScanOfTheLog(t *testing.T) {
 		if len(seen) != 600 || len(r.submitted) != 600 {
 			t.Errorf("%d messages are submitted, %d times", len(seen), len(r.submitted))
 		}
-		if n, _, err := quarantine.Count(t.Context(), r.control); n != 1 || err != nil {
-			t.Errorf("%d records are quarantined (%v), want 1", n, err)
+		if n, _, err := quarantine.Count(t.Context(), r.control); n.Records != 1 || err != nil {
+			t.Errorf("%d records are quarantined (%v), want 1", n.Records, err)
 		}
 		want := Counts{Read: 601, Projected: 600, Notified: 65, Unnotified: 535}
 		if s := r.status(); len(s.Open) > 0 || s.Scan != nil || len(s.Finished) != 1 || s.Finished[0].Counts != want {

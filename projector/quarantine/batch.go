@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -114,6 +115,21 @@ func decodeBatch(it backend.Item) (Batch, error) {
 	})
 	d.Check(attrRecords, len(b.records) <= MaxBatch, "there are too many")
 	return b, d.Err()
+}
+
+// add counts the records of a batch.
+func (n *Counts) add(b Batch) {
+	n.Asked += len(b.records)
+	if at := b.askedAt(); n.AskedAt.IsZero() || at.Before(n.AskedAt) {
+		n.AskedAt = at
+	}
+}
+
+// askedAt is when the batch was asked for; zero: its key does not say.
+func (b Batch) askedAt() time.Time {
+	text, _, _ := strings.Cut(b.key.SK, "#")
+	at, _ := postroom.ParseTime(text)
+	return at
 }
 
 // isBatch reports whether a key is that of a batch.

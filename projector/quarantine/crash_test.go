@@ -118,7 +118,7 @@ func wantOne(t *testing.T, control backend.Table, m postroom.Message, r Record) 
 	if err != nil || len(page.Items) != len(waiting[0].keys) {
 		t.Errorf("%d items are left (%v), want the %d parts of one record", len(page.Items), err, len(waiting[0].keys))
 	}
-	if n, damaged, err := Count(t.Context(), control); n != 1 || damaged != nil || err != nil {
-		t.Errorf("%d records are quarantined, damaged %v (%v), want 1", n, damaged, err)
+	if n, damaged, err := Count(t.Context(), control); n.Records != 1 || damaged != nil || err != nil {
+		t.Errorf("%d records are quarantined, damaged %v (%v), want 1", n.Records, damaged, err)
 	}
 }

@@ -171,19 +171,30 @@ func (q *Quarantine) leaveAside(pk string, damaged ...*item.DamageError) {
 // read them. It leaves them aside, and goes on with the others.
 func (q *Quarantine) Damaged() []*item.DamageError { return q.aside.All() }
 
+// Counts is how many records there are.
+type Counts struct {
+	Records int
+	Asked   int       // how many somebody has asked to be tried again, who waits for them
+	AskedAt time.Time // when the first of these was asked for; zero: none is
+}
+
 // Count counts the records that are quarantined in a control table, and returns
 // their items that are damaged.
-func Count(ctx context.Context, control backend.Table) (n int, damaged []*item.DamageError, err error) {
+func Count(ctx context.Context, control backend.Table) (n Counts, damaged []*item.DamageError, err error) {
 	for it, err := range batch.NewTable(control).Scan(ctx, backend.Scan{Consistent: true}) {
 		if err != nil {
-			return 0, nil, err
+			return Counts{}, nil, err
 		}
-		if isFirstPart(backend.KeyOf(it)) {
-			n++
+		key := backend.KeyOf(it)
+		if isFirstPart(key) {
+			n.Records++
 		}
 		damage, err := check(it)
 		if err != nil {
-			return 0, nil, err
+			return Counts{}, nil, err
+		}
+		if b, err := decodeBatch(it); isBatch(key) && err == nil {
+			n.add(b)
 		}
 		if damage != nil {
 			damaged = append(damaged, damage)

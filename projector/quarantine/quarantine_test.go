@@ -68,8 +68,8 @@ func TestS12QuarantinedWhole(t *testing.T) {
 	if diff := cmp.Diff([]postroom.Message{big, small}, got); diff != "" {
 		t.Fatal(diff)
 	}
-	if n, _, err := Count(t.Context(), control); n != 2 || err != nil {
-		t.Fatalf("%d records are quarantined (%v), want 2", n, err)
+	if n, _, err := Count(t.Context(), control); n.Records != 2 || err != nil {
+		t.Fatalf("%d records are quarantined (%v), want 2", n.Records, err)
 	}
 	if parts := len(found[0].keys); parts < 2 {
 		t.Fatalf("the big one took %d parts: the test shows nothing", parts)
@@ -79,8 +79,8 @@ func TestS12QuarantinedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, _, err := Count(t.Context(), control); n != 0 || err != nil {
-		t.Fatalf("%d records are quarantined (%v), want none", n, err)
+	if n, _, err := Count(t.Context(), control); n.Records != 0 || err != nil {
+		t.Fatalf("%d records are quarantined (%v), want none", n.Records, err)
 	}
 }
 
@@ -104,8 +104,8 @@ func TestF16QuarantinedTwiceCountsOnce(t *testing.T) {
 					}
 				}
 				stored, _, err := Count(t.Context(), control)
-				if err != nil || stored != 1 || q.Total() != 1 {
-					t.Errorf("%s, lost %t: %d are stored and %d counted, want one (%v)", name, lost, stored, q.Total(), err)
+				if err != nil || stored.Records != 1 || q.Total() != 1 {
+					t.Errorf("%s, lost %t: %d are stored and %d counted, want one (%v)", name, lost, stored.Records, q.Total(), err)
 				}
 			}
 		}

@@ -61,6 +61,8 @@ type Retries struct {
 	since time.Time // when nothing was to be tried again any more; zero: not so, or not known
 	last  time.Time // when there was a batch
 	tried int       // records since the log last said that they are retried; 0: it did not
+	left  int       // records of the batch that is worked off that are not done
+	total int64     // records that were tried
 }
 
 // NewRetries makes no call.
@@ -127,6 +129,8 @@ func (r *Retries) next(ctx context.Context) (*Batch, error) {
 // workOff has the records of a batch tried again, waits until all of them were, and
 // deletes it. Whoever comes after a crash does it again. An error says that ctx is done.
 func (r *Retries) workOff(ctx context.Context, b Batch) error {
+	r.setLeft(len(b.records))
+	defer r.setLeft(0)
 	limiter := rate.NewLimiter(rate.Limit(b.rate), 1)
 	done := make(chan struct{}, len(b.records))
 	submitted := 0
@@ -137,11 +141,15 @@ func (r *Retries) workOff(ctx context.Context, b Batch) error {
 			return err
 		}
 		b.records = b.records[n:]
+		r.done(n-len(read), 0)
 		for _, k := range read {
 			if err := retry.Sleep(ctx, limiter.Reserve().Delay(), nil); err != nil {
 				return err
 			}
-			k.Done = func() { done <- struct{}{} }
+			k.Done = func() {
+				r.done(1, 1)
+				done <- struct{}{}
+			}
 			if err := r.submit(ctx, k); err != nil {
 				return err
 			}
@@ -256,6 +264,28 @@ func (r *Retries) IdleSince(leads bool) (time.Time, bool) {
 		return time.Time{}, true
 	}
 	return r.since, !r.since.IsZero()
+}
+
+func (r *Retries) setLeft(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left = n
+}
+
+// done counts records of a batch that are done, and those of them that were tried.
+func (r *Retries) done(n, tried int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.left -= n
+	r.total += int64(tried)
+}
+
+// Progress returns how many records of the batch that is worked off are not done, and how
+// many were tried since r was made.
+func (r *Retries) Progress() (left int, tried int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.left, r.total
 }
 
 func (r *Retries) setLeads(leads bool) {

@@ -55,6 +55,9 @@ func TestS12DroppedWhileRetried(t *testing.T) {
 		}
 		var r *Retries
 		r = newRetries(control, it, func(k Retry) {
+			if left, tried := r.Progress(); left != 1 || tried != 0 {
+				t.Errorf("%s: meanwhile %d left, %d tried", name, left, tried)
+			}
 			if err := meanwhile(control, s, k, r.Quarantine); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -63,8 +66,17 @@ func TestS12DroppedWhileRetried(t *testing.T) {
 			}
 		})
 		b, err := r.next(t.Context())
+		if n, _, err := Count(t.Context(), control); n.Records != 1 || n.Asked != 1 || time.Since(n.AskedAt).Abs() > time.Hour || err != nil {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
 		if err != nil || b == nil || r.workOff(t.Context(), *b) != nil {
 			t.Fatalf("%s: %v, %v", name, b, err)
+		}
+		if n, _, err := Count(t.Context(), control); n.Asked != 0 || !n.AskedAt.IsZero() || err != nil {
+			t.Errorf("%s: %+v, %v", name, n, err)
+		}
+		if left, tried := r.Progress(); left != 0 || tried != 1 {
+			t.Errorf("%s: %d left, %d tried", name, left, tried)
 		}
 		switch s := stored(t, control); name {
 		case "dropped":
