@@ -94,6 +94,41 @@ type noQueues struct{ backend.Backend }
 
 func (*noQueues) CreateQueue(context.Context, backend.QueueSpec) error { return errBroken }
 
+// Two processes that start at once on a new file, or two that provision, both succeed,
+// whoever is faster with what.
+func TestProvisionBesideAnother(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, b backend.Backend, o deploy.Options) {
+		r, err := deploy.Provision(t.Context(), &beside{b, "table " + o.Table + "-control", "queue " + o.Queue}, o)
+		must(t, err)
+		wantSame(t, r.Created, []string{"table " + o.Table, "queue " + postroom.DeadLetterQueue(o.Queue)})
+		wantSame(t, r.Existing, []string{"table " + o.Table + "-control", "queue " + o.Queue})
+		must(t, deploy.Check(t.Context(), b, o))
+	})
+}
+
+// beside is a backend on which another one is faster to create a table and a queue.
+type beside struct {
+	backend.Backend
+
+	table, queue string
+}
+
+func (b *beside) CreateTable(ctx context.Context, spec backend.TableSpec) error {
+	err := b.Backend.CreateTable(ctx, spec)
+	if "table "+spec.Name != b.table || err != nil && !errors.Is(err, errors.ErrUnsupported) { // of an emulator, which knows no backups
+		return err
+	}
+	return &backend.Error{Op: "CreateTable", Kind: backend.KindExists}
+}
+
+func (b *beside) CreateQueue(ctx context.Context, spec backend.QueueSpec) error {
+	if err := b.Backend.CreateQueue(ctx, spec); err != nil || "queue "+spec.Name != b.queue {
+		return err
+	}
+	return &backend.Error{Op: "CreateQueue", Kind: backend.KindExists}
+}
+
 func TestProvisionRefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

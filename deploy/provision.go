@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postroom/postroom/backend"
 )
@@ -49,8 +50,26 @@ type step struct {
 // Provision creates what is missing, and switches time to live on for a control table
 // that was created without it. It first describes everything, and refuses with a
 // [*MisfitError], before it has created anything, if something exists that does not
-// fit. Two that run at once do not harm each other.
+// fit. Several may run at once: what another one was faster to create exists.
 func Provision(ctx context.Context, b backend.Backend, o Options) (Report, error) {
+	r, err := provision(ctx, b, o)
+	for range maxRaces {
+		if backend.KindOf(err) != backend.KindExists {
+			break
+		}
+		created := r.Created
+		r, err = provision(ctx, b, o)
+		r.Created = append(created, r.Created...)
+		r.Existing = slices.DeleteFunc(r.Existing, func(what string) bool { return slices.Contains(created, what) })
+	}
+	return r, err
+}
+
+// maxRaces is how many of its steps another Provision may be faster with: all of them, and
+// some to spare.
+const maxRaces = 8
+
+func provision(ctx context.Context, b backend.Backend, o Options) (Report, error) {
 	var r Report
 	steps, err := plan(ctx, b, o, &r)
 	if err != nil {
