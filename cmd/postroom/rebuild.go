@@ -17,6 +17,10 @@ import (
 type rebuildOptions struct {
 	all    bool
 	scope  rebuild.Scope
+	shadow string // the name of a view
+	// rowFormat is that of the view's rows; 0: as it is, or the first one
+	rowFormat int
+
 	rate   int
 	wait   bool
 	dryRun bool
@@ -38,6 +42,11 @@ there is to do, at what rate and for about how long before it begins, and then s
 far it is. If it is interrupted the projectors go on, and the same command shows them at
 work; where none runs it goes on from where it was.
 
+With --shadow the rows of all conversations are written beside those that readers read, as
+a view of its own, and kept up by every move from then on: ` + "`verify --shadow`" + ` compares
+it, ` + "`rebuild switch`" + ` has readers read it, and ` + "`rebuild drop`" + ` removes one that they do not
+read. So rows of a new format come into use without a moment of downtime.
+
 Several rebuilds are carried out one after the other. The exit code is 1 if a
 conversation could not be rebuilt: they are counted, and the first are listed with the
 reason.`,
@@ -45,13 +54,16 @@ reason.`,
 			if len(args) == 0 {
 				return nil
 			}
-			return usagef("unknown command %q, must be list, stop or resume", args[0])
+			return usagef("unknown command %q, must be list, stop, resume, switch or drop", args[0])
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err
 			}
 			return withApp(cmd.Context(), p, g, need{read: o.dryRun}, func(ctx context.Context, a *app) error {
+				if o.shadow != "" {
+					return a.fillView(ctx, o)
+				}
 				return a.rebuild(ctx, o)
 			})
 		},
@@ -61,22 +73,33 @@ reason.`,
 	f.BoolVar(&o.all, "all", false, "rebuild all conversations")
 	f.StringArrayVar(&o.scope.Groups, "group", nil, "rebuild this conversation; may be given several times")
 	f.StringArrayVar(&o.scope.Users, "user", nil, "rebuild this user's conversations; may be given several times")
+	f.StringVar(&o.shadow, "shadow", "", "write rows of all conversations beside those that readers read, as the view of this name")
+	f.IntVar(&o.rowFormat, "row-format", 0, "with --shadow: the format of its rows, 1, or 2 with the uuid of the last message (default 1)")
 	f.IntVar(&o.rate, "rate", 500, "how many capacity units a second to consume at most")
 	f.BoolVar(&o.wait, "wait", true, "show how far it is until it is done; with --wait=false only ask for it")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print what there would be to do, and change nothing")
-	cmd.AddCommand(newRebuildList(p, g), newRebuildStop(p, g), newRebuildResume(p, g))
+	cmd.AddCommand(newRebuildList(p, g), newRebuildStop(p, g), newRebuildResume(p, g),
+		newRebuildSwitch(p, g), newRebuildDrop(p, g))
 	return cmd
 }
 
 func (o *rebuildOptions) check() error {
 	given := 0
-	for _, one := range []bool{o.all, len(o.scope.Groups) > 0, len(o.scope.Users) > 0} {
+	for _, one := range []bool{o.all, len(o.scope.Groups) > 0, len(o.scope.Users) > 0, o.shadow != ""} {
 		if one {
 			given++
 		}
 	}
 	if given != 1 {
-		return usagef("one of --all, --group and --user must be given, to say what to rebuild")
+		return usagef("one of --all, --group, --user and --shadow must be given, to say what to rebuild")
+	}
+	if o.rowFormat != 0 && o.shadow == "" {
+		return usagef("--row-format does nothing without --shadow")
+	}
+	if o.shadow != "" {
+		if err := (postroom.View{Name: o.shadow, Format: max(o.rowFormat, 1)}).Validate(); err != nil || o.rowFormat < 0 {
+			return usagef("--shadow, --row-format: %w", cmp.Or(err, fmt.Errorf("there is no row format %d", o.rowFormat)))
+		}
 	}
 	for flag, uuids := range map[string]*[]string{"group": &o.scope.Groups, "user": &o.scope.Users} {
 		*uuids = slices.Compact(slices.Sorted(slices.Values(*uuids)))
@@ -197,7 +220,7 @@ func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
 	switch {
 	case j.State == rebuild.Stopped:
 		return fmt.Errorf("rebuild %s was stopped: `postroom rebuild resume %s` goes on with it", j.ID, j.ID)
-	case j.State == rebuild.Done && j.Counts.Failed > 0:
+	case j.State == rebuild.Done && j.Counts.Failed > 0 && j.Scope.View == "": // that of a view is judged by the view
 		return fmt.Errorf("%s conversations could not be rebuilt", count(j.Counts.Failed))
 	}
 	return nil

@@ -129,13 +129,13 @@ func TestRebuildUsage(t *testing.T) {
 	s := newShell(t)
 	s.talk()
 	for want, args := range map[string][]string{
-		"one of --all, --group and --user must be given": {"rebuild"},
-		"one of --all, --group and --user must":          {"rebuild", "--all", "--user", bob},
-		"--rate is 0":                                    {"rebuild", "--all", "--rate", "0"},
-		"--group: ":                                      {"rebuild", "--group", "x"},
-		`unknown command "everything"`:                   {"rebuild", "everything"},
-		"ID is missing":                                  {"rebuild", "stop"},
-		"--rate is 200000":                               {"rebuild", "resume", "x", "--rate", "200000"},
+		"one of --all, --group, --user and --shadow must be given": {"rebuild"},
+		"one of --all, --group, --user and --shadow must":          {"rebuild", "--all", "--user", bob},
+		"--rate is 0":                  {"rebuild", "--all", "--rate", "0"},
+		"--group: ":                    {"rebuild", "--group", "x"},
+		`unknown command "everything"`: {"rebuild", "everything"},
+		"ID is missing":                {"rebuild", "stop"},
+		"--rate is 200000":             {"rebuild", "resume", "x", "--rate", "200000"},
 	} {
 		if r := s.run(args...); r.code != exitUsage || !strings.Contains(r.stderr, want) {
 			t.Errorf("%v: %+v, want %q", args, r, want)

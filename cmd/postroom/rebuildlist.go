@@ -108,6 +108,8 @@ type rebuildJSON struct {
 	State    string   `json:"state"`
 	Groups   []string `json:"message_group_uuids,omitempty"` // none, and no users: all
 	Users    []string `json:"user_uuids,omitempty"`
+	View     string   `json:"view,omitempty"` // that is filled, or with drop, dropped
+	Drop     bool     `json:"drop,omitempty"`
 	Worker   string   `json:"worker"`
 	Rate     int      `json:"rate"` // capacity units a second, at most
 	AskedAt  string   `json:"asked_at"`
@@ -133,7 +135,7 @@ type failureJSON struct {
 
 func rebuildOf(j rebuild.Job) rebuildJSON {
 	out := rebuildJSON{
-		ID: j.ID, State: string(j.State), Groups: j.Scope.Groups, Users: j.Scope.Users, Worker: j.Worker, Rate: j.Rate,
+		ID: j.ID, State: string(j.State), Groups: j.Scope.Groups, Users: j.Scope.Users, View: j.Scope.View, Drop: j.Scope.Drop, Worker: j.Worker, Rate: j.Rate,
 		AskedAt: formatTime(j.AskedAt), Updated: formatTime(j.UpdatedAt), EndedAt: formatTime(j.EndedAt),
 		Read: j.Counts.Read, Expected: j.Expected, Conversations: j.Counts.Conversations, Changed: j.Counts.Changed, Failed: j.Counts.Failed,
 		Units: j.Counts.Units, PerSecond: float64(int64(10*j.UnitsPerSecond())) / 10, Seconds: j.Worked.Seconds(), Failures: []failureJSON{},
@@ -174,6 +176,10 @@ func (r rebuildJSON) scope() string {
 	switch {
 	case len(r.Groups) > 0:
 		return named("conversation", r.Groups)
+	case r.Drop:
+		return "dropping view " + r.View
+	case r.View != "":
+		return "filling view " + r.View
 	case len(r.Users) > 0:
 		return named("user", r.Users)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/postroom/postroom/consumer/dedup"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/projector/rebuild"
@@ -25,7 +26,7 @@ func newRepair(p process, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Repair damaged items of the control table",
-		Long: `Looks at every item of the control table, and repairs those that are damaged, which
+		Long: `Looks at every item of the control table, and at the one that names the table's views, and repairs those that are damaged, which
 status lists: it replaces each by one that loses nothing, or deletes it. Prints the
 item as it was, and what follows. With --dry-run nothing is changed. Projectors and
 consumers may run meanwhile, and go on by themselves.`,
@@ -75,8 +76,9 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 			return err
 		}
 	}
-	if a.json {
-		return nil
+	views, err := a.repairViews(ctx, dryRun)
+	if n += views; err != nil || a.json {
+		return err
 	}
 	what := "repaired"
 	if dryRun {
@@ -84,6 +86,21 @@ func (a *app) repair(ctx context.Context, dryRun bool) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "%s damaged items %s.\n", count(n), what)
 	return err
+}
+
+// repairViews repairs the item of the table that names its views, and returns how many
+// damaged ones there were.
+func (a *app) repairViews(ctx context.Context, dryRun bool) (int, error) {
+	table := batch.NewTable(a.table())
+	it, err := table.Get(ctx, views.Key())
+	if err != nil {
+		return 0, err
+	}
+	m, err := views.Repair(it, time.Now())
+	if m == nil || err != nil {
+		return 0, err
+	}
+	return 1, a.repairOne(ctx, table, it, m, dryRun)
 }
 
 // repairOf asks everybody who keeps items in the control table.

@@ -53,6 +53,7 @@ func scenarios() []scenario {
 		{"Do messages arrive?", arriving},
 		{"Do the lists agree with the log?", rowIsGone},
 		{"Make the lists anew", rebuilds},
+		{"Bringing a new format of rows into use", hello},
 		{"Where is this message?", oneMessage},
 		{"Processing messages again", aReplay},
 		{"Is it healthy?", healthy},

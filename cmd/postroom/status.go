@@ -10,6 +10,8 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/stream"
@@ -86,6 +88,8 @@ type statusJSON struct {
 	// Rebuilds are those that are under way, wait, or were stopped.
 	Rebuilds []rebuildJSON `json:"rebuilds"`
 	Retries  *retriesJSON  `json:"retries"` // null: none are under way
+	// Views are the copies of all inboxes, in the order in which they were added.
+	Views []viewJSON `json:"views"`
 }
 
 type groupJSON struct {
@@ -237,7 +241,16 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 	if out.Rebuilds, rebuilds, err = a.rebuildStatus(ctx); err != nil {
 		return out, err
 	}
+	set, err := views.Read(ctx, a.table())
+	damaged := item.AsDamaged(err)
+	if err != nil && damaged == nil {
+		return out, err
+	}
+	out.Views = viewsOf(set)
 	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries, rebuilds))
+	if damaged != nil {
+		out.Damaged = append(out.Damaged, damagedOf([]*stream.DamageError{damaged})...)
+	}
 	for _, g := range groups {
 		if g.Group != s.Group { // whose own are there already
 			out.Damaged = append(out.Damaged, damagedOf(g.Damaged)...)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/stream"
 )
@@ -60,6 +61,11 @@ func (s statusJSON) summary() (t terminal.Table) {
 	}
 	for _, c := range s.Canaries {
 		c.row(&t)
+	}
+	for _, v := range s.Views {
+		if len(s.Views) > 1 || v.View != postroom.DefaultView {
+			t.Row("view", v.text())
+		}
 	}
 	for _, d := range s.Damaged {
 		t.Row("DAMAGED", fmt.Sprintf("%q, %q: %s; run `postroom repair`", d.PK, d.SK, d.Error))

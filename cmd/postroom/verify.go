@@ -36,6 +36,9 @@ conversation whose row is missing is not found by --user. --sample reads a share
 table, at that share of the price: conversations and lists of users, chosen by the hash
 of their keys, and the same ones for the same --seed.
 
+The rows of all views are compared, with --shadow those of one, and that every
+conversation has its rows there.
+
 While a projector runs, a difference counts only if a second look still finds it.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,6 +54,7 @@ While a projector runs, a difference counts only if a second look still finds it
 	f.BoolVar(&o.Repair, "repair", false, "make heads and rows that differ what the log says")
 	f.StringArrayVar(&o.Groups, "group", nil, "look at this conversation only; may be given several times")
 	f.StringArrayVar(&o.Users, "user", nil, "look at this user's rows and their conversations only; may be given several times")
+	f.StringVar(&o.View, "shadow", "", "hold the rows of this view against the log, and no others; it may be one that is being filled")
 	f.StringVar(&share, "sample", "", "look at this share of the table only, such as 1%")
 	f.Uint64Var(&o.Seed, "seed", 0, "which sample of that size")
 	f.IntVar(&o.Rate, "rate", 0, "how many capacity units a second to consume at most (default: no limit)")
@@ -72,6 +76,11 @@ func checkVerify(o *verify.Options, share string) error {
 		return usagef("--rate is %d, must be 1 to %d capacity units a second, or 0 for no limit", o.Rate, rebuild.MaxRate)
 	case o.Seed != 0 && share == "":
 		return usagef("--seed does nothing without --sample")
+	}
+	if o.View != "" {
+		if err := postroom.CheckViewName(o.View); err != nil {
+			return usagef("--shadow: %w", err)
+		}
 	}
 	for _, group := range o.Groups {
 		if err := postroom.CheckUUID(group); err != nil {

@@ -163,6 +163,9 @@ func Decode(it backend.Item) (Set, error) {
 	live, ok := s.View(s.Live)
 	d.Check(attrLive, ok && live.State == Ready, "no view that is ready has this name")
 	if err := d.Err(); err != nil {
+		if damage := item.AsDamaged(err); damage != nil {
+			damage.Blocks = true // nobody moves anything
+		}
 		return Set{}, err
 	}
 	if newer != nil {

@@ -3,6 +3,7 @@ package views
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -227,9 +228,55 @@ func FuzzViews(f *testing.F) {
 		if backend.KeyOf(it) != Key() {
 			return it, nil
 		}
+		if m, err := Repair(it, time.Now()); err == nil && m != nil {
+			if _, err := Decode(m.Put); err != nil {
+				f.Errorf("repaired to what is damaged: %v", err)
+			}
+		}
 		s, err := Decode(it)
 		return s.Encode(), err
 	}, set.Encode())
+}
+
+// TestRepair keeps what can be read, and readers where they were.
+func TestRepair(t *testing.T) {
+	t.Parallel()
+	good := none()
+	good.Generation, good.Live = 7, "next"
+	good.Views = append(good.Views, View{next, Ready, 3}, View{another, Dropping, 5})
+	now := time.Date(2026, 5, 21, 10, 30, 0, 0, time.UTC)
+	if m, err := Repair(good.Encode(), now); m != nil || err != nil {
+		t.Errorf("a good one: %+v, %v", m, err)
+	}
+	for name, test := range map[string]struct {
+		damage func(*Set)
+		live   string
+		states map[string]State
+	}{
+		"live is gone":    {func(s *Set) { s.Live = "x" }, "default", map[string]State{"default": Ready, "next": Ready, "another": Dropping}},
+		"a state":         {func(s *Set) { s.Views[0].State = "?" }, "next", map[string]State{"default": Filling, "next": Ready, "another": Dropping}},
+		"the live state":  {func(s *Set) { s.Views[1].State = "?" }, "next", map[string]State{"default": Ready, "next": Ready, "another": Dropping}},
+		"the live name":   {func(s *Set) { s.Views[1].Name = "?" }, "default", map[string]State{"default": Ready, "another": Dropping}},
+		"nothing is left": {func(s *Set) { s.Views, s.Live = nil, "" }, "default", map[string]State{"default": Ready}},
+		"the only one":    {func(s *Set) { s.Views, s.Live = s.Views[1:2], "?" }, "next", map[string]State{"next": Ready}},
+	} {
+		s := good
+		s.Views = slices.Clone(good.Views)
+		test.damage(&s)
+		m, err := Repair(s.Encode(), now)
+		if err != nil || m == nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		repaired, err := Decode(m.Put)
+		states := map[string]State{}
+		for _, v := range repaired.Views {
+			states[v.Name] = v.State
+		}
+		if err != nil || repaired.Live != test.live || !cmp.Equal(states, test.states) || repaired.Generation != now.UnixMicro() {
+			t.Errorf("%s: %+v, %v", name, repaired, err)
+		}
+	}
 }
 
 // TestDecodeIsStrict names what is wrong.

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+// TestShadowRebuild brings rows of another format into use, goes back, and removes both in
+// turn, by the commands alone.
+func TestShadowRebuild(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShell(t)
+		s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
+		s.ok("post", "--from", ada, "--to", chloe, "--message", "Hello")
+		s.pipeline()
+		wantRows := func(uuids bool) {
+			t.Helper()
+			if out := s.ok("inbox", "--json", ada); strings.Contains(out, "last_message_uuid") != uuids || strings.Count(out, "\n") != 2 {
+				t.Errorf("the inbox is %s", out)
+			}
+			if out := s.ok("inbox", "--all", "--json"); strings.Count(out, "\n") != 4 {
+				t.Errorf("all inboxes are %s", out)
+			}
+		}
+		says := func(r result, code int, want string) {
+			t.Helper()
+			if r.code != code || !strings.Contains(r.stderr+r.stdout, want) {
+				t.Errorf("exit code %d, want %d and %q:\n%s%s", r.code, code, want, r.stdout, r.stderr)
+			}
+		}
+		says(s.run("rebuild", "switch", "new"), exitFailed, "there is no view new: there are default")
+		if out := s.ok("rebuild", "--shadow", "new", "--row-format", "2", "--dry-run", "--json"); !strings.Contains(out, `"conversations":2`) {
+			t.Errorf("the dry run says %s", out)
+		}
+		s.ok("rebuild", "--shadow", "new", "--row-format", "2", "--wait=false")
+		says(s.run("rebuild", "switch", "new"), exitFailed, "`postroom rebuild --shadow new` goes on")
+		says(s.run("verify", "--shadow", "new"), exitDiffers, "not_in_view")
+		says(s.run("status"), exitDone, "new, rows of format 2: filling")
+		says(s.run("rebuild", "--shadow", "new"), exitDone, "filling view new, done")
+		says(s.run("verify", "--shadow", "new"), exitDone, "4 group items: 0 differences")
+		says(s.run("rebuild", "--shadow", "new"), exitDone, "is filled")
+		says(s.run("rebuild", "--shadow", "new", "--row-format", "1"), exitFailed, "row format 2")
+		wantRows(false)
+		says(s.run("rebuild", "switch", "new"), exitDone, "`postroom rebuild switch default` goes back")
+		wantRows(true)
+		s.ok("post", "--from", bob, "--to", ada, "--message", "Hello again")
+		s.pipeline()
+		wantRows(true)
+		says(s.run("rebuild", "switch", "default", "--json"), exitDone, `{"view":"default","row_format":1,"state":"ready","live":true}`)
+		wantRows(false)
+		says(s.run("rebuild", "switch", "default"), exitDone, "already")
+		says(s.run("rebuild", "drop", "default"), exitFailed, "switch them to another one first")
+		s.ok("rebuild", "switch", "new")
+		says(s.run("rebuild", "drop", "default"), exitDone, "dropping view default, done")
+		wantRows(true)
+		says(s.run("verify"), exitDone, "4 group items: 0 differences")
+		says(s.run("status"), exitDone, "new, rows of format 2: live")
+		says(s.run("rebuild", "drop", "default"), exitFailed, "there is no view default: there are new")
+		says(s.run("verify", "--shadow", "default"), exitFailed, "there is no view default")
+	})
+}
