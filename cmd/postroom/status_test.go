@@ -116,7 +116,7 @@ func TestStatusJSON(t *testing.T) {
 		`"failures":[{"message_group_uuid":"g","reason":"lost"}]},` +
 		`{"id":"off","state":"stopped","user_uuids":["u"],"worker":"","rate":5,"asked_at":"2026-05-21T09:30:00.000000Z","updated_at":"","ended_at":"2026-05-21T10:29:00.000000Z",` +
 		`"read":0,"expected":0,"conversations":0,"changed":0,"failed":0,"units":0,"units_per_second":0,"seconds":0,"left_seconds":null,"failures":[]}],` +
-		`"retries":{"records":12,"asked_at":"2026-05-21T10:29:57.000000Z"}},` +
+		`"retries":{"records":12,"asked_at":"2026-05-21T10:29:57.000000Z"},` +
 		`"views":[{"view":"default","row_format":1,"state":"ready","live":true}]}` + "\n"
 	var got strings.Builder
 	if err := printJSON(&got, aGroup()); err != nil {
