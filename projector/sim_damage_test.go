@@ -13,6 +13,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/verify"
 )
 
@@ -134,7 +135,7 @@ func (w *world) repaired() bool {
 func (w *world) damage() {
 	var items []backend.Item
 	for _, it := range w.store.Items(tableName) {
-		if !strings.HasPrefix(backend.KeyOf(it).SK, postroom.MessagePrefix) {
+		if key := backend.KeyOf(it); key != views.Key() && !strings.HasPrefix(key.SK, postroom.MessagePrefix) {
 			items = append(items, it)
 		}
 	}

@@ -64,6 +64,12 @@ func newWorldOfViews(t *testing.T, seed uint64) *world {
 	for range w.viewer.rng.IntN(4) {
 		w.compose()
 	}
+	switch w.viewer.rng.IntN(3) {
+	case 0: // somebody repairs beside it
+		w.vandal = &vandal{}
+	case 1: // what somebody else damages
+		w.vandal = &vandal{left: 1 + w.rng.IntN(3)}
+	}
 	w.viewer.set, _ = views.Read(context.Background(), w.store.Table(tableName))
 	return w
 }
@@ -273,7 +279,7 @@ func (w *world) look() {
 	}
 	for _, group := range slices.Sorted(maps.Keys(v.dirty)) {
 		head := w.check.heads[group]
-		if head == nil || isTrue(head, "open") || len(w.check.violations) > 0 {
+		if head == nil || isTrue(head, "open") || len(w.check.violations) > 0 || w.check.damaged[group] {
 			continue
 		}
 		for _, view := range v.set.Views {

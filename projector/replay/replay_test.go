@@ -12,6 +12,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/views"
 )
 
 func text(s string) types.AttributeValue { return item.String(s) }
@@ -257,5 +258,34 @@ func TestDamagedReplay(t *testing.T) {
 		if err := (&worker{rig: r}).run(ctx, "one"); err != nil {
 			t.Errorf("with a context that is done: %v", err)
 		}
+	})
+}
+
+// TestReplayOfUsersByTheLiveView: a user's conversations are those in the list that readers
+// read.
+func TestReplayOfUsersByTheLiveView(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		want := []postroom.Message{r.post(1, 70), r.post(1, 80)}
+		r.post(2, 75)
+		r.row(50, 2) // in the default view
+		table := r.store.Table("t")
+		v, err := views.Add(t.Context(), table, postroom.View{Name: "next", Format: postroom.PlainRows}, time.Now())
+		if err == nil {
+			err = views.Filled(t.Context(), table, v.Name, v.Since)
+		}
+		if err == nil {
+			_, err = views.Switch(t.Context(), table, v.Name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.put(backend.Item{
+			backend.AttrPK: text(v.InboxKey(id(50))), backend.AttrSK: text(postroom.RowKey(start, id(1))),
+		})
+		r.create(func(d *Definition) { d.Users = []string{id(50)} })
+		if err := (&worker{rig: r}).run(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantDone(want)
 	})
 }

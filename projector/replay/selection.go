@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/longscan"
+	"github.com/postroom/postroom/internal/views"
 )
 
 const (
@@ -38,7 +39,7 @@ type selection struct {
 type caller func(ctx context.Context, call func(context.Context) error) error
 
 // newSelection finds the conversations of a replay. Those of a user are the ones of which
-// the user has a row. They are read upwards, as rows move, so that none is missed.
+// the user has a row that readers read. They are read upwards, as rows move, so that none is missed.
 func newSelection(ctx context.Context, log backend.Table, do caller, d Definition) (*selection, error) {
 	log = longscan.NewPace(readUnits).Table(log)
 	s := &selection{Definition: d, log: log, do: do, groups: d.Groups, chosen: len(d.Groups)+len(d.Users) > 0}
@@ -48,7 +49,11 @@ func newSelection(ctx context.Context, log backend.Table, do caller, d Definitio
 	theirs := map[string]bool{}
 	for _, user := range d.Users {
 		err := do(ctx, func(ctx context.Context) error {
-			for it, err := range batch.NewTable(log).Query(ctx, backend.Query{PK: postroom.InboxKey(user), Consistent: true}) {
+			set, err := views.Read(ctx, log)
+			if err != nil {
+				return err
+			}
+			for it, err := range batch.NewTable(log).Query(ctx, backend.Query{PK: set.LiveView().InboxKey(user), Consistent: true}) {
 				if err != nil {
 					return err
 				}
