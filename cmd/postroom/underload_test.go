@@ -35,6 +35,13 @@ var (
 
 // What operators do while people write and read, one after the other.
 var operations = [][]string{
+	{"replay", "--from", "24h"},
+	{"rebuild", "--all"},
+	{"rebuild", "--shadow", "next", "--row-format", "2"},
+	{"verify", "--repair", "--shadow", "next"},
+	{"rebuild", "switch", "next"},
+	{"rebuild", "switch", "default"},
+	{"rebuild", "drop", "next"},
 	{"verify", "--repair"},
 }
 
