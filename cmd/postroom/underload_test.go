@@ -43,6 +43,12 @@ var operations = [][]string{
 	{"rebuild", "switch", "default"},
 	{"rebuild", "drop", "next"},
 	{"verify", "--repair"},
+	{"rebuild", "--shadow", "new", "--row-format", "2"},
+	{"verify", "--shadow", "new"},
+	{"rebuild", "switch", "new"},
+	{"rebuild", "switch", "default"},
+	{"rebuild", "switch", "new"},
+	{"rebuild", "drop", "default"},
 }
 
 // TestOperatorsUnderLoad works as operators do while messages are posted and inboxes are
