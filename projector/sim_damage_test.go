@@ -22,17 +22,17 @@ import (
 // the projectors beside it. Nobody but who does the damage takes a member's last row, or
 // moves a head back from a message that is in the log; and in the end, after a repair
 // that was left alone, everything is as in any other run.
-func TestRepairUnderFaults(t *testing.T) { underDamage(t, func(*world) {}) }
+func TestRepairUnderFaults(t *testing.T) { underDamage(t, 4, func(*world) {}) }
 
-// underDamage runs a quarter of the seeds with somebody who does damage.
-func underDamage(t *testing.T, change func(*world)) {
+// underDamage runs one seed in so many, with somebody who does damage.
+func underDamage(t *testing.T, share int, change func(*world)) {
 	t.Helper()
 	const parallel = 4
 	var next atomic.Uint64
 	for part := range parallel {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()
-			for n := next.Add(1) - 1; n < uint64(*seeds+3)/4; n = next.Add(1) - 1 {
+			for n := next.Add(1) - 1; n < uint64((*seeds+share-1)/share); n = next.Add(1) - 1 {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, *first+n)
 					w.nights, w.toggles, w.meddled = 0, 0, false

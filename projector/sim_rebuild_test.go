@@ -13,7 +13,7 @@ import (
 // After one that was asked for when nobody did damage any more, everything is as in any
 // other run.
 func TestRebuildUnderFaults(t *testing.T) {
-	underDamage(t, func(w *world) { w.vandal.rebuilds = true })
+	underDamage(t, 8, func(w *world) { w.vandal.rebuilds = true })
 }
 
 // askForRebuild has an operator ask for a rebuild, or stop or resume one.

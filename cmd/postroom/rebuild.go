@@ -197,6 +197,12 @@ type following struct {
 
 // follow shows how far a rebuild is until it ends, and carries it out if nobody else does.
 func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
+	id := j.ID
+	defer func() {
+		if ctx.Err() != nil {
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s goes on where a projector runs: `postroom rebuild list` shows how far it is, `postroom rebuild stop %[1]s` stops it\n", id)
+		}
+	}()
 	s, err := a.streamStatus(ctx)
 	if err != nil {
 		return err
@@ -233,19 +239,16 @@ const followPoll = 100 * time.Millisecond
 func (f *following) run(ctx context.Context, j rebuild.Job) (_ rebuild.Job, err error) {
 	bar := newProgress(f.process, "rebuilding", max(j.Expected, 1))
 	for err == nil && j.State == rebuild.Running {
+		bar.Describe("rebuilding, " + rebuildOf(j).speed())
 		_ = bar.Set64(min(j.Counts.Read, j.Expected))
 		if err = f.wait(ctx); err == nil {
 			j, err = f.look(ctx, j.ID)
 		}
 	}
 	_ = bar.Finish()
-	byUs := f.stop != nil
-	if byUs {
+	if f.stop != nil {
 		f.stop()
 		err = cmp.Or(err, <-f.ended)
-	}
-	if err != nil && ctx.Err() != nil && !byUs {
-		fmt.Fprintf(f.stderr, "The worker group goes on: `postroom rebuild list` shows how far it is, `postroom rebuild stop %s` stops it\n", j.ID)
 	}
 	return j, err
 }

@@ -99,19 +99,21 @@ func TestRebuildBesideAProjector(t *testing.T) {
 	addr, stop := s.daemon("project")
 	defer stop()
 	awaitReady(t, addr)
-	s.ok("rebuild", "--all", "--rate", "1", "--wait=false")
-	id := s.rebuilds()[0].ID
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupted := make(chan result, 1)
-	go func() { interrupted <- s.runContext(ctx, "rebuild", "--all") }()
-	for len(s.rebuilds()) != 1 || s.rebuilds()[0].Worker == "" {
+	go func() { interrupted <- s.runContext(ctx, "rebuild", "--all", "--rate", "1") }()
+	for all := s.rebuilds(); len(all) != 1 || all[0].Worker == ""; all = s.rebuilds() {
 		time.Sleep(10 * time.Millisecond)
+	}
+	id := s.rebuilds()[0].ID
+	if r := s.run("rebuild", "--all", "--wait=false"); r.code != exitDone || !strings.Contains(r.stderr, "Rebuild "+id+" of the same is under way") || len(s.rebuilds()) != 1 {
+		t.Errorf("asked for again: %+v", r)
 	}
 	if out := s.run("status", "--check"); out.code != exitBackfill || !strings.Contains(out.stdout, id+", everything, by ") {
 		t.Errorf("status: %+v", out)
 	}
 	interrupt()
-	if r := <-interrupted; r.code != exitFailed || !strings.Contains(r.stderr, "Rebuild "+id+" of the same is under way") || !strings.Contains(r.stderr, "The worker group goes on") {
+	if r := <-interrupted; r.code != exitFailed || !strings.Contains(r.stderr, "Rebuild "+id+" goes on where a projector runs") {
 		t.Errorf("interrupted: %+v", r)
 	}
 	s.ok("rebuild", "stop", id)

@@ -210,7 +210,12 @@ func (r rebuildJSON) text() string {
 	if r.State == string(rebuild.Done) {
 		return text + fmt.Sprintf(" in %v", time.Duration(r.Seconds*float64(time.Second)).Round(time.Second))
 	}
-	text += fmt.Sprintf(", %.0f of %s a second; %.0f%% done", r.PerSecond, count(r.Rate), r.percent())
+	return text + ", " + r.speed()
+}
+
+// speed says how fast a rebuild is, how much is done and how long the rest takes.
+func (r rebuildJSON) speed() string {
+	text := fmt.Sprintf("%.0f of %s a second; %.0f%% done", r.PerSecond, count(r.Rate), r.percent())
 	if r.Left != nil && r.State == string(rebuild.Running) {
 		text += fmt.Sprintf(", about %v left", time.Duration(*r.Left)*time.Second)
 	}
