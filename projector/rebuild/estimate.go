@@ -39,12 +39,15 @@ func EstimateOf(ctx context.Context, log backend.Table) (Estimate, error) {
 		var bytes int64
 		chosen := min(sampledSegments, n)
 		for i := range chosen {
+			last := "" // partition
 			q := backend.Scan{Segment: i * (n / chosen), Segments: n}
 			for it, err := range table.Scan(ctx, q) {
 				if err != nil {
 					return Estimate{}, err
 				}
-				e.add(backend.KeyOf(it))
+				key := backend.KeyOf(it)
+				e.add(key, key.PK != last)
+				last = key.PK
 				bytes += int64(backend.ItemBytes(it))
 			}
 		}
@@ -54,16 +57,19 @@ func EstimateOf(ctx context.Context, log backend.Table) (Estimate, error) {
 	}
 }
 
-func (e *Estimate) add(key backend.Key) {
+// add counts an item, which is the first one of its partition or not. A conversation may
+// have no head.
+func (e *Estimate) add(key backend.Key, first bool) {
 	e.Items++
-	_, _, row := postroom.ParseInboxKey(key.PK)
-	switch {
-	case row:
+	if _, _, row := postroom.ParseInboxKey(key.PK); row {
 		e.Rows++
-	case isHead(key):
-		e.Conversations++
-	case isMessage(key):
+		return
+	}
+	if isMessage(key) {
 		e.Messages++
+	}
+	if first && (isHead(key) || isMessage(key)) {
+		e.Conversations++
 	}
 }
 

@@ -363,8 +363,8 @@ func TestEstimate(t *testing.T) {
 			r.post(n, 3)
 		}
 		e, err = EstimateOf(t.Context(), r.store.Table("t"))
-		if err != nil || e.Messages < 8000 || e.Messages > 16_000 {
-			t.Errorf("of a larger one: %+v (%v), want about 12,000 messages", e, err)
+		if err != nil || e.Messages < 8000 || e.Messages > 16_000 || e.Conversations*3 != e.Messages {
+			t.Errorf("of a larger one: %+v (%v), want about 12,000 messages, three of each conversation", e, err)
 		}
 	})
 }
