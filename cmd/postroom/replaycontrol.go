@@ -86,7 +86,7 @@ func (a *app) carryOut(ctx context.Context, r replay.Replay) error {
 	if err == nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	switch printErr := a.printReplay(r, time.Now()); {
+	switch printErr := a.printReplayed(r, time.Now()); {
 	case printErr != nil:
 		return printErr
 	case err != nil:

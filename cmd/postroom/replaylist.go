@@ -98,6 +98,23 @@ func isIdle(r replay.Replay, now time.Time) bool {
 	return r.State == replay.Running && now.Sub(r.UpdatedAt) > idleReplay
 }
 
+// replayedJSON has what this command consumed, in capacity units.
+type replayedJSON struct {
+	replayJSON
+
+	ReadUnits  float64 `json:"read_units"`
+	WriteUnits float64 `json:"write_units"`
+}
+
+// printReplayed prints how far a replay is that this command has carried out.
+func (a *app) printReplayed(r replay.Replay, now time.Time) error {
+	if !a.json {
+		return a.printReplay(r, now)
+	}
+	units := a.meter.Units()
+	return printJSON(a.stdout, replayedJSON{newReplayJSON(r, now), units.Read, units.Write})
+}
+
 func (a *app) printReplay(r replay.Replay, now time.Time) error {
 	j := newReplayJSON(r, now)
 	left := ""
