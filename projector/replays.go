@@ -7,8 +7,8 @@ import (
 	"github.com/postroom/postroom/projector/replay"
 )
 
-// RunReplay carries out a replay, alone or beside others that do, and reads no stream of
-// its own accord. Seen, unless it is nil, is told each time how far the replay is; it must
+// RunReplay carries out a replay, alone or beside others that do. It reads the stream only
+// if the replay does, as a worker of a group of its own. Seen, unless it is nil, is told each time how far the replay is; it must
 // not block. RunReplay returns nil once the replay is done, or when ctx is;
 // [replay.ErrStopped] when somebody stops it; an error if the worker group sends to another
 // queue; and otherwise as Run does. Run or RunReplay may be called, once.

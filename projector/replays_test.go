@@ -20,7 +20,7 @@ func (r *rig) replay(name string, change func(*replay.Definition)) replay.Replay
 	if change != nil {
 		change(&d)
 	}
-	one, err := replay.New(d, 0, time.Now())
+	one, err := replay.New(d, replay.Log, 0, time.Now())
 	if err == nil {
 		_, err = replay.Create(r.t.Context(), r.store.Table("control"), one)
 	}
@@ -185,7 +185,7 @@ func TestReplayDoesNotHoldUpTheLiveOnes(t *testing.T) {
 		})
 		one, err := replay.New(replay.Definition{
 			Name: "one", Begin: start.Add(-time.Hour), End: start.Add(time.Hour), Rate: 1000, Queue: "q.fifo", Notify: true,
-		}, 500, time.Now())
+		}, replay.Log, 500, time.Now())
 		if err == nil {
 			_, err = replay.Create(t.Context(), r.store.Table("control"), one)
 		}

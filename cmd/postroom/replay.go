@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/projector/replay"
 	"github.com/postroom/postroom/stream"
 )
@@ -32,8 +33,18 @@ func newReplay(p process, g *global) *cobra.Command {
 		Short: "Process messages again, and notify their recipients again where that is wanted",
 		Long: `Processes the messages again whose own times are not before --from and before --to, as
 the log has them now: they are projected where they are not, and with --notify their
-recipients are notified again. Without it nobody is. Times are given in RFC 3339, or as
-ages such as 2h30m. What is posted after the command began is not replayed.
+recipients are notified again. Without it nobody is. What is posted after the command
+began is not replayed.
+
+Times are given in RFC 3339, or as ages such as 2h30m. --from may also be trim-horizon,
+which is 24 hours ago, or SHARD:SEQUENCE, a record of the stream, which stands for its
+message's own time. A message that was posted late, or imported, with an older time is
+replayed if that time is in the range.
+
+It reads the stream, which costs the table nothing, if all messages of a range are
+wanted that the stream holds for certain, and otherwise the log: by a query for each
+chosen conversation, or by a scan. If the stream loses a part meanwhile, the replay goes
+through the log from its beginning.
 
 With --group only messages of these conversations are replayed, and with --user only of
 conversations that are in these users' lists. With both, a conversation must be among
@@ -87,11 +98,16 @@ func (f *replayFlags) definition(queue string, now time.Time) (replay.Definition
 	if f.from == "" {
 		return d, usagef("--from is missing")
 	}
-	var err error
-	if d.Begin, err = parseMoment(f.from, now); err != nil {
+	from, err := stream.ParseStart(f.from, now)
+	switch d.Begin = from.At.UTC().Truncate(time.Microsecond); {
+	case err != nil:
 		return d, usagef("--from: %w", err)
+	case from.Latest:
+		return d, usagef("--from: nothing that is posted from now on is replayed")
+	case from.At.IsZero(): // the trim horizon; or a record, until it is read
+		d.Begin = now.Add(-backend.StreamRetention).UTC().Truncate(time.Microsecond)
 	}
-	if d.End = now.Truncate(time.Microsecond); f.to != "" {
+	if d.End = now.UTC().Truncate(time.Microsecond); f.to != "" {
 		if d.End, err = parseMoment(f.to, now); err != nil {
 			return d, usagef("--to: %w", err)
 		}
@@ -109,7 +125,7 @@ func (f *replayFlags) definition(queue string, now time.Time) (replay.Definition
 	if f.rate < 1 || f.rate > replay.MaxRate {
 		return d, usagef("--rate is %d, must be 1 to %d", f.rate, replay.MaxRate)
 	}
-	if _, err := replay.New(d, 0, now); err != nil {
+	if _, err := replay.New(d, replay.Log, 0, now); err != nil {
 		return d, &usageError{err}
 	}
 	return d, nil
@@ -148,6 +164,9 @@ func (a *app) replay(ctx context.Context, d replay.Definition, dryRun bool, now 
 	if dryRun {
 		return a.print(dryReplayJSON{true, newReplayJSON(r, now)}, "%s\n", a.announcement(r))
 	}
+	if err := replay.Forget(ctx, a.backend.Stream(a.global.table), a.control()); err != nil {
+		a.log.Warn("cannot remove what earlier replays have left among the groups of the stream", "error", err)
+	}
 	fmt.Fprintf(a.stderr, "replay %s: %s\nIf this is interrupted, `%s replay resume %s` goes on with it.\n", r.Name, a.announcement(r), a.commandLine(), r.Name)
 	if r, err = replay.Create(ctx, a.control(), r); err != nil {
 		return err
@@ -155,15 +174,52 @@ func (a *app) replay(ctx context.Context, d replay.Definition, dryRun bool, now 
 	return a.carryOut(ctx, r)
 }
 
-// newReplay counts the messages that a replay concerns.
-func (a *app) newReplay(ctx context.Context, d replay.Definition, now time.Time) (replay.Replay, error) {
+// newReplay chooses what a replay reads, and counts the messages that it concerns there.
+func (a *app) newReplay(ctx context.Context, d replay.Definition, now time.Time) (r replay.Replay, err error) {
+	source := a.backend.Stream(a.global.table)
+	if d.Begin, err = a.begin(ctx, source, d); err != nil {
+		return r, err
+	}
+	from, err := replay.Choose(ctx, source, a.control(), d, 0, now)
+	if err != nil {
+		return r, err
+	}
 	bar := newProgress(a.process, "counting", -1)
-	n, err := replay.Count(ctx, a.table(), d, func(n int64) { _ = bar.Set64(n) })
+	count := func() (int64, error) {
+		return replay.Count(ctx, a.table(), d, func(n int64) { _ = bar.Set64(n) })
+	}
+	if from == replay.Stream {
+		count = func() (int64, error) {
+			return replay.CountStream(ctx, source, d, func(n int64) { _ = bar.Set64(n) })
+		}
+	}
+	n, err := count()
 	_ = bar.Finish()
 	if err != nil {
-		return replay.Replay{}, err
+		return r, err
 	}
-	return replay.New(d, n, now)
+	if r, err = replay.New(d, from, n, now); err != nil {
+		return r, err
+	}
+	r.Source, err = replay.Choose(ctx, source, a.control(), d, r.Left(), now) // it may take too long for the stream
+	return r, err
+}
+
+// begin is where a replay begins: for a record of the stream its message's own time, or its
+// own if it is of something else.
+func (a *app) begin(ctx context.Context, s backend.Stream, d replay.Definition) (time.Time, error) {
+	from, err := stream.ParseStart(d.From, d.End)
+	if err != nil || from.Shard == "" {
+		return d.Begin, err
+	}
+	record, err := replay.ReadRecord(ctx, s, from.Shard, from.Sequence)
+	if err != nil {
+		return d.Begin, err
+	}
+	if at, _, err := postroom.ParseMessageKey(record.Key.SK); err == nil {
+		return at, nil
+	}
+	return record.CreatedAt, nil
 }
 
 // announcement says what a replay is about to do.

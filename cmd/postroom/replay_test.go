@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -120,6 +121,44 @@ func TestReplayNotify(t *testing.T) {
 			t.Errorf("%s: %s", of, got)
 		}
 	}
+}
+
+// TestReplayOfTheLastHour goes through the stream, which was there by then, and notifies
+// whom it is to, once.
+func TestReplayOfTheLastHour(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShell(t)
+		s.ok("post", "--from", ada, "--to", bob, "--message", "first")
+		s.pipeline()
+		time.Sleep(time.Hour)
+		for i := range 5 {
+			s.ok("post", "--from", bob, "--to", ada, "--message", fmt.Sprint("message ", i))
+			time.Sleep(time.Minute)
+		}
+		s.pipeline()
+		r := s.run("replay", "--from", "30m", "--notify", "--json", "--name", "one")
+		one := lines[replayJSON](t, r.stdout)
+		if r.code != exitDone || len(one) != 1 || one[0].Source != "stream" || one[0].Total != 5 || one[0].Replayed != 5 || one[0].Notified != 5 || !strings.Contains(r.stderr, ", through the stream, ") {
+			t.Errorf("%+v", r)
+		}
+		if got := lines[postroom.Notification](t, s.pipeline()); len(got) != 5 || got[4].Replay != "one" {
+			t.Errorf("%+v", got)
+		}
+		if status := s.ok("status", "--json"); strings.Contains(status, "replay-one") {
+			t.Errorf("the group is left: %s", status)
+		}
+		third := lines[postroom.Message](t, s.ok("messages", postroom.PairUUID(ada, bob), "--json"))[2]
+		record := lines[explanation](t, s.ok("explain", third.GroupUUID, third.MessageUUID, "--json"))[0].Message.Record
+		for from, want := range map[string]int64{"trim-horizon": 6, record.Shard + ":" + record.Sequence: 3} {
+			if dry := lines[replayJSON](t, s.ok("replay", "--from", from, "--dry-run", "--json")); dry[0].Total != want {
+				t.Errorf("%s: %+v", from, dry)
+			}
+		}
+		if r := s.run("replay", "--from", "nowhere:7"); r.code != exitFailed || !strings.Contains(r.stderr, "give a time") {
+			t.Errorf("from nowhere: %+v", r)
+		}
+	})
 }
 
 // sendAgain sends the notifications of a replay once more, as a worker does that died

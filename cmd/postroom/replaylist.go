@@ -47,7 +47,7 @@ func (a *app) listReplays(ctx context.Context, now time.Time) error {
 type replayJSON struct {
 	Name        string   `json:"name"`
 	State       string   `json:"state"`  // running, idle, stopped or done
-	Source      string   `json:"source"` // log
+	Source      string   `json:"source"` // log or stream
 	From        string   `json:"from"`
 	To          string   `json:"to"`
 	Groups      []string `json:"groups"` // empty: all

@@ -329,7 +329,7 @@ func aReplay(w *world) {
 		now := time.Now()
 		r, err := replay.New(replay.Definition{
 			Name: w.names["NAME"], From: "12h", Begin: now.Add(-12 * time.Hour), End: now, Rate: 1, Queue: defaultQueue,
-		}, 1, now)
+		}, replay.Log, 1, now)
 		if err == nil {
 			_, err = replay.Create(ctx, control, r)
 		}

@@ -182,7 +182,7 @@ func (c *carrier) process(ctx context.Context, r read) error {
 		n := min(burst, len(r.messages))
 		some := r.messages[:n]
 		r.messages = r.messages[n:]
-		p := &chunk{last: r.last, left: n, counts: Counts{Replayed: int64(n)}}
+		p := &chunk{last: r.last, left: n}
 		if len(r.messages) > 0 {
 			p.last = backend.KeyOf(some[n-1])
 		}
@@ -247,13 +247,7 @@ func (c *carrier) done(p *chunk, o Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.left--
-	switch p.counts.Notified += int64(o.Notified); {
-	case o.Quarantined:
-		p.counts.Quarantined++
-	case o.Projected:
-		p.counts.Projected++
-	}
-	if p.left == 0 {
+	if p.counts = p.counts.add(o.counts()); p.left == 0 {
 		retry.Wake(c.moved)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // An item is refused, or it is a replay that is stored as that item again.
 func FuzzReplay(f *testing.F) {
 	at := time.Date(2026, 5, 21, 10, 30, 0, 123456000, time.UTC)
-	begun, err := New(Definition{Name: "lost", From: "3h", Begin: at, End: at.Add(3 * time.Hour), Rate: 500, Queue: "q.fifo"}, 12, at)
+	begun, err := New(Definition{Name: "lost", From: "3h", Begin: at, End: at.Add(3 * time.Hour), Rate: 500, Queue: "q.fifo"}, Log, 12, at)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -20,7 +20,7 @@ func FuzzReplay(f *testing.F) {
 	later.after, later.version, later.writer, later.Holder = backend.Key{PK: id(1), SK: endOfMessages}, 3, "ann", "ann"
 	later.Counts = Counts{Replayed: 4, Projected: 3, Notified: 2, Quarantined: 1}
 	done := later
-	done.State, done.FinishedAt = Done, at.Add(time.Hour)
+	done.State, done.FinishedAt, done.Source = Done, at.Add(time.Hour), Stream
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {
 		r, err := decode(it)
 		if err != nil {

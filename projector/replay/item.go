@@ -74,12 +74,6 @@ type Definition struct {
 	Queue  string // that notifications are sent to
 }
 
-// Source is what a replay reads.
-type Source string
-
-// Log is the source of a replay that reads the table.
-const Log Source = "log"
-
 // State is what becomes of a replay.
 type State string
 
@@ -137,8 +131,8 @@ func CheckName(name string) error {
 
 // New returns a replay that is still to be stored, of so many messages. An error says
 // what of it cannot be.
-func New(d Definition, total int64, now time.Time) (Replay, error) {
-	r := Replay{Definition: d, Source: Log, State: Running, Total: total, CreatedAt: now, UpdatedAt: now}
+func New(d Definition, s Source, total int64, now time.Time) (Replay, error) {
+	r := Replay{Definition: d, Source: s, State: Running, Total: total, CreatedAt: now, UpdatedAt: now}
 	if err := CheckName(d.Name); err != nil {
 		return r, err
 	}
@@ -249,7 +243,7 @@ func decode(it backend.Item) (Replay, error) {
 	d.Check(backend.AttrSK, CheckName(r.Name) == nil, "it is not the name of a replay")
 	d.Check(attrRate, r.Rate <= MaxRate, "it is too high")
 	d.Check(attrEnd, !r.Begin.IsZero() && r.Begin.Before(r.End), "it is not after "+attrBegin)
-	d.Check(attrSource, r.Source == Log, "it is not known")
+	d.Check(attrSource, r.Source == Log || r.Source == Stream, "it is not known")
 	d.Check(attrState, r.State == Running || r.State == Stopped || r.State == Done, "it is not known")
 	d.Check(attrFinishedAt, r.FinishedAt.IsZero() == (r.State != Done), "it does not agree with "+attrState)
 	d.Check(attrAfterSK, (r.after.PK == "") == (r.after.SK == ""), "it is a half of a key")

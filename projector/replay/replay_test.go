@@ -220,7 +220,7 @@ func TestReplayRefused(t *testing.T) {
 	} {
 		d := good
 		change(&d)
-		if _, err := New(d, 0, start); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(d, Log, 0, start); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

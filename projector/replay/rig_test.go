@@ -122,7 +122,7 @@ func (w *worker) run(ctx context.Context, name string) error {
 	logger := slog.New(slog.DiscardHandler)
 	control := w.table("control")
 	return NewRunner(Config{
-		Log: w.table("t"), Control: control, Submit: w.submit, Quarantine: quarantine.New(control, 0.5, logger),
+		Log: w.table("t"), Control: control, Stream: w.store.Stream("t"), Submit: w.submit, Quarantine: quarantine.New(control, 0.5, logger),
 		Incidents: incident.NewLog(logger), Logger: logger,
 	}, Options{Seen: func(r Replay) { w.seen = r }}).Run(ctx, name)
 }
@@ -138,7 +138,7 @@ func (r *rig) create(change func(*Definition)) Replay {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	one, err := New(d, n, time.Now())
+	one, err := New(d, Log, n, time.Now())
 	if err == nil {
 		one, err = Create(r.t.Context(), r.store.Table("control"), one)
 	}

@@ -59,13 +59,24 @@ type Outcome struct {
 	Quarantined bool
 }
 
+func (o Outcome) counts() Counts {
+	c := Counts{Replayed: 1, Notified: int64(o.Notified)}
+	switch {
+	case o.Quarantined:
+		c.Quarantined = 1
+	case o.Projected:
+		c.Projected = 1
+	}
+	return c
+}
+
 // Config is what replays work on. All of it is required.
 type Config struct {
 	Log     backend.Table // of the messages
 	Control backend.Table
+	Stream  backend.Stream
 	// Submit takes over messages to process. It may block while too many are in
-	// flight, until ctx is done; with an error it has taken over none. Calls do not
-	// overlap.
+	// flight, until ctx is done; with an error it has taken over none. Calls overlap.
 	Submit     func(ctx context.Context, items []Item) error
 	Quarantine *quarantine.Quarantine // of messages that cannot be decoded
 	Incidents  *incident.Log
@@ -83,8 +94,8 @@ type Options struct {
 	Seen func(Replay)
 }
 
-// Runner carries replays out. Any number of them may run one replay: one of them reads
-// the log, and another takes over when it dies.
+// Runner carries replays out. Any number of them may run one replay: they share the shards
+// of the stream; of the log one of them reads, and another takes over when it dies.
 type Runner struct {
 	Config
 
@@ -140,11 +151,14 @@ func (r *Runner) Run(ctx context.Context, name string) error {
 			return nil
 		case now.State == Stopped:
 			return ErrStopped
+		case now.Source == Stream:
+			if err := r.follow(ctx, now); err != nil || ctx.Err() != nil {
+				return unlessDone(ctx, err)
+			}
+			continue
 		case now.Holder == "", seen.version == now.version && seen.writer == now.writer && time.Since(since) >= takeover:
-			if err := r.carryOut(ctx, now); ctx.Err() != nil {
-				return nil
-			} else if err != nil && !errors.Is(err, errOvertaken) {
-				return err
+			if err := r.carryOut(ctx, now); ctx.Err() != nil || err != nil && !errors.Is(err, errOvertaken) {
+				return unlessDone(ctx, err)
 			}
 			continue
 		case seen.version != now.version || seen.writer != now.writer:
@@ -154,6 +168,14 @@ func (r *Runner) Run(ctx context.Context, name string) error {
 			return nil
 		}
 	}
+}
+
+// unlessDone is an error that did not come because ctx is done.
+func unlessDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 func (r *Runner) load(ctx context.Context, name string) (now Replay, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -111,7 +110,7 @@ func (s *selection) query(ctx context.Context, group string, after backend.Key) 
 		return read{}, err
 	}
 	r := s.pick(page, after)
-	beyond := func(it backend.Item) bool { at, known := timeOf(it); return known && !at.Before(s.End) }
+	beyond := func(it backend.Item) bool { at, known := timeOf(backend.KeyOf(it)); return known && !at.Before(s.End) }
 	if page.Last == nil || slices.ContainsFunc(page.Items, beyond) {
 		r.last = backend.Key{PK: group, SK: endOfMessages}
 	}
@@ -150,21 +149,17 @@ func (s *selection) pick(page backend.Page, after backend.Key) read {
 		if !s.chosen && postroom.IsCanary(backend.KeyOf(it).PK) {
 			continue // it measures, and is nobody's
 		}
-		if at, known := timeOf(it); known && s.covers(at) {
+		if at, known := timeOf(backend.KeyOf(it)); known && s.covers(at) {
 			r.messages = append(r.messages, it)
 		}
 	}
 	return r
 }
 
-// timeOf is the time of a message; false: it is another item, or its key is damaged, and
-// then it has none.
-func timeOf(it backend.Item) (time.Time, bool) {
-	sk := backend.KeyOf(it).SK
-	if !strings.HasPrefix(sk, postroom.MessagePrefix) {
-		return time.Time{}, false
-	}
-	at, _, err := postroom.ParseMessageKey(sk)
+// timeOf is the time in the key of a message; false: it is of another item, or damaged,
+// and then it has none.
+func timeOf(key backend.Key) (time.Time, bool) {
+	at, _, err := postroom.ParseMessageKey(key.SK)
 	return at, err == nil
 }
 

@@ -1,0 +1,313 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/stream"
+)
+
+// postFor posts messages for some time, a minute apart, each with the time at which it is
+// posted; now and then one that is an hour older, as one that was imported.
+func (r *rig) postFor(d time.Duration) (all []postroom.Message) {
+	for n := range int(d / time.Minute) {
+		time.Sleep(time.Minute)
+		m := r.post(n%17, 0)
+		r.remove(m)
+		m.MessageUUID, m.CreatedAt = id(n), time.Now().UTC().Truncate(time.Microsecond)
+		if n%29 == 28 {
+			m.CreatedAt = m.CreatedAt.Add(-time.Hour)
+		}
+		r.put(m.Item())
+		all = append(all, m)
+	}
+	return all
+}
+
+func (r *rig) remove(m postroom.Message) {
+	r.t.Helper()
+	key := backend.Key{PK: m.GroupUUID, SK: m.Key()}
+	if _, _, err := r.store.Table("t").BatchWrite(r.t.Context(), []backend.Write{{Delete: key}}); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// createRecent stores a replay of what was posted between two ages, through the stream.
+func (r *rig) createRecent(from, to time.Duration, rate int) (one Replay, want func([]postroom.Message) []postroom.Message) {
+	r.t.Helper()
+	now := time.Now()
+	d := Definition{Name: "one", Begin: now.Add(-from), End: now.Add(-to), Rate: rate, Queue: "q"}
+	n, err := CountStream(r.t.Context(), r.store.Stream("t"), d, func(int64) {})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	one, err = New(d, Stream, n, now)
+	if err == nil {
+		one, err = Create(r.t.Context(), r.store.Table("control"), one)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return one, func(all []postroom.Message) (in []postroom.Message) {
+		for _, m := range all {
+			if d.covers(m.CreatedAt) {
+				in = append(in, m)
+			}
+		}
+		return in
+	}
+}
+
+func (r *rig) groups() (names []string) {
+	r.t.Helper()
+	groups, err := stream.ReadGroups(r.t.Context(), r.store.Stream("t"), r.store.Table("control"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, g := range groups {
+		names = append(names, g.Group)
+	}
+	return names
+}
+
+// TestReplayThroughTheStream: the messages of the range, by their own times, and nothing
+// of the group is left afterwards. What is posted meanwhile is not replayed.
+func TestReplayThroughTheStream(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(10 * time.Hour)
+		one, in := r.createRecent(5*time.Hour, time.Hour, 100)
+		want := in(all)
+		if one.Total != int64(len(want)) || one.Source != Stream {
+			t.Errorf("%+v, want %d", one, len(want))
+		}
+		ended := make(chan error, 2)
+		for range 2 {
+			go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
+		}
+		r.postFor(2 * time.Minute)
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		r.wantDone(want)
+		if groups := r.groups(); len(groups) > 0 {
+			t.Errorf("left are the groups %v", groups)
+		}
+	})
+}
+
+// TestReplayLosesTheStream while it is stopped: then it goes through the log.
+func TestReplayLosesTheStream(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(10 * time.Hour)
+		_, in := r.createRecent(9*time.Hour, 0, 1)
+		want := in(all)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		if err := (&worker{rig: r}).run(ctx, "one"); err != nil {
+			t.Fatal(err)
+		}
+		if n := r.load().Counts.Replayed; n == 0 || n > 70 {
+			t.Errorf("%d are replayed within a minute", n)
+		}
+		time.Sleep(20 * time.Hour)
+		if err := (&worker{rig: r}).run(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		if source := r.load().Source; source != Log {
+			t.Errorf("it went through the %s", source)
+		}
+		r.wantDone(want)
+		if err := Forget(t.Context(), r.store.Stream("t"), r.store.Table("control")); err != nil {
+			t.Fatal(err)
+		}
+		if groups := r.groups(); len(groups) > 0 {
+			t.Errorf("left are the groups %v", groups)
+		}
+	})
+}
+
+// TestReplayWithoutAPlace: another group reads the stream already.
+func TestReplayWithoutAPlace(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(5 * time.Hour)
+		ctx, stop := context.WithCancel(t.Context())
+		other := stream.NewReader(r.store.Stream("t"), r.store.Table("control"), func(context.Context, []*stream.Record) error { return nil },
+			stream.Options{Group: "other", Start: stream.Start{Latest: true}})
+		ended := make(chan error, 1)
+		go func() { ended <- other.Run(ctx) }()
+		time.Sleep(10 * time.Second)
+		_, in := r.createRecent(4*time.Hour, 0, 100)
+		if err := (&worker{rig: r}).run(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		if source := r.load().Source; source != Log {
+			t.Errorf("it went through the %s", source)
+		}
+		r.wantDone(in(all))
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestReplayStoppedInTheStream ends, and goes on where it was.
+func TestReplayStoppedInTheStream(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(5 * time.Hour)
+		_, in := r.createRecent(4*time.Hour, 0, 2)
+		ended := make(chan error, 1)
+		go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
+		time.Sleep(20 * time.Second)
+		begun := time.Now()
+		if _, err := Stop(t.Context(), r.store.Table("control"), "one"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrStopped) || time.Since(begun) > 4*time.Second {
+			t.Errorf("%v, after %v", err, time.Since(begun))
+		}
+		before := len(r.submitted)
+		if before < 20 || before > 60 {
+			t.Errorf("%d are replayed", before)
+		}
+		if _, err := Resume(t.Context(), r.store.Table("control"), "one", 1000); err != nil {
+			t.Fatal(err)
+		}
+		if err := (&worker{rig: r}).run(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		if one := r.load(); one.State != Done || one.Source != Stream || len(r.submitted) != len(in(all)) {
+			t.Errorf("%+v, %d are replayed of %d", one, len(r.submitted), len(in(all)))
+		}
+	})
+}
+
+// TestReplayKilledInTheStream: whatever dies or freezes, each message is replayed.
+func TestReplayKilledInTheStream(t *testing.T) {
+	for seed := range *seeds / 5 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				rng := rand.New(rand.NewPCG(uint64(seed), 7))
+				all := r.postFor(time.Duration(60+rng.IntN(100)) * time.Minute)
+				_, in := r.createRecent(time.Duration(40+rng.IntN(100))*time.Minute, time.Duration(rng.IntN(30))*time.Minute, 2+rng.IntN(20))
+				killInTheStream(t, r, rng)
+				for _, m := range in(all) {
+					if r.submitted[m.GroupUUID+m.Key()] == 0 {
+						t.Errorf("the message at %v was not replayed", m.CreatedAt)
+					}
+				}
+				if one := r.load(); len(r.submitted) != len(in(all)) || one.Total != int64(len(in(all))) || one.Source != Stream {
+					t.Errorf("%d messages were replayed, want %d: %+v", len(r.submitted), len(in(all)), one)
+				}
+			})
+		})
+	}
+}
+
+func killInTheStream(t *testing.T, r *rig, rng *rand.Rand) {
+	var running sync.WaitGroup
+	for r.load().State != Done {
+		w := &worker{rig: r, delay: delays(rng)}
+		w.call = faults(rng, w)
+		ctx, stop := context.WithCancel(t.Context())
+		running.Go(func() {
+			if err := w.run(ctx, "one"); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		length := time.Duration(rng.IntN(60_000)) * time.Millisecond
+		running.Go(func() {
+			time.Sleep(length)
+			w.mu.Lock()
+			w.dead = rng.IntN(4) > 0
+			w.mu.Unlock()
+			stop()
+		})
+		time.Sleep(length / time.Duration(1+rng.IntN(2)))
+	}
+	running.Wait()
+}
+
+// TestWhatIsRead: the stream, where it holds all of it for certain.
+func TestWhatIsRead(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		s, control := r.store.Stream("t"), r.store.Table("control")
+		choose := func(want Source, d Definition, left time.Duration) {
+			t.Helper()
+			if got, err := Choose(t.Context(), s, control, d, left, time.Now()); got != want || err != nil {
+				t.Errorf("%s, %v, want %s", got, err, want)
+			}
+		}
+		since := func(age time.Duration) Definition { return Definition{Name: "one", Begin: time.Now().Add(-age)} }
+		time.Sleep(48 * time.Hour)
+		choose(Log, since(time.Hour), 0) // nobody has read the stream: it may be new
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		reader := stream.NewReader(s, control, func(context.Context, []*stream.Record) error { return nil }, stream.Options{
+			OnDataLoss: func(context.Context, *stream.DataLossError) error { return nil },
+		})
+		go func() { ended <- reader.Run(ctx) }()
+		time.Sleep(time.Minute)
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(2*time.Hour - time.Minute)
+		choose(Stream, since(time.Hour), time.Hour)
+		choose(Log, since(2*time.Hour), 0) // it may have been switched on then
+		choose(Log, since(time.Hour), 22*time.Hour)
+		choose(Log, Definition{Name: "one", Begin: time.Now().Add(-time.Hour), Users: []string{id(1)}}, 0)
+		time.Sleep(48 * time.Hour)
+		choose(Stream, since(21*time.Hour), 0)
+		choose(Log, since(23*time.Hour), 0)
+	})
+}
+
+// TestReplayFromARecord of the stream.
+func TestReplayFromARecord(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(10 * time.Minute)
+		s := r.store.Stream("t")
+		page, err := s.Shards(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found int
+		for _, shard := range page.Shards {
+			var records []backend.Record
+			err := readShard(t.Context(), s, page.StreamARN, shard.ID, backend.Position{Type: backend.TrimHorizon}, func(r *backend.Record) bool {
+				records = append(records, *r)
+				return true
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range records {
+				got, err := ReadRecord(t.Context(), s, shard.ID, want.Sequence)
+				if err != nil || got.Key != want.Key || got.Sequence != want.Sequence {
+					t.Errorf("%+v, %v, want %+v", got, err, want)
+				}
+				found++
+			}
+		}
+		if found < len(all) {
+			t.Errorf("%d records", found)
+		}
+		if _, err := ReadRecord(t.Context(), s, page.Shards[0].ID, "1"); err == nil {
+			t.Error("a record that is not there is found")
+		}
+		if _, err := ReadRecord(t.Context(), s, "nowhere", "1"); !errors.Is(err, stream.ErrStart) || !strings.Contains(err.Error(), "give a time") {
+			t.Errorf("of a shard that is not there: %v", err)
+		}
+	})
+}
