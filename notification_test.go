@@ -137,3 +137,22 @@ func TestRecipients(t *testing.T) {
 		t.Errorf("recipients %v", got)
 	}
 }
+
+// TestReplayedNotification has the id that it had, the replay's name beside it, and a
+// deduplication id for each replay that SQS takes.
+func TestReplayedNotification(t *testing.T) {
+	t.Parallel()
+	n := postroom.NewNotification("t", postroom.Message{GroupUUID: "g", MessageUUID: "m"}, "r")
+	if n.DeduplicationID() != n.ID || strings.Contains(n.Encode(), "replay") {
+		t.Errorf("%s has the deduplication id %s", n.Encode(), n.DeduplicationID())
+	}
+	again := n
+	again.Replay = strings.Repeat("x", 48)
+	if id := again.DeduplicationID(); id != "replay-"+again.Replay+"-"+n.ID || len(id) > 128 {
+		t.Errorf("the deduplication id is %s", id)
+	}
+	got, err := postroom.DecodeNotification(again.Encode())
+	if err != nil || got != again {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -57,8 +57,9 @@ its attribute "replay". Queue and deduplication let it through once for each rep
 It says how many messages there are, which takes reading them, at what rate they are
 replayed and how long that takes at least, before it begins; with --dry-run that is all.
 A replay has a name. If the command is interrupted or dies, replay resume NAME goes on
-with it, on any machine, or the same command with the same --name. Several may run: one
-works, and another takes over when it dies. The exit code is 1 if a message cannot be
+with it, on any machine, or the same command with the same --name. Several may run: they
+share the shards of the stream; of the log one works, and another takes over when it dies.
+The exit code is 1 if a message cannot be
 processed, and was quarantined.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

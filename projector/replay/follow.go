@@ -19,8 +19,14 @@ import (
 // errMoved says that the replay is not to go on, or not through the stream.
 var errMoved = errors.New("the replay was stopped, or goes on through the log")
 
-// removeTimeout bounds how long the last worker waits to remove the group.
-const removeTimeout = 15 * time.Second
+const (
+	// removeTimeout bounds how long the last worker waits to remove the group.
+	removeTimeout = 15 * time.Second
+	// drainTimeout bounds the last writes of a worker that stops.
+	drainTimeout = 1500 * time.Millisecond
+	// lastInterval is the pause between writes while it does.
+	lastInterval = 100 * time.Millisecond
+)
 
 // follower carries a replay out through the stream, as one worker of a group. The group
 // keeps how far it is; the item has what its workers have counted.
@@ -32,8 +38,9 @@ type follower struct {
 	reader  *stream.Reader
 	stop    context.CancelCauseFunc
 
-	mu     sync.Mutex
-	counts Counts // that the item does not have yet
+	mu      sync.Mutex
+	counts  Counts           // that the item does not have yet
+	counted []*stream.Record // of these
 }
 
 // follow reads the stream for a replay until the group has read all of it. A loss of the
@@ -50,17 +57,26 @@ func (r *Runner) follow(ctx context.Context, now Replay) error {
 		Worker: r.opts.Worker, Group: now.group(), Logger: r.Logger, OnDataLoss: f.lost,
 		Start: stream.Start{At: now.Begin.Add(-lateness)}, Until: now.CreatedAt,
 	})
+	calling, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, giveUp) })()
 	var saver sync.WaitGroup
-	saver.Go(func() { stop(f.keepSaving(ctx, working)) })
+	reading, ended := context.WithCancel(calling)
+	saver.Go(func() { f.keepSaving(calling, reading, working) })
 	err := f.reader.Run(working)
 	stop(errRead)
+	ended()
 	saver.Wait()
+	return f.finish(ctx, calling, context.Cause(working), err)
+}
+
+// finish ends what this worker does for the replay, given what ended the work, and the
+// error of its reader.
+func (f *follower) finish(ctx, calling context.Context, cause, err error) error {
 	_, crowded := errors.AsType[*stream.GroupsError](err)
-	switch cause := context.Cause(working); {
+	switch {
 	case ctx.Err() != nil:
-		saving, end := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer end()
-		_, err := f.save(saving, false)
+		_, err := f.save(calling, false)
 		return err
 	case crowded:
 		return f.throughLog(ctx, err)
@@ -96,10 +112,7 @@ func (f *follower) handle(ctx context.Context, records []*stream.Record) error {
 		}
 		r := quarantine.LogRecord(it)
 		r.Silent = true
-		done := func(o Outcome) {
-			f.count(o)
-			record.Ack()
-		}
+		done := func(o Outcome) { f.count(o, record) }
 		if err == nil {
 			items = append(items, Item{m, r, f.notify(), done})
 			continue
@@ -123,35 +136,43 @@ func (f *follower) handle(ctx context.Context, records []*stream.Record) error {
 	return nil
 }
 
-func (f *follower) count(o Outcome) {
+// count counts a message. It is acknowledged once the item has that.
+func (f *follower) count(o Outcome, record *stream.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.counts = f.counts.add(o.counts())
+	f.counted = append(f.counted, record)
 }
 
-// keepSaving writes what was counted, again and again, and looks whether the replay is to
-// go on. The workers share the rate.
-func (f *follower) keepSaving(ctx, working context.Context) error {
-	for retry.Sleep(working, saveInterval, nil) == nil {
-		now, err := f.save(ctx, false)
+// keepSaving writes what was counted, again and again until the reader has ended, and
+// looks whether the replay is to go on. The workers share the rate.
+func (f *follower) keepSaving(calling, reading, working context.Context) {
+	for {
+		pause, wake := saveInterval, working.Done()
+		if working.Err() != nil {
+			pause, wake = lastInterval, nil // the reader waits for what is not acknowledged
+		}
+		if retry.Sleep(reading, pause, wake) != nil {
+			return
+		}
+		now, err := f.save(calling, false)
 		switch {
 		case errors.Is(err, errOvertaken): // by many others: the next time
-			continue
 		case err != nil:
-			return err
+			f.stop(err)
 		case now.State != Running || now.Source != Stream:
-			return errMoved
+			f.stop(errMoved)
+		default:
+			f.limiter.SetLimit(rate.Limit(now.Rate) / rate.Limit(max(1, f.reader.Stats().Workers)))
 		}
-		f.limiter.SetLimit(rate.Limit(now.Rate) / rate.Limit(max(1, f.reader.Stats().Workers)))
 	}
-	return nil
 }
 
 // save adds what was counted to the item, and at the end says that the replay is done.
 func (f *follower) save(ctx context.Context, done bool) (now Replay, err error) {
 	f.mu.Lock()
-	counts := f.counts
-	f.counts = Counts{}
+	counts, counted := f.counts, f.counted
+	f.counts, f.counted = Counts{}, nil
 	f.mu.Unlock()
 	err = f.loop.Do(ctx, "progress", func(ctx context.Context) (err error) {
 		now, err = update(ctx, f.Control, f.Name, func(r *Replay) error {
@@ -167,9 +188,12 @@ func (f *follower) save(ctx context.Context, done bool) (now Replay, err error) 
 	})
 	if err != nil {
 		f.mu.Lock()
-		f.counts = f.counts.add(counts)
+		f.counts, f.counted = f.counts.add(counts), append(counted, f.counted...)
 		f.mu.Unlock()
 		return now, err
+	}
+	for _, record := range counted {
+		record.Ack()
 	}
 	f.opts.Seen(now)
 	return now, nil

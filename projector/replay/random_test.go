@@ -51,7 +51,7 @@ func killAndResume(t *testing.T, r *rig, rng *rand.Rand) {
 	kills := 0
 	for r.load().State != Done {
 		w := &worker{rig: r, delay: delays(rng)}
-		w.call = faults(rng, w)
+		w.call = faults(rng, 20)
 		ctx, stop := context.WithCancel(t.Context())
 		running.Go(func() {
 			if err := w.run(ctx, "one"); err != nil {
@@ -118,16 +118,16 @@ func delays(rng *rand.Rand) func() time.Duration {
 	}
 }
 
-// faults make calls of the control table slow, have them lose their answers, or freeze
-// the worker for longer than it takes another to take over.
-func faults(rng *rand.Rand, w *worker) func(*backend.TableCall, func(context.Context) error) error {
+// faults freeze the worker in three of so many calls of the control table, for longer than
+// it takes another to take over, before the call or after it, or lose its answer.
+func faults(rng *rand.Rand, one int) func(*backend.TableCall, func(context.Context) error) error {
 	seed := rng.Uint64()
 	var mu sync.Mutex
 	own := rand.New(rand.NewPCG(seed, 2))
 	draw := func() (int, time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
-		return own.IntN(20), time.Duration(own.IntN(12_000)) * time.Millisecond
+		return own.IntN(one), time.Duration(own.IntN(12_000)) * time.Millisecond
 	}
 	return func(_ *backend.TableCall, next func(context.Context) error) error {
 		switch kind, length := draw(); kind {

@@ -289,3 +289,40 @@ func TestReplayOfUsersByTheLiveView(t *testing.T) {
 		r.wantDone(want)
 	})
 }
+
+// TestFrozenReplaySubmitsNothing: a worker that gets no answer for longer than it takes
+// another to take over stops submitting before that, and ends beside it.
+func TestFrozenReplaySubmitsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var want []postroom.Message
+		for n := range 1000 {
+			if m := r.post(n%7, n); n >= 60 {
+				want = append(want, m)
+			}
+		}
+		r.create(func(d *Definition) { d.Rate, d.End = 10, start.Add(1000*time.Minute) })
+		begun := time.Now()
+		frozen := &worker{rig: r}
+		frozen.call = func(_ *backend.TableCall, next func(context.Context) error) error {
+			if at := time.Since(begun); at > 10*time.Second && at < 60*time.Second {
+				time.Sleep(time.Minute - at)
+			}
+			return next(context.Background())
+		}
+		ended := make(chan error, 2)
+		go func() { ended <- frozen.run(t.Context(), "one") }()
+		time.Sleep(14 * time.Second)
+		before := len(r.submitted)
+		time.Sleep(40 * time.Second)
+		if after := len(r.submitted); after != before {
+			t.Errorf("%d messages were submitted without an answer", after-before)
+		}
+		go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		r.wantDone(want)
+	})
+}

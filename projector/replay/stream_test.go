@@ -20,9 +20,10 @@ import (
 func (r *rig) postFor(d time.Duration) (all []postroom.Message) {
 	for n := range int(d / time.Minute) {
 		time.Sleep(time.Minute)
-		m := r.post(n%17, 0)
-		r.remove(m)
-		m.MessageUUID, m.CreatedAt = id(n), time.Now().UTC().Truncate(time.Microsecond)
+		m := postroom.Message{
+			GroupUUID: id(n % 17), MessageUUID: id(n), UserUUID: id(1), DisplayName: "user 1", Handle: "@1",
+			Text: "hello", CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+		}
 		if n%29 == 28 {
 			m.CreatedAt = m.CreatedAt.Add(-time.Hour)
 		}
@@ -30,14 +31,6 @@ func (r *rig) postFor(d time.Duration) (all []postroom.Message) {
 		all = append(all, m)
 	}
 	return all
-}
-
-func (r *rig) remove(m postroom.Message) {
-	r.t.Helper()
-	key := backend.Key{PK: m.GroupUUID, SK: m.Key()}
-	if _, _, err := r.store.Table("t").BatchWrite(r.t.Context(), []backend.Write{{Delete: key}}); err != nil {
-		r.t.Fatal(err)
-	}
 }
 
 // createRecent stores a replay of what was posted between two ages, through the stream.
@@ -194,7 +187,7 @@ func TestReplayStoppedInTheStream(t *testing.T) {
 
 // TestReplayKilledInTheStream: whatever dies or freezes, each message is replayed.
 func TestReplayKilledInTheStream(t *testing.T) {
-	for seed := range *seeds / 5 {
+	for seed := range *seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inBubble(t, func(t *testing.T, r *rig) {
 				rng := rand.New(rand.NewPCG(uint64(seed), 7))
@@ -206,7 +199,8 @@ func TestReplayKilledInTheStream(t *testing.T) {
 						t.Errorf("the message at %v was not replayed", m.CreatedAt)
 					}
 				}
-				if one := r.load(); len(r.submitted) != len(in(all)) || one.Total != int64(len(in(all))) || one.Source != Stream {
+				// A message that comes again may be counted again; none is missing.
+				if one := r.load(); one.Counts.Replayed < one.Total || len(r.submitted) != len(in(all)) || one.Total != int64(len(in(all))) || one.Source != Stream {
 					t.Errorf("%d messages were replayed, want %d: %+v", len(r.submitted), len(in(all)), one)
 				}
 			})
@@ -218,14 +212,17 @@ func killInTheStream(t *testing.T, r *rig, rng *rand.Rand) {
 	var running sync.WaitGroup
 	for r.load().State != Done {
 		w := &worker{rig: r, delay: delays(rng)}
-		w.call = faults(rng, w)
+		w.call = faults(rng, 60)
 		ctx, stop := context.WithCancel(t.Context())
 		running.Go(func() {
 			if err := w.run(ctx, "one"); err != nil {
 				t.Errorf("Run: %v", err)
 			}
 		})
-		length := time.Duration(rng.IntN(60_000)) * time.Millisecond
+		length := time.Duration(rng.IntN(20_000)) * time.Millisecond
+		if rng.IntN(4) == 0 {
+			length += 2 * time.Minute // it takes one of a shard's silence to find that it holds no more
+		}
 		running.Go(func() {
 			time.Sleep(length)
 			w.mu.Lock()
