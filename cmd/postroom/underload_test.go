@@ -29,7 +29,7 @@ import (
 
 var (
 	loadFile = flag.String("load.file", "", "JSONL file, packed with gzip, whose messages TestOperatorsUnderLoad posts; default: the sample")
-	loadRate = flag.Int("load.rate", 40, "messages a second that it posts")
+	loadRate = flag.Int("load.rate", 10, "messages a second that it posts")
 	loadFor  = flag.Duration("load.for", 500*time.Millisecond, "how long it posts and reads while no operator works, before and between the others")
 )
 
