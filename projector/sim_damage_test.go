@@ -135,7 +135,7 @@ func (w *world) repaired() bool {
 func (w *world) damage() {
 	var items []backend.Item
 	for _, it := range w.store.Items(tableName) {
-		if key := backend.KeyOf(it); key != views.Key() && !strings.HasPrefix(key.SK, postroom.MessagePrefix) {
+		if key := backend.KeyOf(it); key.PK != views.Key().PK && !strings.HasPrefix(key.SK, postroom.MessagePrefix) {
 			items = append(items, it)
 		}
 	}

@@ -174,16 +174,7 @@ func operate(ctx context.Context, table backend.Table, choice int) error {
 	other := set.Views[choice%len(set.Views)].Name
 	switch {
 	case len(set.Views) == 1 || choice%3 == 0 && len(set.Views) < 3:
-		v := postroom.View{Name: []string{"one", "two", postroom.DefaultView}[choice%3], Format: 1 + choice%2}
-		if v.Name == postroom.DefaultView {
-			v.Format = postroom.PlainRows
-		}
-		if _, there := set.View(v.Name); there {
-			v = postroom.View{Name: "three", Format: postroom.RowsWithUUID}
-		}
-		if _, there := set.View(v.Name); there {
-			return nil
-		}
+		v := postroom.View{Name: fmt.Sprint("v", time.Now().UnixMicro()%1_000_000), Format: 1 + choice%2}
 		_, err = views.Add(ctx, table, v, time.Now())
 	case choice%3 == 1 && other != set.Live:
 		_, err = views.Drop(ctx, table, other, time.Now)

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/retry"
 )
 
@@ -31,13 +33,16 @@ func Add(ctx context.Context, t backend.Table, v postroom.View, now time.Time) (
 		was, ok := s.View(v.Name)
 		switch {
 		case ok && was.State == Dropping:
-			return refuse("view %s is being dropped; once it is gone its name is free", v.Name)
+			return refuse("view %s is being dropped: take another name", v.Name)
 		case ok && was.View != v:
 			return refuse("view %s is there with row format %d; another format takes another name", v.Name, was.Format)
 		case ok:
 			return nil
 		case len(s.Views) == maxViews:
 			return refuse("there are %d views, and no more can be: drop one", maxViews)
+		}
+		if gone, err := batch.NewTable(t).Get(ctx, goneKey(v.Name)); err != nil || gone != nil {
+			return cmp.Or(err, refuse("there was a view %s, and somebody may still be deleting its rows: take another name", v.Name))
 		}
 		s.next(now)
 		s.Views = append(s.Views, View{v, Filling, s.Generation})
@@ -105,8 +110,12 @@ func Drop(ctx context.Context, t backend.Table, name string, now func() time.Tim
 }
 
 // Remove forgets a view that was dropped by a generation, or an earlier one, and has no row
-// left.
+// left. Its name is never used again: whoever deleted rows and was frozen may delete more.
 func Remove(ctx context.Context, t backend.Table, name string, generation int64) error {
+	gone := item.New(goneKey(name), format)
+	if err := batch.NewTable(t).Put(ctx, gone, backend.Condition{}); err != nil {
+		return err
+	}
 	_, err := change(ctx, t, 0, func(s *Set) error {
 		s.Views = slices.DeleteFunc(s.Views, func(o View) bool {
 			return o.Name == name && o.Since < generation && o.State == Dropping
@@ -116,8 +125,13 @@ func Remove(ctx context.Context, t backend.Table, name string, generation int64)
 	return err
 }
 
+// lastGeneration is about the year 2112: a clock that says more is wrong.
+const lastGeneration = 1 << 52
+
 // next begins a generation.
-func (s *Set) next(now time.Time) { s.Generation = max(s.Generation+1, now.UnixMicro()) }
+func (s *Set) next(now time.Time) {
+	s.Generation = max(s.Generation+1, min(now.UnixMicro(), lastGeneration))
+}
 
 // names lists the views.
 func (s *Set) names() string {

@@ -24,6 +24,10 @@
 //   - A view is dropped only if readers have been elsewhere for Settle, and its rows are
 //     deleted only Settle after that.
 //
+// Rows of a dropped view are deleted without a condition, and whoever does that may be frozen
+// and go on when the view is long forgotten. So a view's name is never used again; a small
+// item for each remembers that.
+//
 // Which views a conversation's rows are in is said by its head, with the generation of the
 // item that it was taken from. It only grows: a worker that knows less than the head goes by
 // the head.

@@ -30,6 +30,9 @@ const (
 // Key is where the item is.
 func Key() backend.Key { return backend.Key{PK: "views", SK: "VIEWS"} }
 
+// goneKey is where it is noted that there was a view of a name.
+func goneKey(name string) backend.Key { return backend.Key{PK: Key().PK, SK: "GONE#" + name} }
+
 // State is what becomes of a view.
 type State string
 

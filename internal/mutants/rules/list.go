@@ -351,6 +351,13 @@ var projector = []Rule{
 		Tests: "TestViewIsDropped",
 	},
 	{
+		Name:  "the name of a view is never used again",
+		File:  "internal/views/change.go",
+		Old:   "err != nil || gone != nil {",
+		New:   "err != nil || gone != nil && err != nil {",
+		Tests: "TestChanges",
+	},
+	{
 		Name:  "a change of the views is of what was read",
 		File:  "internal/views/change.go",
 		Old:   "table.Put(ctx, set.Encode(), was.condition())",
