@@ -59,6 +59,9 @@ func New(c Config, o Options) *Projector { return newTuned(c, o, tuning{}) }
 func newTuned(c Config, o Options, t tuning) *Projector {
 	t.setDefaults()
 	option.Default(&o.Logger, slog.New(slog.DiscardHandler))
+	if o.Worker == "" {
+		o.Worker = stream.WorkerName()
+	}
 	limiter := newLimiter(t.Movers)
 	table := limiter.Table(c.Table)
 	incidents := incident.NewLog(o.Logger)
@@ -66,7 +69,7 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		config: c, tuning: t, log: o.Logger, tracer: tracing.Tracer(o.TracerProvider),
 		lanes:      newLanes(max(1, t.Movers/2)),
 		limiter:    limiter,
-		projection: projection.New(table),
+		projection: projection.New(table).By(o.Worker),
 		cache:      projection.NewCache[*projection.Conversation](),
 		quarantine: quarantine.New(c.Control, t.MaxQuarantined, o.Logger),
 		clocks:     &clocks{now: t.Now, log: o.Logger},

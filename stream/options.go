@@ -41,13 +41,19 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("stream: Until: %s is before the start, %s", o.Until.UTC().Format(time.RFC3339Nano), o.Start)
 	}
 	if o.Worker == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "unknown-host"
-		}
-		o.Worker = fmt.Sprintf("%s:%d:%s", host, os.Getpid(), rand.Text()[:6])
+		o.Worker = WorkerName()
 	}
 	return o, nil
+}
+
+// WorkerName returns a name for a worker of this process, HOST:PID:RANDOM. It is the
+// default of [Options].Worker.
+func WorkerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown-host"
+	}
+	return fmt.Sprintf("%s:%d:%s", host, os.Getpid(), rand.Text()[:6])
 }
 
 // tuning is what no program has had to change. Tests do.

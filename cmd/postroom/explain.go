@@ -77,7 +77,8 @@ type explanation struct {
 	Members     int                 `json:"members"`
 	Head        string              `json:"head,omitempty"` // key of the newest message projected
 	MovedAt     string              `json:"moved_at,omitempty"`
-	Newest      string              `json:"newest,omitempty"` // key of the newest message
+	MovedBy     string              `json:"moved_by,omitempty"` // the projector, or empty: it is not known
+	Newest      string              `json:"newest,omitempty"`   // key of the newest message
 	Message     *explainedMessage   `json:"message,omitempty"`
 	Differences []verify.Difference `json:"differences"`
 	Quarantined []recordJSON        `json:"quarantined"` // at most 100
@@ -165,7 +166,7 @@ func (a *app) explainHead(ctx context.Context, table batch.Table, e *explanation
 	}
 	if h, err := projection.DecodeHead(it); it != nil && err == nil {
 		e.Opened, e.OpenedBy = true, h.OpenedBy
-		e.Head, e.MovedAt = postroom.MessageKey(h.Last.CreatedAt, h.Last.MessageUUID), formatTime(h.MovedAt)
+		e.Head, e.MovedAt, e.MovedBy = postroom.MessageKey(h.Last.CreatedAt, h.Last.MessageUUID), formatTime(h.MovedAt), h.MovedBy
 	}
 	c, err := projection.New(a.table()).Load(ctx, e.Group)
 	var damaged *projection.DamagedError

@@ -52,8 +52,11 @@ func TestExplainAMessageOnItsWay(t *testing.T) {
 	wantFinding(t, e, "the message is not projected yet")
 	wantFinding(t, e, "nobody has read the shard")
 
-	s.ok("project", "--until-idle", "--idle-after", "50ms")
+	s.ok("project", "--until-idle", "--idle-after", "50ms", "--worker", "the first")
 	e = s.explained(true, posted.Group, posted.Message)
+	if text := s.ok("explain", posted.Group); e.MovedBy != "the first" || !strings.Contains(text, ", moved at "+e.MovedAt+" by the first\n") {
+		t.Errorf("moved by %q\n%s", e.MovedBy, text)
+	}
 	if !e.Opened || e.Members != 2 || !e.Message.Projected || !e.Message.Record.Passed || e.Head != e.Newest || e.Head != e.Message.Key {
 		t.Errorf("once it is projected: %+v", e)
 	}

@@ -20,7 +20,7 @@ func (e *explanation) print(w io.Writer) error {
 		t.Row("opened", "no: nothing of it is projected")
 	default:
 		t.Row("opened", fmt.Sprintf("by %s, for %s members", e.OpenedBy, count(e.Members)))
-		t.Row("projected", fmt.Sprintf("up to %s, moved at %s", e.Head, e.MovedAt))
+		t.Row("projected", fmt.Sprintf("up to %s, moved at %s%s", e.Head, e.MovedAt, by(e.MovedBy)))
 	}
 	t.Row("newest", e.Newest)
 	if e.Message != nil {
@@ -34,6 +34,13 @@ func (e *explanation) print(w io.Writer) error {
 	}
 	_, err := t.WriteTo(w)
 	return err
+}
+
+func by(worker string) string {
+	if worker == "" {
+		return ""
+	}
+	return " by " + worker
 }
 
 func (x *explainedMessage) rows(t *terminal.Table) {

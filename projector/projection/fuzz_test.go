@@ -14,6 +14,7 @@ func FuzzHead(f *testing.F) {
 	m := conversationOf(1, 2, 1)[0]
 	settled := Head{Last: m.Position(), OpenedBy: m.Key(), MovedAt: start}
 	open := settled
+	open.MovedBy = "host:1:a worker"
 	open.at = placement{7, []postroom.View{beside}}
 	open.Old, open.open = postroom.RowKey(start.Add(-1e6), m.GroupUUID), true
 	fuzz.Items(f, func(it backend.Item) (backend.Item, error) {

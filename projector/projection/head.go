@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -22,9 +23,13 @@ const (
 	attrOpenedBy        = "opened_by"
 	attrOpen            = "open"
 	attrMovedAt         = "moved_at"
+	attrMovedBy         = "moved_by"         // moved_at and the worker; there only if it has a name
 	attrViews           = "views"            // there only if generation is not zero
 	attrGeneration      = "views_generation" // there only if it is not zero
 )
+
+// maxName bounds a worker's name in a head, in bytes: a head stays below 1 KB.
+const maxName = 64
 
 // Head says how far a conversation is projected, and what its last move may have
 // left to do.
@@ -33,6 +38,7 @@ type Head struct {
 	Old      string            // sort key of the rows that the last move left; empty: none
 	OpenedBy string            // sort key of the message whose members count
 	MovedAt  time.Time         // by the clock of the worker that moved it
+	MovedBy  string            // the name of that worker; empty: it is not known
 
 	open bool // not all rows are known to be put
 	at   placement
@@ -72,9 +78,16 @@ func (h Head) encode(group string) backend.Item {
 	if h.Old != "" {
 		it[attrOld] = item.String(h.Old)
 	}
+	if h.MovedBy != "" {
+		it[attrMovedBy] = item.String(h.movedBy(h.MovedBy))
+	}
 	h.at.encode(it)
 	return it
 }
+
+// movedBy is what says that a worker has moved the conversation. A program that does not
+// know the attribute carries it along, and then its time is not that of the move.
+func (h Head) movedBy(worker string) string { return postroom.FormatTime(h.MovedAt) + " " + worker }
 
 // DecodeHead reads a head from its item. Every attribute is checked: the next move
 // deletes and completes what they say.
@@ -92,6 +105,9 @@ func DecodeHead(it backend.Item) (Head, error) {
 	check(attrLastReplyAt, wrong)
 	h.MovedAt, wrong = postroom.ParseTime(backend.Text(it, attrMovedAt))
 	check(attrMovedAt, wrong)
+	if worker, ok := strings.CutPrefix(backend.Text(it, attrMovedBy), h.movedBy("")); ok {
+		h.MovedBy = worker
+	}
 	check(attrLastMessageUUID, postroom.CheckUUID(h.Last.MessageUUID))
 	_, _, wrong = postroom.ParseMessageKey(h.OpenedBy)
 	check(attrOpenedBy, wrong)
@@ -141,6 +157,6 @@ func (h Head) checkOld(group string) error {
 }
 
 var headAttributes = []string{
-	backend.AttrPK, backend.AttrSK, attrLastReplyAt, attrLastMessageUUID, attrOld, attrOpenedBy, attrOpen, attrMovedAt,
+	backend.AttrPK, backend.AttrSK, attrLastReplyAt, attrLastMessageUUID, attrOld, attrOpenedBy, attrOpen, attrMovedAt, attrMovedBy,
 	attrViews, attrGeneration,
 }

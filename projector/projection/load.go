@@ -29,15 +29,26 @@ func (d *DamagedError) Unwrap() error { return d.Err }
 type Projection struct {
 	table batch.Table
 	views *views.Known
+	by    string // see By
 }
 
 // New returns the projection that a table holds. It makes no call.
-func New(t backend.Table) Projection { return Projection{batch.NewTable(t), views.NewKnown(t)} }
+func New(t backend.Table) Projection {
+	return Projection{table: batch.NewTable(t), views: views.NewKnown(t)}
+}
 
 // Through returns the projection with its calls made through another table, as which the
 // same table is seen. Both share what they know of the table's views.
 func (p Projection) Through(t backend.Table) Projection {
-	return Projection{batch.NewTable(t), p.views}
+	p.table = batch.NewTable(t)
+	return p
+}
+
+// By returns the projection with the name of a worker, which the heads that it moves keep,
+// for people: its first [maxName] bytes.
+func (p Projection) By(worker string) Projection {
+	p.by = batch.Clean(worker, maxName)
+	return p
 }
 
 // Load reads how far a conversation is projected and who its members are. One

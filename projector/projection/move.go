@@ -25,13 +25,14 @@ type plan struct {
 // planMove plans the move of c to its newest message, which must be past the
 // head. c must be complete, or have no head. The rows are put where the table has its
 // views; those that they leave in views that are no more are deleted with the views.
-func planMove(c *Conversation, newest postroom.Message, table placement, now time.Time) plan {
+func planMove(c *Conversation, newest postroom.Message, table placement, now time.Time, by string) plan {
 	at := c.placement().later(table)
 	to := Head{
 		Last:     newest.Position(),
 		OpenedBy: c.opener,
 		open:     len(c.Members)*len(at.all()) > chunkRows,
 		MovedAt:  now,
+		MovedBy:  by,
 		at:       at,
 	}
 	fence := backend.Condition{Absent: true}
@@ -107,7 +108,7 @@ func (p Projection) Move(ctx context.Context, c *Conversation, newest postroom.M
 	if err != nil {
 		return err
 	}
-	plan := planMove(c, newest, table, now)
+	plan := planMove(c, newest, table, now, p.by)
 	token := tokens(c, plan.to)
 	for i, chunk := range plan.chunks {
 		err := p.table.Transact(ctx, token(i), chunk)
@@ -149,8 +150,8 @@ func tokens(c *Conversation, to Head) func(chunk int) string {
 		from = c.head.Row(c.Group) + c.head.Last.MessageUUID + postroom.FormatTime(c.head.MovedAt)
 	}
 	return func(chunk int) string {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%d|%d", c.Group, from,
-			to.Row(c.Group), to.Last.MessageUUID, to.MovedAt.Format(time.RFC3339Nano), to.at.generation, chunk))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s|%s|%s%s|%s|%s|%d|%d", c.Group, from,
+			to.Row(c.Group), to.Last.MessageUUID, to.MovedAt.Format(time.RFC3339Nano), to.MovedBy, to.at.generation, chunk))
 		return hex.EncodeToString(sum[:18])
 	}
 }

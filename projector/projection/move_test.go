@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
@@ -35,7 +36,7 @@ func TestP12PlanOfAMove(t *testing.T) {
 	} {
 		ms := conversationOf(1, test.members, 2)
 		c := conversationAt(ms[0], ms[0].Members)
-		p := planMove(c, ms[1], placement{}, start)
+		p := planMove(c, ms[1], placement{}, start, "")
 		var rest []int
 		rows := map[backend.Key]bool{}
 		for i, chunk := range p.chunks {
@@ -77,7 +78,7 @@ func TestP4RowsOfOneTimeStay(t *testing.T) {
 	ms[1].CreatedAt = ms[0].CreatedAt
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head.Old = "of the move before, which is complete"
-	p := planMove(c, ms[1], placement{}, start)
+	p := planMove(c, ms[1], placement{}, start, "")
 	if p.to.Old != "" || p.left != nil {
 		t.Errorf("old is %q, %v would be deleted", p.to.Old, p.left)
 	}
@@ -93,7 +94,7 @@ func TestP4RowsOfOneTimeStay(t *testing.T) {
 func TestP2PlanOfAFirstMove(t *testing.T) {
 	t.Parallel()
 	m := conversationOf(1, 2, 1)[0]
-	p := planMove(&Conversation{Group: m.GroupUUID, Members: m.Members, opener: m.Key()}, m, placement{}, start)
+	p := planMove(&Conversation{Group: m.GroupUUID, Members: m.Members, opener: m.Key()}, m, placement{}, start, "")
 	if !p.chunks[0][0].Condition.Absent || p.to.Old != "" || p.left != nil || p.to.OpenedBy != m.Key() {
 		t.Errorf("%+v", p)
 	}
@@ -122,7 +123,7 @@ func TestP8HeadOfALaterVersion(t *testing.T) {
 	}
 	c := conversationAt(ms[0], ms[0].Members)
 	c.head = &later
-	for _, put := range []backend.Item{planMove(c, ms[1], placement{}, start).chunks[0][0].Put, later.encode(ms[0].GroupUUID)} {
+	for _, put := range []backend.Item{planMove(c, ms[1], placement{}, start, "").chunks[0][0].Put, later.encode(ms[0].GroupUUID)} {
 		if got := backend.Text(put, "colour"); got != "blue" {
 			t.Errorf("colour is %q after the move", got)
 		}
@@ -177,7 +178,7 @@ func TestP10Tokens(t *testing.T) {
 	}
 	plan := func(what string, from, to postroom.Message, now time.Time) {
 		c := conversationAt(from, ms[0].Members)
-		p := planMove(c, to, placement{}, now)
+		p := planMove(c, to, placement{}, now, "")
 		for chunk := range 3 {
 			token := tokens(c, p.to)(chunk)
 			if again := tokens(c, p.to)(chunk); again != token {
@@ -226,4 +227,30 @@ var items = cmp.Comparer(func(a, b backend.Item) bool { return encoded(a) == enc
 func encoded(it backend.Item) string {
 	data, err := backend.EncodeItem(it)
 	return fmt.Sprintf("%s %v", data, err)
+}
+
+// A head says who moved it, which costs nothing and lasts until somebody else moves it: a
+// program that does not know the attribute carries it along, and it is not believed then.
+func TestMovedBy(t *testing.T) {
+	t.Parallel()
+	ms := conversationOf(1, 2, 2)
+	c := &Conversation{Group: ms[0].GroupUUID, Members: ms[0].Members, opener: ms[0].Key()}
+	head := planMove(c, ms[0], placement{}, start, "host:1:a worker").chunks[0][0].Put
+	h, err := DecodeHead(head)
+	if err != nil || h.MovedBy != "host:1:a worker" || h.more != nil {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	if _, there := planMove(c, ms[0], placement{}, start, "").chunks[0][0].Put[attrMovedBy]; there {
+		t.Error("a worker without a name is named")
+	}
+	head[attrMovedAt] = item.String(postroom.FormatTime(start.Add(time.Second))) // by an older program
+	if h, err = DecodeHead(head); err != nil || h.MovedBy != "" || h.more != nil {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if p := New(nil).By(strings.Repeat("é", 100)); len(p.by) > maxName || !utf8.ValidString(p.by) {
+		t.Errorf("a name of %d bytes", len(p.by))
+	}
+	if by := New(nil).By("w").Through(nil).by; by != "w" {
+		t.Errorf("through another table the name is %q", by)
+	}
 }

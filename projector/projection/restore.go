@@ -112,6 +112,7 @@ func (p Projection) adopt(ctx context.Context, s *survey, now time.Time) error {
 	if to.MovedAt = now; !now.After(s.head.MovedAt.Add(time.Microsecond)) {
 		to.MovedAt = s.head.MovedAt.Add(time.Microsecond)
 	}
+	to.MovedBy = p.by
 	if len(rows) == 0 {
 		return p.transact(ctx, []backend.Action{s.replaceHead(to)})
 	}
@@ -126,7 +127,7 @@ func (p Projection) putHead(ctx context.Context, s *survey, now time.Time) error
 	rows := puts(*s.newest, s.Members, at.all())
 	to := Head{
 		Last: s.newest.Position(), OpenedBy: s.opener, open: len(rows) > chunkRows,
-		MovedAt: now, at: at, more: moreOf(s.raw),
+		MovedAt: now, MovedBy: p.by, at: at, more: moreOf(s.raw),
 	}
 	return p.transact(ctx, fenced(s.replaceHead(to), rows)[0])
 }

@@ -69,7 +69,7 @@ func New(c Config) *Rebuilder {
 		c.Worker = fmt.Sprintf("%s:%d", host, os.Getpid())
 	}
 	return &Rebuilder{
-		Config: c, log: batch.NewTable(c.Log), projection: projection.New(c.Log), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
+		Config: c, log: batch.NewTable(c.Log), projection: projection.New(c.Log).By(c.Worker), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
 		loop:  retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("rebuilding from the log")},
 		aside: item.NewAside(c.Logger),
 	}

@@ -145,6 +145,7 @@ func (r *rig) items() map[backend.Key]backend.Item {
 	for _, it := range r.store.Items("t") {
 		it = maps.Clone(it)
 		delete(it, "moved_at")
+		delete(it, "moved_by")
 		all[backend.KeyOf(it)] = it
 	}
 	return all
