@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", usualSeeds, "how many seeds TestSimulation runs; a quarter of them for TestRepairUnderFaults, an eighth for TestRebuildUnderFaults")
+	seeds = flag.Int("seeds", usualSeeds, "how many seeds TestSimulation runs; a quarter of them for TestRepairUnderFaults, an eighth for TestRebuildUnderFaults, a fortieth for TestViewsUnderFaults")
 	first = flag.Uint64("seed", 0, "the first seed of TestSimulation")
 )
 

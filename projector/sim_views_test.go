@@ -31,7 +31,7 @@ func TestViewsUnderFaults(t *testing.T) {
 	for part := range parallel {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()
-			for n := next.Add(1) - 1; n < uint64(*seeds+3)/4; n = next.Add(1) - 1 {
+			for n := next.Add(1) - 1; n < uint64(*seeds+39)/40; n = next.Add(1) - 1 {
 				synctest.Test(t, func(t *testing.T) { newWorldOfViews(t, *first+n).runViews() })
 			}
 		})
