@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -119,6 +120,51 @@ func TestReplayNotify(t *testing.T) {
 		s.ok("replay", "--from", "4h", "--to", "1h", "--notify", "--user", of, "--name", of[:4])
 		if got := s.ok(consume...); got != "" {
 			t.Errorf("%s: %s", of, got)
+		}
+	}
+}
+
+// TestReplayForAWebhookThatLostThreeHours: its receiver is given exactly those again, once,
+// although the replay is killed and goes on, and what it sent is sent once more.
+func TestReplayForAWebhookThatLostThreeHours(t *testing.T) {
+	t.Parallel()
+	s, h := newShell(t), newHook(t, http.StatusNoContent)
+	s.postAt(5, 10)
+	s.postAt(2, 20)
+	s.ok("project", "--until-idle", "--idle-after", "50ms")
+	consume := append(s.hookArgs(h), "--dedup", "table")
+	s.ok(consume...)
+	lost := map[string]int{}
+	for _, n := range h.received {
+		if strings.Contains(n.Data.Preview, "2 hours ago") {
+			lost[n.ID] = 0
+		}
+	}
+	h.received = nil // the receiver goes back to a backup
+	ctx, kill := context.WithCancel(t.Context())
+	ended := make(chan result, 1)
+	go func() {
+		ended <- s.runContext(ctx, "replay", "--from", "3h", "--notify", "--name", "lost", "--rate", "5")
+	}()
+	for !strings.Contains(s.ok("replay", "list"), "running  lost") {
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.ok(consume...)
+	kill()
+	<-ended
+	s.ok("replay", "resume", "lost", "--rate", "1000")
+	s.ok(consume...)
+	s.sendAgain("lost")
+	s.ok(consume...)
+	for _, n := range h.received {
+		if _, ok := lost[n.ID]; !ok || n.Replay != "lost" {
+			t.Errorf("it is given %+v", n)
+		}
+		lost[n.ID]++
+	}
+	for id, n := range lost {
+		if n != 1 {
+			t.Errorf("%s is given %d times", id, n)
 		}
 	}
 }

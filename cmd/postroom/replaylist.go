@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/projector/replay"
 )
 
@@ -76,6 +77,8 @@ type dryReplayJSON struct {
 // said that nobody carries it out.
 const idleReplay = 30 * time.Second
 
+const replayIdle = "idle"
+
 func newReplayJSON(r replay.Replay, now time.Time) replayJSON {
 	j := replayJSON{
 		Name: r.Name, State: string(r.State), Source: string(r.Source), From: postroom.FormatTime(r.Begin), To: postroom.FormatTime(r.End),
@@ -83,19 +86,14 @@ func newReplayJSON(r replay.Replay, now time.Time) replayJSON {
 		Total: r.Total, Replayed: r.Counts.Replayed, Projected: r.Counts.Projected, Notified: r.Counts.Notified, Quarantined: r.Counts.Quarantined,
 		CreatedAt: formatTime(r.CreatedAt), UpdatedAt: formatTime(r.UpdatedAt), FinishedAt: formatTime(r.FinishedAt), Worker: r.Holder,
 	}
-	if isIdle(r, now) {
-		j.State = "idle"
+	if r.State == replay.Running && now.Sub(r.UpdatedAt) > idleReplay {
+		j.State = replayIdle // nobody carries it out
 	}
 	if r.State != replay.Done {
 		left := int64(r.Left().Seconds())
 		j.LeftSeconds = &left
 	}
 	return j
-}
-
-// isIdle reports whether a replay is to go on, and nobody carries it out.
-func isIdle(r replay.Replay, now time.Time) bool {
-	return r.State == replay.Running && now.Sub(r.UpdatedAt) > idleReplay
 }
 
 // replayedJSON has what this command consumed, in capacity units.
@@ -117,14 +115,34 @@ func (a *app) printReplayed(r replay.Replay, now time.Time) error {
 
 func (a *app) printReplay(r replay.Replay, now time.Time) error {
 	j := newReplayJSON(r, now)
-	left := ""
+	return a.print(j, "%-7s  %s  %s\n", j.State, j.Name, j.text())
+}
+
+// text says how far a replay is.
+func (j replayJSON) text() string {
+	text := fmt.Sprintf("%s of %s messages replayed through the %s, %s had not been projected", count(j.Replayed), count(j.Total), j.Source, count(j.Projected))
+	if j.Notify {
+		text += fmt.Sprintf(", %s notifications sent", count(j.Notified))
+	}
+	text += fmt.Sprintf(", %s quarantined", count(j.Quarantined))
 	if j.LeftSeconds != nil {
-		left = fmt.Sprintf(", about %v left at %s a second", r.Left().Round(time.Second), count(r.Rate))
+		text += fmt.Sprintf(", about %v left at %s a second", time.Duration(*j.LeftSeconds)*time.Second, count(j.Rate))
 	}
-	what := ""
-	if r.Notify {
-		what = fmt.Sprintf(", %s notifications sent", count(r.Counts.Notified))
+	return text
+}
+
+// replayStatus returns the replays that are not done.
+func (a *app) replayStatus(ctx context.Context, now time.Time) ([]replayJSON, []*item.DamageError, error) {
+	all, damaged, err := replay.List(ctx, a.control())
+	return openReplays(all, now), damaged, err
+}
+
+func openReplays(all []replay.Replay, now time.Time) []replayJSON {
+	open := []replayJSON{}
+	for _, r := range all {
+		if r.State != replay.Done {
+			open = append(open, newReplayJSON(r, now))
+		}
 	}
-	return a.print(j, "%-7s  %s  %s of %s messages replayed through the %s, %s had not been projected%s, %s quarantined%s\n",
-		j.State, r.Name, count(r.Counts.Replayed), count(r.Total), r.Source, count(r.Counts.Projected), what, count(r.Counts.Quarantined), left)
+	return open
 }

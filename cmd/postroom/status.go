@@ -30,7 +30,7 @@ are. With --check the exit code says what is wrong, the worst first:
   6  the projection is more than a minute behind, or how far is not known
   7  something is left aside: quarantined records, dead letters, or damaged items
      of the control table
-  8  a backfill or a rebuild is under way
+  8  a backfill, a rebuild or a replay is under way
   9  the last canary has not arrived
 
 With --watch it looks again and again until it is stopped, and shows how fast each
@@ -87,7 +87,9 @@ type statusJSON struct {
 	Canaries []canaryStateJSON `json:"canaries"`
 	// Rebuilds are those that are under way, wait, or were stopped.
 	Rebuilds []rebuildJSON `json:"rebuilds"`
-	Retries  *retriesJSON  `json:"retries"` // null: none are under way
+	// Replays are those that are not done.
+	Replays []replayJSON `json:"replays"`
+	Retries *retriesJSON `json:"retries"` // null: none are under way
 	// Views are the copies of all inboxes, in the order in which they were added.
 	Views []viewJSON `json:"views"`
 }
@@ -241,13 +243,17 @@ func (a *app) readStatus(ctx context.Context) (statusJSON, error) {
 	if out.Rebuilds, rebuilds, err = a.rebuildStatus(ctx); err != nil {
 		return out, err
 	}
+	var replays []*stream.DamageError
+	if out.Replays, replays, err = a.replayStatus(ctx, time.Now()); err != nil {
+		return out, err
+	}
 	set, err := views.Read(ctx, a.table())
 	damaged := item.AsDamaged(err)
 	if err != nil && damaged == nil {
 		return out, err
 	}
 	out.Views = viewsOf(set)
-	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries, rebuilds))
+	out.Damaged = damagedOf(slices.Concat(s.Damaged, backfilled.Damaged, records, canaries, rebuilds, replays))
 	if damaged != nil {
 		out.Damaged = append(out.Damaged, damagedOf([]*stream.DamageError{damaged})...)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/postroom/postroom/projector/backfill"
 	"github.com/postroom/postroom/projector/quarantine"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/projector/replay"
 	"github.com/postroom/postroom/stream"
 )
 
@@ -76,6 +77,14 @@ func aGroup() statusJSON {
 		{ID: "old", State: rebuild.Done},
 		{ID: "off", State: rebuild.Stopped, Scope: rebuild.Scope{Users: []string{"u"}}, Rate: 5, AskedAt: ago(time.Hour), EndedAt: ago(time.Minute)},
 	})
+	lost := replay.Definition{Name: "lost", Begin: ago(3 * time.Hour), End: ago(time.Hour), Notify: true, Rate: 10}
+	out.Replays = openReplays([]replay.Replay{
+		{
+			Definition: lost, Source: replay.Log, State: replay.Running, Total: 1300, CreatedAt: ago(2 * time.Minute), UpdatedAt: ago(time.Minute), Holder: "a",
+			Counts: replay.Counts{Replayed: 1000, Projected: 1, Notified: 1500, Quarantined: 2},
+		},
+		{Definition: lost, State: replay.Done},
+	}, now)
 	out.Retries = retriesOf(quarantine.Counts{Records: 20, Asked: 12, AskedAt: ago(3 * time.Second)})
 	out.Queue.Name, out.Dead.Name = "q", "q-dlq"
 	out.Views = []viewJSON{{View: "default", RowFormat: 1, State: "ready", Live: true}}
@@ -116,6 +125,9 @@ func TestStatusJSON(t *testing.T) {
 		`"failures":[{"message_group_uuid":"g","reason":"lost"}]},` +
 		`{"id":"off","state":"stopped","user_uuids":["u"],"worker":"","rate":5,"asked_at":"2026-05-21T09:30:00.000000Z","updated_at":"","ended_at":"2026-05-21T10:29:00.000000Z",` +
 		`"read":0,"expected":0,"conversations":0,"changed":0,"failed":0,"units":0,"units_per_second":0,"seconds":0,"left_seconds":null,"failures":[]}],` +
+		`"replays":[{"name":"lost","state":"idle","source":"log","from":"2026-05-21T07:30:00.000000Z","to":"2026-05-21T09:30:00.000000Z","groups":[],"users":[],` +
+		`"notify":true,"rate":10,"total":1300,"replayed":1000,"projected":1,"notified":1500,"quarantined":2,"left_seconds":30,` +
+		`"created_at":"2026-05-21T10:28:00.000000Z","updated_at":"2026-05-21T10:29:00.000000Z","worker":"a"}],` +
 		`"retries":{"records":12,"asked_at":"2026-05-21T10:29:57.000000Z"},` +
 		`"views":[{"view":"default","row_format":1,"state":"ready","live":true}]}` + "\n"
 	var got strings.Builder
@@ -143,6 +155,7 @@ backfilled   s0, from 2026-05-19T08:30:00.000000Z to 2026-05-20T08:30:00.000000Z
 backfill     1 of 4 parts of the log, 1,234 messages read, 5 projected, 6 notified; since 2026-05-21T10:29:00.000000Z
 rebuild      abc, everything, by a since 2026-05-21T10:28:00.000000Z: 80 conversations, 7 changed, 2 failed; 24,600 units, 410 of 500 a second; 40% done, about 1m31s left
 rebuild      off, user u, stopped at 2026-05-21T10:29:00.000000Z: 0 conversations, 0 changed, 0 failed; 0 units, 0 of 5 a second; 0% done
+replay       lost, idle: 1,000 of 1,300 messages replayed through the log, 1 had not been projected, 1,500 notifications sent, 2 quarantined, about 30s left at 10 a second
 coverage     1 of the 2 shards that have closed were read to their ends
 missing      s3, from the beginning to 2026-05-20T10:30:00.000000Z: LOST; a backfill is to bring it from the log
 quarantined  0

@@ -9,6 +9,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/projector/replay"
 )
 
 const (
@@ -52,6 +53,14 @@ func (s statusJSON) check(now time.Time) error {
 	for _, r := range s.Rebuilds {
 		if r.State == string(rebuild.Running) {
 			add(exitBackfill, "rebuild %s is under way", r.ID)
+		}
+	}
+	for _, r := range s.Replays {
+		switch r.State {
+		case string(replay.Running):
+			add(exitBackfill, "replay %s is under way", r.Name)
+		case replayIdle:
+			add(exitBackfill, "replay %s is to go on, and nobody carries it out", r.Name)
 		}
 	}
 	for _, c := range s.Canaries {

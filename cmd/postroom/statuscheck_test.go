@@ -41,6 +41,9 @@ func TestF20StatusCheck(t *testing.T) {
 		}, exitCanary, `2 canaries "eu" in a row have not arrived: why`},
 		"a canary that was killed": {func(s *statusJSON) { s.Canaries = []canaryStateJSON{{InARow: 2, Overdue: true}} }, exitDone, ""},
 		"a rebuild":                {func(s *statusJSON) { s.Rebuilds = []rebuildJSON{{ID: "abc", State: "running"}} }, exitBackfill, "rebuild abc"},
+		"a replay":                 {func(s *statusJSON) { s.Replays = []replayJSON{{Name: "one", State: "running"}} }, exitBackfill, "replay one is under way"},
+		"an idle one":              {func(s *statusJSON) { s.Replays = []replayJSON{{Name: "one", State: "idle"}} }, exitBackfill, "nobody carries it out"},
+		"a stopped replay":         {func(s *statusJSON) { s.Replays = []replayJSON{{Name: "one", State: "stopped"}} }, exitDone, ""},
 		"a stopped one":            {func(s *statusJSON) { s.Rebuilds = []rebuildJSON{{ID: "abc", State: "stopped"}} }, exitDone, ""},
 		"the worst of several": {func(s *statusJSON) {
 			s.Backfill.Scan, s.Quarantined, s.Workers, s.Lag = &scanJSON{}, 1, nil, seconds(3600)

@@ -51,6 +51,9 @@ func (s statusJSON) summary() (t terminal.Table) {
 	for _, r := range s.Rebuilds {
 		t.Row("rebuild", r.text())
 	}
+	for _, r := range s.Replays {
+		t.Row("replay", fmt.Sprintf("%s, %s: %s", r.Name, r.State, r.text()))
+	}
 	s.Coverage.rows(&t)
 	t.Row("quarantined", count(s.Quarantined))
 	if r := s.Retries; r != nil {

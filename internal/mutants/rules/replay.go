@@ -7,7 +7,7 @@ var replay = []Rule{
 		File:  "projector/replay/store.go",
 		Old:   "r.encode(), before.unchanged(), decode)",
 		New:   "r.encode(), backend.Condition{}, decode)",
-		Tests: "TestReplayKilledAndResumed",
+		Tests: "TestReplayStoppedAndResumed",
 	},
 	{
 		Name:  "a replay is as far as all before it is done",
