@@ -20,7 +20,7 @@ var replay = []Rule{
 		Name:  "how far a replay is moves with what it counts",
 		File:  "projector/replay/carry.go",
 		Old:   "next.after, next.Counts = c.chunks[finished].last, next.Counts.add",
-		New:   "next.after, next.Counts = before.after, next.Counts.add",
+		New:   "next.after, next.Counts = c.chunks[finished].last, before.Counts.add",
 		Tests: "TestReplayKilledAndResumed",
 	},
 	{
