@@ -176,9 +176,13 @@ func (a *app) estimate(ctx context.Context, o rebuildOptions) (estimateJSON, err
 	if err != nil {
 		return estimateJSON{}, err
 	}
-	out := estimateJSON{e.Messages, e.Conversations, e.Rows, e.Units, e.Units / int64(o.rate), o.rate, e.Items}
-	fmt.Fprintf(a.stderr, "The table holds about %s messages, %s conversations and %s rows: reading all of it takes about %s units, at %s a second %v; what differs is written besides\n",
-		count(e.Messages), count(e.Conversations), count(e.Rows), count(e.Units), count(o.rate), time.Duration(max(1, out.Seconds))*time.Second)
+	units := e.Units
+	if len(o.scope.Users) > 0 {
+		units = e.ScanUnits // and a little for the users' conversations
+	}
+	out := estimateJSON{e.Messages, e.Conversations, e.Rows, units, units / int64(o.rate), o.rate, e.Items}
+	fmt.Fprintf(a.stderr, "The table holds about %s messages, %s conversations and %s rows: to look at what is there takes about %s units, at %s a second %v; what differs is written besides\n",
+		count(e.Messages), count(e.Conversations), count(e.Rows), count(units), count(o.rate), time.Duration(max(1, out.Seconds))*time.Second)
 	return out, nil
 }
 

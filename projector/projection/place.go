@@ -9,23 +9,25 @@ import (
 	"github.com/postroom/postroom/internal/views"
 )
 
-// InPlace reports whether a row is a member's, where the head of the conversation is,
-// and the head is one that a move can have left there. Only what is not is worth a
-// [Projection.Restore] on the row's account.
-func (p Projection) InPlace(ctx context.Context, row backend.Key, group string) (bool, error) {
+// Placed returns a conversation whose head is one that a move can have left there; nil:
+// it has none such. A row that it does not own is worth a [Projection.Restore] on the
+// row's account. Who remembers a conversation looks again before that: it may have moved.
+func (p Projection) Placed(ctx context.Context, group string) (*Conversation, error) {
 	c, err := p.Load(ctx, group)
 	if _, damaged := errors.AsType[*DamagedError](err); damaged || errors.Is(err, ErrNoMembers) {
-		return false, nil
+		return nil, nil
 	}
-	if err != nil || !c.Owns(row) {
-		return false, err
+	if err != nil || c.head == nil {
+		return nil, err
 	}
 	last, err := p.table.Get(ctx, backend.Key{PK: group, SK: c.head.key()})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	_, sound := c.shown(last)
-	return sound, nil
+	if _, sound := c.shown(last); !sound {
+		return nil, nil
+	}
+	return c, nil
 }
 
 // Rows returns the keys of all rows of a conversation that can be found without a scan:

@@ -11,9 +11,9 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// TestInPlace: a row is in its place where the head is, if that is one that a move can
+// TestPlaced: a row is in its place where the head is, if that is one that a move can
 // have left there.
-func TestInPlace(t *testing.T) {
+func TestPlaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		row  func(r *restoreRig) backend.Key
@@ -47,7 +47,8 @@ func TestInPlace(t *testing.T) {
 				key = c.row(r)
 			}
 			c.do(r)
-			if got, err := r.p.InPlace(t.Context(), key, id(1)); got != c.want || err != nil {
+			placed, err := r.p.Placed(t.Context(), id(1))
+			if got := placed != nil && placed.Owns(key); got != c.want || err != nil {
 				t.Errorf("%s: in place %t (%v), want %t", name, got, err, c.want)
 			}
 		})

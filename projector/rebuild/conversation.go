@@ -3,6 +3,7 @@ package rebuild
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
@@ -38,18 +39,9 @@ func (o *outcome) add(p outcome) {
 // do does what there is to do about a conversation.
 func (r *run) do(ctx context.Context, t *task) (outcome, error) {
 	o, err := r.restore(ctx, t.group, func(ctx context.Context, p projection.Projection) error {
-		var rows []backend.Key
-		for _, key := range t.rows {
-			inPlace, err := p.InPlace(ctx, key, t.group)
-			if err != nil {
-				return err
-			}
-			if !inPlace {
-				rows = append(rows, key)
-			}
-		}
-		if !t.log && len(rows) == 0 {
-			return nil
+		rows, err := r.misplaced(ctx, p, t)
+		if err != nil || !t.log && len(rows) == 0 {
+			return err
 		}
 		return p.Restore(ctx, t.group, rows, r.by.Now())
 	})
@@ -60,6 +52,28 @@ func (r *run) do(ctx context.Context, t *task) (outcome, error) {
 		o.Failed, o.failures = 0, nil
 	}
 	return o, err
+}
+
+// misplaced returns those rows of a task that are not in their places, as far as can be
+// seen. Where a conversation is remembered, so that one with many members is not read for
+// each of their rows: it does not get to a place where it was before.
+func (r *run) misplaced(ctx context.Context, p projection.Projection, t *task) ([]backend.Key, error) {
+	owned := func(c *projection.Conversation) func(backend.Key) bool {
+		return func(key backend.Key) bool { return c != nil && c.Owns(key) }
+	}
+	was, _ := r.placed.Get(t.group)
+	rows := slices.DeleteFunc(slices.Clone(t.rows), owned(was))
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	c, err := p.Placed(ctx, t.group)
+	if err != nil {
+		return nil, err
+	}
+	if c != nil {
+		r.placed.Put(t.group, c, len(c.Members))
+	}
+	return slices.DeleteFunc(rows, owned(c)), nil
 }
 
 // named rebuilds a conversation that was asked for by its name.

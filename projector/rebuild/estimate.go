@@ -12,29 +12,28 @@ import (
 const (
 	// sampled is how many items an estimate reads, at least, and samples of how many
 	// segments; a small table it reads as a whole.
-	sampled         = 1000
-	sampledSegments = 4
+	sampled         = 2000
+	sampledSegments = 16
 	// mostSegments is how many segments the first, smallest sample divides the table into.
 	mostSegments = 1 << 16
 	// restoreUnits is what it costs to hold a conversation against its log, its members'
-	// rows not counted: the head, the opening message, the newest one, and the head's.
-	restoreUnits = 4
-	// rowUnits is what it costs to look at a row where it is found, and in its place.
-	rowUnits = 3
+	// rows not counted, and rowUnits what a row costs, as measured of conversations of two.
+	restoreUnits = 5
+	rowUnits     = 2
 )
 
 // Estimate is about what a table holds.
 type Estimate struct {
 	Items, Messages, Conversations, Rows int64
-	// Units is how many read units a rebuild of all of it takes. What it has to change
-	// comes on top.
-	Units int64
+	// ScanUnits is how many read units it takes to read all of it, and Units how many a
+	// rebuild of everything does. What that has to change comes on top.
+	ScanUnits, Units int64
 }
 
 // EstimateOf estimates what a table holds, by a sample of it of a few thousand items.
 func EstimateOf(ctx context.Context, log backend.Table) (Estimate, error) {
 	table := batch.NewTable(log)
-	for n := mostSegments; ; n /= 16 {
+	for n := mostSegments; ; n /= 4 {
 		var e Estimate
 		var bytes int64
 		chosen := min(sampledSegments, n)
@@ -52,7 +51,8 @@ func EstimateOf(ctx context.Context, log backend.Table) (Estimate, error) {
 			}
 		}
 		if e.Items >= sampled || n == 1 {
-			return e.times(int64(n/chosen), bytes), nil
+			e.ScanUnits = (bytes + backend.ReadUnitBytes - 1) / backend.ReadUnitBytes
+			return e.times(int64(n / chosen)), nil
 		}
 	}
 }
@@ -73,10 +73,11 @@ func (e *Estimate) add(key backend.Key, first bool) {
 	}
 }
 
-func (e Estimate) times(n, bytes int64) Estimate {
+// times is the estimate of n such samples.
+func (e Estimate) times(n int64) Estimate {
 	return Estimate{
-		Items: e.Items * n, Messages: e.Messages * n, Conversations: e.Conversations * n, Rows: e.Rows * n,
-		Units: n * ((bytes+backend.ReadUnitBytes-1)/backend.ReadUnitBytes + restoreUnits*e.Conversations + rowUnits*e.Rows),
+		Items: n * e.Items, Messages: n * e.Messages, Conversations: n * e.Conversations, Rows: n * e.Rows,
+		ScanUnits: n * e.ScanUnits, Units: n * (e.ScanUnits + restoreUnits*e.Conversations + rowUnits*e.Rows),
 	}
 }
 

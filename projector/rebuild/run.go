@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/longscan"
 	"github.com/postroom/postroom/internal/retry"
+	"github.com/postroom/postroom/projector/projection"
 )
 
 // saveInterval is how often the progress is written: what was done since is done again
@@ -24,6 +25,7 @@ type run struct {
 	scope    Scope
 	rate     int // capacity units a second
 	segments int
+	placed   *projection.Cache[*projection.Conversation] // where rows were seen in their places
 
 	mu    sync.Mutex
 	job   Job       // as it was written last, but for what was done since
@@ -35,7 +37,8 @@ type run struct {
 // of whoever carried it out before fails.
 func (r *Rebuilder) carryOut(ctx context.Context, j Job) error {
 	one := &run{
-		by: r, pace: longscan.NewPace(j.Rate), scope: j.Scope, rate: j.Rate, segments: len(j.segments), job: j.clone(), since: time.Now(),
+		by: r, pace: longscan.NewPace(j.Rate), scope: j.Scope, rate: j.Rate, segments: len(j.segments),
+		placed: projection.NewCache[*projection.Conversation](), job: j.clone(), since: time.Now(),
 	}
 	if err := one.save(ctx, Running); err != nil {
 		return err

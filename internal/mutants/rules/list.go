@@ -430,16 +430,16 @@ var projector = []Rule{
 	{
 		Name:  "a rebuild looks at rows, too",
 		File:  "projector/rebuild/conversation.go",
-		Old:   "			if !inPlace {\n",
-		New:   "			if !inPlace && t.log {\n",
+		Old:   "if err != nil || !t.log && len(rows) == 0 {",
+		New:   "if err != nil || !t.log {",
 		Tests: "TestRebuild",
 	},
 	{
 		Name:  "a row where a head is that no move can have left there is not in its place",
 		File:  "projector/projection/place.go",
-		Old:   "	return sound, nil\n",
-		New:   "	return sound || c.head != nil, nil\n",
-		Tests: "TestInPlace",
+		Old:   "	if _, sound := c.shown(last); !sound {\n",
+		New:   "	if _, sound := c.shown(last); !sound && c.head == nil {\n",
+		Tests: "TestPlaced",
 	},
 	{
 		Name:  "what is put again has a token of its own",
