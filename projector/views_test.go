@@ -236,19 +236,19 @@ func TestViewIsDropped(t *testing.T) {
 			r.project(conversationOf(n, 2, 2)...)
 		}
 		r.rebuilt(r.addView())
-		drop, deletes := r.dropView("shadow"), 0
+		drop, deletes := r.dropView("shadow"), atomic.Int64{}
 		c := r.p.rebuild.Config
 		c.Log = backend.Intercept(r.table, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
 			if call.Op == "BatchWrite" {
-				deletes++
+				deletes.Add(1)
 				r.wantSettled(drop.Generation)
 			}
 			return next(ctx)
 		})
 		r.p.rebuild = rebuild.New(c)
 		r.rebuilt(drop)
-		if got := r.rowsIn(); got["shadow"] != 0 || deletes == 0 {
-			t.Errorf("rows %v, deleted by %d calls", got, deletes)
+		if got := r.rowsIn(); got["shadow"] != 0 || deletes.Load() == 0 {
+			t.Errorf("rows %v, deleted by %d calls", got, deletes.Load())
 		}
 	})
 }
