@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An inbox entry stays under 1 KB, so that writing it costs one write unit: 383 bytes
-// are attribute names, keys and uuids, and the rest is bounded here.
+// An inbox entry stays under 1 KB, so that writing it costs one write unit: 447 bytes
+// at most are attribute names, keys and uuids, and the rest is bounded here.
 const (
 	// PreviewBytes bounds the preview of the last message, ellipsis included.
 	PreviewBytes = 256
