@@ -27,6 +27,28 @@ func sampleMessages(t *testing.T, n int) string {
 	return strings.Join(strings.SplitAfterN(string(all), "\n", n+1)[:n], "")
 }
 
+// replaysAll replays everything through the log, by a scan and by queries, and has the
+// recipients of one conversation notified again.
+func (s *shell) replaysAll(with func(...string) []string, told []postroom.Notification) {
+	s.t.Helper()
+	const everything = "2000-01-01T00:00:00Z"
+	group, again := told[0].Data.GroupUUID, 0
+	for _, n := range told {
+		if n.Data.GroupUUID == group {
+			again++
+		}
+	}
+	one := lines[replayJSON](s.t, s.ok(with("replay", "--from", everything, "--rate", "10000", "--json", "--name", "all")...))[0]
+	if one.State != "done" || one.Replayed != int64(len(told)) || one.Projected != 0 {
+		s.t.Errorf("%v: replayed %+v", with(), one)
+	}
+	s.ok(with("replay", "--from", everything, "--group", group, "--notify", "--name", "one")...)
+	got := lines[postroom.Notification](s.t, s.ok(with("consume", "--until-idle", "--idle-after", "500ms")...))
+	if len(got) != again || got[0].Replay != "one" || got[0].Data.GroupUUID != group {
+		s.t.Errorf("%v: notified again %d times, want %d", with(), len(got), again)
+	}
+}
+
 // What goes through the servers of AWS's protocols ends as it does on the local
 // backend.
 func TestAWSAgreesWithLocal(t *testing.T) {
@@ -49,6 +71,7 @@ func TestAWSAgreesWithLocal(t *testing.T) {
 			t.Errorf("%v: verify printed %s", on, out)
 		}
 		s.ok(with("status")...)
+		s.replaysAll(with, told)
 		rows := slices.Sorted(strings.Lines(s.ok(with("inbox", "--all", "--json")...)))
 		s.ok(with("destroy")...)
 		return rows

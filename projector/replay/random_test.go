@@ -58,10 +58,10 @@ func killAndResume(t *testing.T, r *rig, rng *rand.Rand) {
 				t.Errorf("Run: %v", err)
 			}
 		})
-		alone := rng.IntN(2) == 0
+		alone, dies := rng.IntN(2) == 0, rng.IntN(4) > 0 // otherwise it stops in good order
 		kill := func() {
 			w.mu.Lock()
-			w.dead = rng.IntN(4) > 0 // otherwise it stops in good order
+			w.dead = dies
 			w.mu.Unlock()
 			stop()
 		}

@@ -312,9 +312,9 @@ func TestFrozenReplaySubmitsNothing(t *testing.T) {
 		ended := make(chan error, 2)
 		go func() { ended <- frozen.run(t.Context(), "one") }()
 		time.Sleep(14 * time.Second)
-		before := len(r.submitted)
+		before := r.replayed()
 		time.Sleep(40 * time.Second)
-		if after := len(r.submitted); after != before {
+		if after := r.replayed(); after != before {
 			t.Errorf("%d messages were submitted without an answer", after-before)
 		}
 		go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()

@@ -157,6 +157,13 @@ func (r *rig) load() Replay {
 	return one
 }
 
+// replayed is how many messages were submitted so far.
+func (r *rig) replayed() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.submitted)
+}
+
 // wantDone expects that messages were replayed, and counted once.
 func (r *rig) wantDone(want []postroom.Message) {
 	r.t.Helper()

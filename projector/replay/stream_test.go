@@ -223,10 +223,11 @@ func killInTheStream(t *testing.T, r *rig, rng *rand.Rand) {
 		if rng.IntN(4) == 0 {
 			length += 2 * time.Minute // it takes one of a shard's silence to find that it holds no more
 		}
+		dies := rng.IntN(4) > 0
 		running.Go(func() {
 			time.Sleep(length)
 			w.mu.Lock()
-			w.dead = rng.IntN(4) > 0
+			w.dead = dies
 			w.mu.Unlock()
 			stop()
 		})
