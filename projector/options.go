@@ -15,7 +15,7 @@ import (
 // Config is what a projector works on. All of it is required.
 type Config struct {
 	Table   backend.Table // of the messages, and of the rows
-	Control backend.Table // of leases, checkpoints, quarantined records and gaps
+	Control backend.Table // of leases, checkpoints, quarantined records, gaps and rebuilds
 	Stream  backend.Stream
 	Queue   backend.Queue
 	// QueueName says whether the queue is a FIFO queue, see [postroom.IsFIFO].

@@ -130,12 +130,16 @@ func (a *app) rebuild(ctx context.Context, o rebuildOptions) error {
 	}
 	waiting := 0
 	for _, j := range jobs {
-		if j.State != rebuild.Running {
-			continue
-		}
-		if waiting++; j.Scope.Same(o.scope) && !o.dryRun {
-			fmt.Fprintf(a.stderr, "Rebuild %s of the same is under way since %s, at %s units a second\n", j.ID, formatTime(j.AskedAt), count(j.Rate))
+		same := j.Scope.Same(o.scope)
+		switch {
+		case j.State == rebuild.Stopped && same:
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same was stopped: `postroom rebuild resume %[1]s` goes on with it, this one begins anew\n", j.ID)
+		case j.State == rebuild.Running && same && !o.dryRun:
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same is under way since %[2]s, at %[3]s units a second: `postroom rebuild resume %[1]s --rate N` changes that\n",
+				j.ID, formatTime(j.AskedAt), count(j.Rate))
 			return a.follow(ctx, j, o.wait)
+		case j.State == rebuild.Running:
+			waiting++
 		}
 	}
 	e, err := a.estimate(ctx, o)

@@ -117,6 +117,9 @@ func TestRebuildBesideAProjector(t *testing.T) {
 		t.Errorf("interrupted: %+v", r)
 	}
 	s.ok("rebuild", "stop", id)
+	if r := s.run("rebuild", "--all", "--dry-run"); !strings.Contains(r.stderr, "Rebuild "+id+" of the same was stopped") {
+		t.Errorf("asked for anew: %+v", r)
+	}
 	if out := s.ok("rebuild", "--group", postroom.PairUUID(bob, chloe)); !strings.Contains(out, "1 conversations, ") {
 		t.Errorf("one conversation: %s", out)
 	}
