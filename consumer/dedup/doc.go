@@ -2,9 +2,12 @@
 // it: a [Handler] stands in front of another handler, and a [Store] remembers ids.
 //
 // A FIFO queue drops what is sent again within five minutes, and no longer.
-// Repetitions after that come from a replay of the stream, a backfill from the log,
-// a redrive, or a message whose deletion failed. To the queue they are other
+// Repetitions after that come from records of the stream that are read again, a backfill
+// from the log, a redrive, or a message whose deletion failed. To the queue they are other
 // messages, but they carry the same notification with the same id.
+//
+// What an operator has replayed is meant to be handled again, once for each replay: the id
+// by which a notification is remembered is postroom.Notification.DeduplicationID.
 //
 // # The protocol
 //

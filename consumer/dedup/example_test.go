@@ -20,7 +20,7 @@ func Example() {
 	})
 	id := func(d backend.Delivery) (string, error) {
 		n, err := postroom.DecodeNotification(d.Body)
-		return n.ID, err
+		return n.DeduplicationID(), err
 	}
 	store, err := dedup.NewMemory(dedup.MemoryOptions{})
 	if err != nil {

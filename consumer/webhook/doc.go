@@ -12,8 +12,10 @@
 //	                   id, timestamp and body, joined by full stops
 //
 // A receiver checks the signature, refuses an old timestamp, remembers ids, and
-// answers 2xx soon. To change keys, sign with the old and the new one until the
-// receiver knows the new one.
+// answers 2xx soon. An event that an operator has replayed comes with its id, and with the
+// name of the replay in its attribute replay: a receiver that wants it again remembers
+// both. To change keys, sign with the old and the new one until the receiver knows the
+// new one.
 //
 // A body that is not a JSON object with an id is dead-lettered at once, without being
 // sent; so is one whose id is not 1 to 256 bytes of visible ASCII without a full stop.
