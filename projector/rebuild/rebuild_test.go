@@ -179,8 +179,15 @@ func TestKilledAndResumed(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 0))
 			j := r.start(20)
 			for n := range 10 {
-				stop := r.lead(r.worker(fmt.Sprint("w", n), nil))
+				var dead atomic.Bool
+				stop := r.lead(r.worker(fmt.Sprint("w", n), func(ctx context.Context, _ *backend.TableCall, next func(context.Context) error) error {
+					if dead.Load() {
+						return &backend.Error{Kind: backend.KindUnavailable}
+					}
+					return next(ctx)
+				}))
 				time.Sleep(takeover + time.Duration(rng.Int64N(int64(8*time.Second))))
+				dead.Store(true)
 				stop()
 			}
 			stop := r.lead(r.worker("last", nil))
@@ -213,6 +220,26 @@ func TestTwoWorkersAtOnce(t *testing.T) {
 		j = r.await(j.ID)
 		if len(workers) != 1 || !workers[j.Worker] || int(j.Counts.Read) != len(want) || j.Counts.Changed != 0 {
 			t.Errorf("carried out by %v, done as %+v", workers, j)
+		}
+	})
+}
+
+// TestWorkerThatIsStopped leaves the rebuild to the next one, with all of its progress.
+func TestWorkerThatIsStopped(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		want := r.projected()
+		j := r.start(20)
+		stop := r.lead(r.worker("a", nil))
+		time.Sleep(5*time.Second + saveInterval/2)
+		stop()
+		left := r.job(j.ID)
+		defer r.lead(r.worker("b", nil))()
+		time.Sleep(saveInterval / 2)
+		if now := r.job(j.ID); left.Worker != "" || left.Worked < 5*time.Second || left.Counts.Read == 0 || now.Worker != "b" {
+			t.Errorf("left as %+v, half a second later %+v", left, now)
+		}
+		if j = r.await(j.ID); int(j.Counts.Read) != len(want) {
+			t.Errorf("%+v, with %d items", j, len(want))
 		}
 	})
 }

@@ -18,6 +18,9 @@ import (
 // after a crash.
 const saveInterval = time.Second
 
+// releaseTimeout bounds the last write of a worker that is told to stop.
+const releaseTimeout = time.Second
+
 // run is a rebuild as this worker carries it out.
 type run struct {
 	by       *Rebuilder
@@ -40,7 +43,7 @@ func (r *Rebuilder) carryOut(ctx context.Context, j Job) error {
 		by: r, pace: longscan.NewPace(j.Rate), scope: j.Scope, rate: j.Rate, segments: len(j.segments),
 		placed: projection.NewCache[*projection.Conversation](), job: j.clone(), since: time.Now(),
 	}
-	if err := one.save(ctx, Running); err != nil {
+	if err := one.save(ctx, Running, r.Worker); err != nil {
 		return err
 	}
 	r.Logger.Info("rebuild under way", "id", j.ID, "read", j.Counts.Read, "expected", j.Expected, "units_a_second", j.Rate)
@@ -52,9 +55,12 @@ func (r *Rebuilder) carryOut(ctx context.Context, j Job) error {
 		return one.work(working, j)
 	})
 	if err := g.Wait(); err != nil {
+		if ctx.Err() != nil {
+			one.release(ctx)
+		}
 		return err
 	}
-	if err := one.save(ctx, Done); err != nil {
+	if err := one.save(ctx, Done, r.Worker); err != nil {
 		return err
 	}
 	c := one.job.Counts
@@ -117,16 +123,24 @@ func (r *run) keepSaving(ctx context.Context) error {
 		if retry.Sleep(ctx, saveInterval, nil) != nil {
 			return nil
 		}
-		if err := r.save(ctx, Running); err != nil && ctx.Err() == nil {
+		if err := r.save(ctx, Running, r.by.Worker); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
 }
 
-// save writes the progress.
-func (r *run) save(ctx context.Context, state State) error {
+// release leaves a rebuild to whoever comes next, who need not wait then to see that nobody
+// carries it out. If it fails, they wait.
+func (r *run) release(ctx context.Context) {
+	calling, stop := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer stop()
+	_ = r.save(calling, Running, "")
+}
+
+// save writes the progress, and who carries the rebuild out.
+func (r *run) save(ctx context.Context, state State, worker string) error {
 	return r.by.loop.Do(ctx, "progress", func(ctx context.Context) error {
-		next, before := r.next(state)
+		next, before := r.next(state, worker)
 		if err := r.by.store.write(ctx, next, before); err != nil {
 			return err
 		}
@@ -138,7 +152,7 @@ func (r *run) save(ctx context.Context, state State) error {
 }
 
 // next returns the rebuild as it is to be written, and the condition of that.
-func (r *run) next(state State) (next Job, before backend.Condition) {
+func (r *run) next(state State, worker string) (next Job, before backend.Condition) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
@@ -147,7 +161,7 @@ func (r *run) next(state State) (next Job, before backend.Condition) {
 	next, before = r.job, r.job.unchanged()
 	next = next.clone()
 	next.version++
-	next.writer, next.Worker, next.State, next.UpdatedAt = r.by.writer, r.by.Worker, state, r.by.Now()
+	next.writer, next.Worker, next.State, next.UpdatedAt = r.by.writer, worker, state, r.by.Now()
 	if state == Done {
 		next.EndedAt = next.UpdatedAt
 	}
