@@ -26,5 +26,7 @@
 // Each write of a rebuild is conditional on its version and writer. So a worker that was
 // frozen and its successor notice each other within a second, and so does a worker whose
 // rebuild was stopped, or is to go on at another rate: its next write fails, and it looks
-// again. What both do meanwhile is done twice, and does no harm.
+// again. What both do meanwhile is done twice, and does no harm. A worker leaves a rebuild
+// to the one that carries it out until its item has stood still for three seconds: where
+// two lead, as a command beside a projector, each would undo the other's progress.
 package rebuild

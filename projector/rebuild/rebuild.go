@@ -44,7 +44,6 @@ type Config struct {
 type Rebuilder struct {
 	Config
 
-	log        batch.Table
 	projection projection.Projection
 	store      store
 	writer     string // of the progress
@@ -69,7 +68,7 @@ func New(c Config) *Rebuilder {
 		c.Worker = fmt.Sprintf("%s:%d", host, os.Getpid())
 	}
 	return &Rebuilder{
-		Config: c, log: batch.NewTable(c.Log), projection: projection.New(c.Log).By(c.Worker), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
+		Config: c, projection: projection.New(c.Log).By(c.Worker), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
 		loop:  retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("rebuilding from the log")},
 		aside: item.NewAside(c.Logger),
 	}
