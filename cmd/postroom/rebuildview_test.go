@@ -4,6 +4,10 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/views"
 )
 
 // TestShadowRebuild brings rows of another format into use, goes back, and removes both in
@@ -59,5 +63,39 @@ func TestShadowRebuild(t *testing.T) {
 		says(s.run("status"), exitDone, "new, rows of format 2: live")
 		says(s.run("rebuild", "drop", "default"), exitFailed, "there is no view default: there are new")
 		says(s.run("verify", "--shadow", "default"), exitFailed, "there is no view default")
+	})
+}
+
+// TestRepairOfViews: if the item that names the views is damaged nothing is read or moved by
+// it, status says so, and repair makes it anew.
+func TestRepairOfViews(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShell(t)
+		s.ok("post", "--from", ada, "--to", bob, "--message", "Hello")
+		s.pipeline()
+		s.ok("rebuild", "--shadow", "new", "--row-format", "2")
+		s.ok("rebuild", "switch", "new")
+		s.damageTable(func(it backend.Item) []backend.Write {
+			if backend.KeyOf(it) != views.Key() {
+				return nil
+			}
+			it["live"] = item.Int(7)
+			return []backend.Write{{Put: it}}
+		})
+		if r := s.run("inbox", ada); r.code != exitFailed || !strings.Contains(r.stderr, "attribute live: it is not a string") {
+			t.Errorf("%+v", r)
+		}
+		if r := s.run("status"); r.code != exitDone || !strings.Contains(r.stdout, `DAMAGED`) || !strings.Contains(r.stdout, `"VIEWS"`) {
+			t.Errorf("%+v", r)
+		}
+		if out := s.ok("repair"); !strings.Contains(out, "the views that can be read are kept") || !strings.HasSuffix(out, "\n1 damaged items repaired.\n") {
+			t.Errorf("repair printed %s", out)
+		}
+		if out := s.ok("inbox", "--json", ada); !strings.Contains(out, `"last_message":"Hello"`) {
+			t.Errorf("the inbox is %s", out)
+		}
+		s.ok("rebuild", "--all")
+		s.ok("verify")
 	})
 }

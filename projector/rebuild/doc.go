@@ -21,6 +21,14 @@
 // A conversation that cannot be restored is counted and named with the reason, and the
 // rebuild goes on. Nobody is notified of anything.
 //
+// # Views
+//
+// A view of the table (package views) is filled, and dropped, by a rebuild that looks at heads
+// alone: a conversation whose head names the views of that generation is in order, and every
+// other one is restored, which brings it into the view, or out of it. It begins when nobody
+// goes by the views of before. At the end the view is ready; or all rows of it are deleted,
+// which nobody puts any more, and it is forgotten.
+//
 // # Two workers
 //
 // Each write of a rebuild is conditional on its version and writer. So a worker that was

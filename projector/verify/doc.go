@@ -8,6 +8,9 @@
 // those; so the scan finds rows that nobody would look for, and the inspection
 // finds rows that are missing.
 //
+// The rows of all views of the table (package views) are compared, and a view that is ready
+// must be named by every head.
+//
 // A message of the log that no inbox shows is a difference too, also where the
 // projection leaves it out by its rules: somebody has posted it and waits for an
 // answer. Those of one conversation are reported together.
