@@ -346,8 +346,8 @@ var projector = []Rule{
 	{
 		Name:  "rows of a dropped view are deleted when every head is past it",
 		File:  "projector/rebuild/run.go",
-		Old:   "	if err := g.Wait(); err != nil {\n		return err\n	}\n	return r.finish(ctx)\n",
-		New:   "	g.Go(func() error { return r.finish(ctx) })\n	return g.Wait()\n",
+		Old:   "	if err := r.settle(ctx, begun); err != nil {\n",
+		New:   "	if err := r.finish(ctx); err != nil {\n",
 		Tests: "TestViewIsDropped",
 	},
 	{
