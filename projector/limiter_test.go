@@ -126,13 +126,15 @@ func hot(ctx context.Context, who string, p *limiter, always bool) {
 
 // TestP10HotConversations: one conversation that is throttled, always or now
 // and then, holds up nobody else; a few slow the others down and do not stop
-// them, and when they are over all is as before.
+// them, and when they are over all is as before. Four that are throttled in turn halve the
+// limit every 2.5 s. In that time it grows by twelve, so it goes up and down between 12
+// and 24 of 32; the hot ones take some of that.
 func TestP10HotConversations(t *testing.T) {
 	for _, c := range []struct {
 		hot    int
 		always bool
 		share  float64 // of the calls of the others that must get through
-	}{{1, true, 0.9}, {1, false, 0.9}, {4, true, 0.5}, {4, false, 0.5}} {
+	}{{1, true, 0.9}, {1, false, 0.9}, {4, true, 0.45}, {4, false, 0.45}} {
 		t.Run(fmt.Sprint(c.hot, c.always), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
