@@ -38,7 +38,7 @@ var projector = []Rule{
 		File:  "projector/projection/complete.go",
 		Old:   "	if c.head.open {\n		if err := p.putAgain(ctx, c); err != nil {\n			return err\n		}\n	}\n	if c.head.Old",
 		Tests: "TestCompletePuts",
-		New: "	if c.head.open && c.head.Old != \"\" {\n		if err := p.table.Delete(ctx, RowKeys(c.Members, c.head.Old)); err != nil {\n			return err\n		}\n	}\n" +
+		New: "	if c.head.open && c.head.Old != \"\" {\n		if err := p.table.Delete(ctx, RowKeys(c.head.at.all(), c.Members, c.head.Old)); err != nil {\n			return err\n		}\n	}\n" +
 			"	if c.head.open {\n		if err := p.putAgain(ctx, c); err != nil {\n			return err\n		}\n	}\n	if c.head.Old",
 	},
 	{
