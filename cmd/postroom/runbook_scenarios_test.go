@@ -37,13 +37,13 @@ func scenarios() []scenario {
 		{"Notifications are late, doubled or missing", undelivered},
 		{"The webhook fails", webhookRefuses},
 		{"A shard has no reader", hello},
-		{"Leases change hands", healthy},
-		{"The table throttles", healthy},
+		{"Leases change hands", allIsWell},
+		{"The table throttles", allIsWell},
 		{"A backfill is under way", openGap},
 		{"Credentials are refused", noCredentials},
 		{"Another version wrote it", newerFormat},
 		{"A clock is wrong", fromTheFuture},
-		{"Memory grows", healthy},
+		{"Memory grows", allIsWell},
 		{"The disk is full", diskIsFull},
 		{"The data file is gone", fileIsGone},
 		{"The stream lost records", awayForADay},
@@ -56,7 +56,7 @@ func scenarios() []scenario {
 		{"Bringing a new format of rows into use", hello},
 		{"Where is this message?", oneMessage},
 		{"Processing messages again", aReplay},
-		{"Is it healthy?", healthy},
+		{"Is it healthy?", allIsWell},
 		{"Another queue", anotherQueue},
 		{"Damaged items", leaseIsDamaged},
 		{"Quarantined records", quarantinedRecords},
@@ -75,12 +75,14 @@ func hello(w *world) {
 	w.names["GROUP"], w.names["USER"] = postroom.PairUUID(ada, bob), bob
 }
 
-// allIsWell has a projector run, with nothing left to do.
+// allIsWell has a projector run, with nothing left to do: at the first start the log is
+// scanned.
 func allIsWell(w *world) {
 	hello(w)
 	addr, stop := w.daemon("project")
 	w.t.Cleanup(stop)
 	awaitReady(w.t, addr)
+	w.names["HOST:PORT"] = addr
 }
 
 // arriving has a projector and a consumer run.
@@ -273,13 +275,6 @@ func rowIsStale(w *world) {
 		}
 		return nil
 	})
-}
-
-// healthy is a projector with an address.
-func healthy(w *world) {
-	addr, stop := w.daemon("project")
-	w.t.Cleanup(stop)
-	w.names["HOST:PORT"] = addr
 }
 
 // leaseIsDamaged: somebody has changed one.
