@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
@@ -28,27 +29,25 @@ import (
 )
 
 var (
-	loadFile = flag.String("load.file", "", "JSONL file, packed with gzip, whose messages TestOperatorsUnderLoad posts; default: the sample")
-	loadRate = flag.Int("load.rate", 10, "messages a second that it posts")
-	loadFor  = flag.Duration("load.for", 500*time.Millisecond, "how long it posts and reads while no operator works, before and between the others")
+	loadFile  = flag.String("load.file", "", "JSONL file, packed with gzip, whose messages TestOperatorsUnderLoad posts; default: the sample")
+	loadRate  = flag.Int("load.rate", 10, "messages a second that it posts")
+	loadUnits = flag.Int("load.units", 500, "capacity units a second that operators may consume")
+	loadFor   = flag.Duration("load.for", 500*time.Millisecond, "how long it posts and reads while no operator works, before and between the others")
 )
 
-// What operators do while people write and read, one after the other.
-var operations = [][]string{
-	{"replay", "--from", "24h"},
-	{"rebuild", "--all"},
-	{"rebuild", "--shadow", "next", "--row-format", "2"},
-	{"verify", "--repair", "--shadow", "next"},
-	{"rebuild", "switch", "next"},
-	{"rebuild", "switch", "default"},
-	{"rebuild", "drop", "next"},
-	{"verify", "--repair"},
-	{"rebuild", "--shadow", "new", "--row-format", "2"},
-	{"verify", "--shadow", "new"},
-	{"rebuild", "switch", "new"},
-	{"rebuild", "switch", "default"},
-	{"rebuild", "switch", "new"},
-	{"rebuild", "drop", "default"},
+// operations are what operators do while people write and read, one after the other.
+func operations() [][]string {
+	units := fmt.Sprint(*loadUnits)
+	return [][]string{
+		{"replay", "--from", "24h"},
+		{"rebuild", "--all", "--rate", units},
+		{"rebuild", "--shadow", "next", "--row-format", "2", "--rate", units},
+		{"verify", "--repair", "--shadow", "next", "--rate", units},
+		{"rebuild", "switch", "next"},
+		{"rebuild", "switch", "default"},
+		{"rebuild", "drop", "next", "--rate", units},
+		{"verify", "--repair", "--rate", units},
+	}
 }
 
 // TestOperatorsUnderLoad works as operators do while messages are posted and inboxes are
@@ -87,7 +86,7 @@ func TestOperatorsUnderLoad(t *testing.T) {
 		busy.Go(func() error { return l.read(people) })
 	}
 	l.while("nobody", func() { _ = retry.Sleep(people, *loadFor, nil) })
-	for _, args := range operations {
+	for _, args := range operations() {
 		l.while(strings.Join(args, " "), func() {
 			if r := s.run(args...); r.code != exitDone {
 				t.Errorf("%s: %+v", args, r)
