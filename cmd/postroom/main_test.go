@@ -88,6 +88,11 @@ func (s *shell) start(ctx context.Context, stdin io.Reader, args ...string) resu
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // of a machine that is busy
 	defer cancel()
+	return s.endless(ctx, stdin, args...)
+}
+
+// endless runs a command line until ctx is done.
+func (s *shell) endless(ctx context.Context, stdin io.Reader, args ...string) result {
 	var stdout, stderr bytes.Buffer
 	code := run(ctx, args, process{
 		stdin: stdin, stdout: &stdout, stderr: &stderr,

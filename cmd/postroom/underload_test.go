@@ -70,9 +70,11 @@ func TestOperatorsUnderLoad(t *testing.T) {
 	defer stopDaemons()
 	var running sync.WaitGroup
 	var told string
-	running.Go(func() { s.wantStopped("project", s.runContext(daemons, "project", "--log-level", "warn")) })
 	running.Go(func() {
-		r := s.runContext(daemons, "consume", "--log-level", "warn")
+		s.wantStopped("project", s.endless(daemons, strings.NewReader(""), "project", "--log-level", "warn"))
+	})
+	running.Go(func() {
+		r := s.endless(daemons, strings.NewReader(""), "consume", "--log-level", "warn")
 		told = r.stdout
 		s.wantStopped("consume", r)
 	})
