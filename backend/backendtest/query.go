@@ -278,6 +278,31 @@ func scanTests() []test {
 				wantEqual(t, sorted(got), want)
 			}
 		}},
+		{"a Scan goes on after a page that was deleted", func(t *testing.T, h Harness) {
+			table, want := newScattered(t, h)
+			for _, limit := range []int{1, 7} {
+				var got []string
+				for after := (backend.Key{}); ; {
+					page, err := table.Scan(t.Context(), backend.Scan{Segments: 1, Limit: limit, After: after, Consistent: true})
+					must(t, err)
+					var writes []backend.Write
+					for _, key := range keysOf(page.Items) {
+						got = append(got, fmt.Sprint(key))
+						writes = append(writes, backend.Write{Delete: key})
+					}
+					if len(writes) > 0 {
+						_, _, err = table.BatchWrite(t.Context(), writes)
+						must(t, err)
+					}
+					if page.Last == nil {
+						break
+					}
+					after = *page.Last
+				}
+				wantEqual(t, sorted(got), want)
+				table, want = newScattered(t, h)
+			}
+		}},
 		{"Scan of an empty table is one empty page", func(t *testing.T, h Harness) {
 			wantEqual(t, len(scanAll(t, newTable(t, h), backend.Scan{})), 0)
 		}},

@@ -80,6 +80,7 @@ func ofDynoxide() map[string]string {
 	return map[string]string{
 		"SKPrefix selects the sort keys that begin with it":                                        "takes upper and lower case for the same in begins_with",
 		"the listing shows every shard once, and at least one open shard":                          "ignores ExclusiveStartShardId",
+		"a Scan goes on after a page that was deleted":                                             "leaves out items where the key to go on after is gone",
 		"a shard that does not exist is KindNotFound":                                              "gives an iterator of any shard",
 		"S24 a table that was deleted and created again has a new stream, without the old records": "keeps a deleted table's records",
 	}
