@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"strings"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/cmd/postroom/sample"
 	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/projector/rebuild"
 )
@@ -189,4 +192,47 @@ func TestRebuildOnAWS(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	s.ok("destroy")
+}
+
+// TestViewOnAWS is filled, read and dropped, and nothing of it is left.
+func TestViewOnAWS(t *testing.T) {
+	t.Parallel()
+	emulators.Start(t)
+	s := newShell(t)
+	s.env["POSTROOM_BACKEND"], s.env["POSTROOM_TABLE"] = "aws", "viewed"
+	s.ok("provision", "--deletion-protection=false")
+	s.ok("post", "--file", s.file("messages.jsonl", sampleLines(t, 600)))
+	s.ok("rebuild", "--all", "--rate", "5000")
+	lists := s.ok("inbox", "--all", "--json")
+	s.ok("rebuild", "--shadow", "next", "--row-format", "2", "--rate", "5000")
+	if out := s.ok("verify", "--shadow", "next"); !strings.HasSuffix(out, ": 0 differences\n") {
+		t.Errorf("verify printed %s", out)
+	}
+	s.ok("rebuild", "switch", "next")
+	if out := s.ok("inbox", "--all", "--json"); strings.Count(out, "\n") != strings.Count(lists, "\n") || out == lists {
+		t.Errorf("in the view there are\n%s", out)
+	}
+	s.ok("rebuild", "switch", "default")
+	s.ok("rebuild", "drop", "next", "--rate", "5000")
+	if out := s.ok("verify"); !strings.HasPrefix(out, "600 messages ") || !strings.HasSuffix(out, ": 0 differences\n") {
+		t.Errorf("verify printed %s", out)
+	}
+	if out := s.ok("inbox", "--all", "--json"); out != lists {
+		t.Errorf("afterwards there are\n%s", out)
+	}
+	s.ok("destroy")
+}
+
+// sampleLines are the first messages of the sample.
+func sampleLines(t *testing.T, n int) string {
+	t.Helper()
+	unpacked, err := gzip.NewReader(sample.Open())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for lines := bufio.NewScanner(unpacked); n > 0 && lines.Scan(); n-- {
+		b.WriteString(lines.Text() + "\n")
+	}
+	return b.String()
 }
