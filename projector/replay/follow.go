@@ -88,11 +88,11 @@ func (f *follower) finish(ctx, calling context.Context, cause, err error) error 
 	case !errors.Is(cause, errRead):
 		return cause
 	}
-	if _, err := f.save(ctx, true); err != nil {
-		return err
+	now, err := f.save(ctx, true)
+	if err == nil && now.State != Stopped { // the group knows that nothing is left to do
+		f.forget(ctx)
 	}
-	f.forget(ctx)
-	return nil
+	return err
 }
 
 // handle takes over records of the stream.

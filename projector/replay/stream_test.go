@@ -185,6 +185,38 @@ func TestReplayStoppedInTheStream(t *testing.T) {
 	})
 }
 
+// TestReplayStoppedAtItsEnd: it has its place in the stream then, and nothing is replayed
+// twice once it is resumed.
+func TestReplayStoppedAtItsEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		all := r.postFor(2 * time.Hour)
+		_, in := r.createRecent(time.Hour, 0, 100)
+		control, stopped := r.store.Table("control"), false
+		w := &worker{rig: r}
+		w.call = func(_ *backend.TableCall, next func(context.Context) error) error {
+			groups, err := stream.ReadGroups(t.Context(), r.store.Stream("t"), control)
+			if err == nil && !stopped && len(groups) == 1 && !groups[0].DoneAt.IsZero() {
+				stopped = true
+				_, err = Stop(t.Context(), control, "one")
+			}
+			return errors.Join(err, next(t.Context()))
+		}
+		if err := w.run(t.Context(), "one"); !errors.Is(err, ErrStopped) || !stopped {
+			t.Errorf("%v, stopped: %v", err, stopped)
+		}
+		if _, err := Resume(t.Context(), control, "one", 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := (&worker{rig: r}).run(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		r.wantDone(in(all))
+		if groups := r.groups(); len(groups) > 0 {
+			t.Errorf("left are the groups %v", groups)
+		}
+	})
+}
+
 // TestReplayKilledInTheStream: whatever dies or freezes, each message is replayed.
 func TestReplayKilledInTheStream(t *testing.T) {
 	for seed := range *seeds {
