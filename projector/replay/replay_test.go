@@ -226,6 +226,21 @@ func TestReplayRefused(t *testing.T) {
 	}
 }
 
+// TestReplayResumedTooFast is refused, and goes on as it is.
+func TestReplayResumedTooFast(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		one := r.create(nil)
+		for _, rate := range []int{-1, MaxRate + 1} {
+			if _, err := Resume(t.Context(), r.store.Table("control"), "one", rate); err == nil || !strings.Contains(err.Error(), "must be 0 to") {
+				t.Errorf("at a rate of %d: %v", rate, err)
+			}
+		}
+		if now := r.load(); now.Rate != one.Rate {
+			t.Errorf("%+v", now)
+		}
+	})
+}
+
 // TestDamagedReplay is left aside, named, and removed by a repair; the others go on.
 func TestDamagedReplay(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {

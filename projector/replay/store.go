@@ -11,6 +11,7 @@ import (
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/conditional"
 	"github.com/postroom/postroom/internal/item"
+	"github.com/postroom/postroom/internal/option"
 )
 
 // NotFoundError says that there is no replay of a name.
@@ -103,9 +104,12 @@ func Stop(ctx context.Context, control backend.Table, name string) (Replay, erro
 	})
 }
 
-// Resume has a replay go on, at another rate unless that is 0. Whoever carries it out goes
-// on at that rate. One that is done stays so: the error is [ErrDone].
+// Resume has a replay go on, at another rate, up to [MaxRate], unless that is 0. Whoever
+// carries it out goes on at that rate. One that is done stays so: the error is [ErrDone].
 func Resume(ctx context.Context, control backend.Table, name string, rate int) (Replay, error) {
+	if err := option.Check("replay", "rate", rate, 0, MaxRate); err != nil {
+		return Replay{}, err
+	}
 	return update(ctx, control, name, func(r *Replay) error {
 		if r.State == Done {
 			return ErrDone
