@@ -27,6 +27,11 @@ const (
 	perSecond = 20
 )
 
+// newLimiter keeps to the rate of a replay.
+func (d Definition) newLimiter() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(d.Rate), max(1, d.Rate/perSecond))
+}
+
 // errRead ends the writing of how far a replay is.
 var errRead = errors.New("all is read")
 
@@ -53,11 +58,13 @@ type chunk struct {
 	counts Counts
 }
 
-// carryOut takes a replay over and carries it out. The error errOvertaken says that
-// somebody else has written it meanwhile.
+// carryOut takes a replay over and carries it out: from its first write on, the next one of
+// whoever did so before fails. The error errOvertaken says that somebody else has written it
+// meanwhile.
 func (r *Runner) carryOut(ctx context.Context, before Replay) error {
-	c := &carrier{Runner: r, moved: make(chan struct{}, 1), now: before}
-	if err := c.take(ctx); err != nil {
+	c := &carrier{Runner: r, limiter: before.newLimiter(), moved: make(chan struct{}, 1), now: before}
+	c.now.Holder = r.opts.Worker
+	if err := c.save(ctx, false); err != nil {
 		return err
 	}
 	r.Logger.Info("replay taken over", "replay", before.Name, "replayed", before.Counts.Replayed, "of", before.Total)
@@ -79,21 +86,6 @@ func (r *Runner) carryOut(ctx context.Context, before Replay) error {
 	defer end()
 	c.now.Holder = ""
 	return errors.Join(err, c.save(releasing, false))
-}
-
-// take makes this worker the one that carries the replay out: from now on the write of
-// whoever did so before fails.
-func (c *carrier) take(ctx context.Context) (err error) {
-	begun := time.Now()
-	c.limiter = rate.NewLimiter(rate.Limit(c.now.Rate), max(1, c.now.Rate/perSecond))
-	next := c.now
-	next.Holder, next.writer = c.opts.Worker, rand.Text()
-	err = c.loop.Do(ctx, "progress", func(ctx context.Context) (err error) {
-		c.now, err = write(ctx, c.table, c.now, next, time.Now())
-		return err
-	})
-	c.saved = begun
-	return err
 }
 
 // keepSaving writes how far the replay is, again and again while it is worked on. A write

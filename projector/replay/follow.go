@@ -49,10 +49,7 @@ type follower struct {
 func (r *Runner) follow(ctx context.Context, now Replay) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &follower{
-		Runner: r, Definition: now.Definition, stop: stop,
-		limiter: rate.NewLimiter(rate.Limit(now.Rate), max(1, now.Rate/perSecond)),
-	}
+	f := &follower{Runner: r, Definition: now.Definition, limiter: now.newLimiter(), stop: stop}
 	f.reader = stream.NewReader(r.Stream, r.Control, f.handle, stream.Options{
 		Worker: r.opts.Worker, Group: now.group(), Logger: r.Logger, OnDataLoss: f.lost,
 		Start: stream.Start{At: now.Begin.Add(-lateness)}, Until: now.CreatedAt,
