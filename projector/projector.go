@@ -90,7 +90,8 @@ func newTuned(c Config, o Options, t tuning) *Projector {
 		Log: table, Index: c.Index, Control: c.Control, Worker: o.Worker, Now: t.Now, Incidents: incidents, Logger: o.Logger,
 	})
 	p.replays = replay.Config{
-		Log: table, Control: c.Control, Stream: c.Stream, Submit: p.submitReplayed, Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
+		Worker: o.Worker, Log: table, Control: c.Control, Stream: c.Stream, Submit: p.submitReplayed,
+		Quarantine: p.quarantine, Incidents: incidents, Logger: o.Logger,
 	}
 	options := stream.Options{
 		Worker: o.Worker, Destination: c.destination(), LeaseDuration: o.LeaseDuration, Now: t.Now, Logger: o.Logger, OnLead: p.lead,

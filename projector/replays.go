@@ -8,10 +8,11 @@ import (
 )
 
 // RunReplay carries out a replay, alone or beside others that do. It reads the stream only
-// if the replay does, as a worker of a group of its own. Seen, unless it is nil, is told each time how far the replay is; it must
-// not block. RunReplay returns nil once the replay is done, or when ctx is;
-// [replay.ErrStopped] when somebody stops it; an error if the worker group sends to another
-// queue; and otherwise as Run does. Run or RunReplay may be called, once.
+// if the replay does, as a worker of a group of its own. Seen, unless it is nil, is told
+// each time how far the replay is; it must not block. RunReplay returns nil once the replay
+// is done, or when ctx is; [replay.ErrStopped] when somebody stops it; an error if the
+// worker group sends to another queue; and otherwise as Run does. Run or RunReplay may be
+// called, once.
 func (p *Projector) RunReplay(ctx context.Context, name string, seen func(replay.Replay)) error {
 	if err := p.config.checkDestination(ctx); err != nil {
 		return err
@@ -23,8 +24,8 @@ func (p *Projector) RunReplay(ctx context.Context, name string, seen func(replay
 	if r.Queue != p.config.QueueName {
 		return fmt.Errorf("the replay %s sends to the queue %s, and this would send to %s: give the same queue", name, r.Queue, p.config.QueueName)
 	}
-	runner := replay.NewRunner(p.replays, replay.Options{Seen: seen})
-	return p.run(ctx, func(ctx context.Context) error { return runner.Run(ctx, name) })
+	p.replays.Seen = seen
+	return p.run(ctx, func(ctx context.Context) error { return replay.NewRunner(p.replays).Run(ctx, name) })
 }
 
 // submitReplayed takes over messages of a replay, behind those of the stream.

@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// window is how many messages may be in flight at once.
+	window = 2_000
 	// weightBytes is what one place of the window holds: a larger message takes more of
 	// them.
 	weightBytes = 16 << 10
@@ -63,7 +65,7 @@ type chunk struct {
 // meanwhile.
 func (r *Runner) carryOut(ctx context.Context, before Replay) error {
 	c := &carrier{Runner: r, limiter: before.newLimiter(), moved: make(chan struct{}, 1), now: before}
-	c.now.Holder = r.opts.Worker
+	c.now.Holder = r.Worker
 	if err := c.save(ctx, false); err != nil {
 		return err
 	}
@@ -126,7 +128,7 @@ func (c *carrier) save(ctx context.Context, done bool) error {
 	c.now, c.saved, c.chunks = written, begun, c.chunks[finished:]
 	c.mu.Unlock()
 	retry.Wake(c.moved)
-	c.opts.Seen(written)
+	c.Seen(written)
 	return nil
 }
 
@@ -209,7 +211,7 @@ func (c *carrier) submit(ctx context.Context, p *chunk, messages []backend.Item)
 			c.done(p, Outcome{Quarantined: true})
 			continue
 		}
-		places := min(1+int64(backend.ItemBytes(it))/weightBytes, int64(c.opts.Window)-weight) // all of them must fit
+		places := min(1+int64(backend.ItemBytes(it))/weightBytes, window-weight) // all of them must fit
 		items = append(items, Item{m, r, c.selection.notify(), func(o Outcome) {
 			c.window.Release(places)
 			c.done(p, o)

@@ -51,7 +51,7 @@ func (r *Runner) follow(ctx context.Context, now Replay) error {
 	defer stop(nil)
 	f := &follower{Runner: r, Definition: now.Definition, limiter: now.newLimiter(), stop: stop}
 	f.reader = stream.NewReader(r.Stream, r.Control, f.handle, stream.Options{
-		Worker: r.opts.Worker, Group: now.group(), Logger: r.Logger, OnDataLoss: f.lost,
+		Worker: r.Worker, Group: now.group(), Logger: r.Logger, OnDataLoss: f.lost,
 		Start: stream.Start{At: now.Begin.Add(-lateness)}, Until: now.CreatedAt,
 	})
 	calling, giveUp := context.WithCancel(context.WithoutCancel(ctx))
@@ -192,7 +192,7 @@ func (f *follower) save(ctx context.Context, done bool) (now Replay, err error) 
 	for _, record := range counted {
 		record.Ack()
 	}
-	f.opts.Seen(now)
+	f.Seen(now)
 	return now, nil
 }
 

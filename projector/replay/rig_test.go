@@ -15,6 +15,7 @@ import (
 	"github.com/postroom/postroom/internal/incident"
 	"github.com/postroom/postroom/internal/sim"
 	"github.com/postroom/postroom/projector/quarantine"
+	"github.com/postroom/postroom/stream"
 )
 
 // start is the time of the first message.
@@ -122,9 +123,10 @@ func (w *worker) run(ctx context.Context, name string) error {
 	logger := slog.New(slog.DiscardHandler)
 	control := w.table("control")
 	return NewRunner(Config{
+		Worker: stream.WorkerName(), Seen: func(r Replay) { w.seen = r },
 		Log: w.table("t"), Control: control, Stream: w.store.Stream("t"), Submit: w.submit, Quarantine: quarantine.New(control, 0.5, logger),
 		Incidents: incident.NewLog(logger), Logger: logger,
-	}, Options{Seen: func(r Replay) { w.seen = r }}).Run(ctx, name)
+	}).Run(ctx, name)
 }
 
 // create stores a replay of two hours, from one hour on, unless it is changed.

@@ -2,7 +2,6 @@ package replay
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"time"
@@ -13,7 +12,6 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/incident"
-	"github.com/postroom/postroom/internal/option"
 	"github.com/postroom/postroom/internal/retry"
 	"github.com/postroom/postroom/projector/quarantine"
 )
@@ -70,8 +68,9 @@ func (o Outcome) counts() Counts {
 	return c
 }
 
-// Config is what replays work on. All of it is required.
+// Config is what replays work on. All of it is required but Seen.
 type Config struct {
+	Worker  string        // the name of this one, for people
 	Log     backend.Table // of the messages
 	Control backend.Table
 	Stream  backend.Stream
@@ -81,16 +80,8 @@ type Config struct {
 	Quarantine *quarantine.Quarantine // of messages that cannot be decoded
 	Incidents  *incident.Log
 	Logger     *slog.Logger
-}
-
-// Options tune a runner. The zero value of each field means its default.
-type Options struct {
-	Worker string // its name, for people. Default: random
-	// Window is the most messages that are in flight at once; a large one counts once
-	// for each 16 KiB. Default 2,000.
-	Window int
 	// Seen is called with the replay each time it was read or written, from one
-	// goroutine at a time. It must not block. Default: nobody wants to know.
+	// goroutine at a time. It must not block. Nil: nobody wants to know.
 	Seen func(Replay)
 }
 
@@ -99,23 +90,20 @@ type Options struct {
 type Runner struct {
 	Config
 
-	opts   Options
 	table  batch.Table // the control table
 	loop   retry.Loop
 	window *semaphore.Weighted
 }
 
 // NewRunner makes no call.
-func NewRunner(c Config, o Options) *Runner {
-	option.Default(&o.Worker, rand.Text()[:6])
-	option.Default(&o.Window, 2_000)
-	if o.Seen == nil {
-		o.Seen = func(Replay) {}
+func NewRunner(c Config) *Runner {
+	if c.Seen == nil {
+		c.Seen = func(Replay) {}
 	}
 	return &Runner{
-		Config: c, opts: o, table: batch.NewTable(c.Control),
+		Config: c, table: batch.NewTable(c.Control),
 		loop:   retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("replaying")},
-		window: semaphore.NewWeighted(int64(o.Window)),
+		window: semaphore.NewWeighted(window),
 	}
 }
 
@@ -145,7 +133,7 @@ func (r *Runner) Run(ctx context.Context, name string) error {
 		case err != nil:
 			return err
 		}
-		r.opts.Seen(now)
+		r.Seen(now)
 		switch {
 		case now.State == Done:
 			return nil
