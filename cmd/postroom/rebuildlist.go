@@ -98,7 +98,7 @@ func (a *app) rebuilder(ctx context.Context) (*rebuild.Rebuilder, error) {
 	index, err := a.hasIndex(ctx)
 	log := newLog(a.process, max(a.level, slog.LevelWarn), false)
 	return rebuild.New(rebuild.Config{
-		Log: a.table(), Control: a.control(), Index: index, Now: time.Now, Incidents: incident.NewLog(log), Logger: log,
+		Worker: stream.WorkerName(), Log: a.table(), Control: a.control(), Index: index, Now: time.Now, Incidents: incident.NewLog(log), Logger: log,
 	}), err
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -28,12 +26,12 @@ const (
 	takeover = 3 * saveInterval
 )
 
-// Config is what rebuilds work on. All of it is required but Worker.
+// Config is what rebuilds work on. All of it is required.
 type Config struct {
 	Log     backend.Table // of the messages, and of the heads and rows
 	Index   bool          // it has the index of the rows
 	Control backend.Table
-	Worker  string // the name of this one; empty: HOST:PID
+	Worker  string // the name of this one
 	// Now is the clock of what people read.
 	Now       func() time.Time
 	Incidents *incident.Log
@@ -60,13 +58,6 @@ type Rebuilder struct {
 
 // New makes no call.
 func New(c Config) *Rebuilder {
-	if c.Worker == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "unknown-host"
-		}
-		c.Worker = fmt.Sprintf("%s:%d", host, os.Getpid())
-	}
 	return &Rebuilder{
 		Config: c, projection: projection.New(c.Log).By(c.Worker), store: store{batch.NewTable(c.Control)}, writer: rand.Text(),
 		loop:  retry.Loop{Policy: policy(), Operation: c.Incidents.Operation("rebuilding from the log")},
