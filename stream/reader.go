@@ -74,7 +74,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		case errors.Is(err, lineage.ErrDone):
 			return nil
 		case errors.Is(err, membership.ErrNoPlace):
-			opt.Logger.Warn("other groups read the stream in this one's place: it stops unless one of them is not alive", "group", opt.Group)
+			opt.Logger.Warn("another group reads the stream in this one's place: it stops unless that is not alive", "group", opt.Group)
 		case !errors.Is(err, lineage.ErrReplaced):
 			return dataLoss(err, opt.Group)
 		}
