@@ -3,6 +3,7 @@ package canary
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,24 +108,9 @@ func (s State) expired(now time.Time) bool { return now.Sub(s.DueAt) > remembere
 // ReadStates returns how the canaries of all processes went, in the order of their names,
 // and those items that are damaged. A process that is stopped leaves the list, and one that
 // was killed does after a day.
-func ReadStates(ctx context.Context, control backend.Table, now time.Time) (all []State, damaged []*item.DamageError, err error) {
-	for it, err := range batch.NewTable(control).Query(ctx, backend.Query{PK: partition, Consistent: true}) {
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := decode(it)
-		if d := item.AsDamaged(err); d != nil {
-			damaged = append(damaged, d)
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if !s.expired(now) {
-			all = append(all, s)
-		}
-	}
-	return all, damaged, nil
+func ReadStates(ctx context.Context, control backend.Table, now time.Time) ([]State, []*item.DamageError, error) {
+	all, damaged, err := item.DecodeAll(batch.NewTable(control).Query(ctx, backend.Query{PK: partition, Consistent: true}), decode)
+	return slices.DeleteFunc(all, func(s State) bool { return s.expired(now) }), damaged, err
 }
 
 func (s State) encode() backend.Item {

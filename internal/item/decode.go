@@ -3,6 +3,7 @@ package item
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
 
@@ -30,6 +31,26 @@ func (d *DamageError) Unwrap() error { return d.Err }
 func AsDamaged(err error) *DamageError {
 	d, _ := errors.AsType[*DamageError](err)
 	return d
+}
+
+// DecodeAll decodes items that are read, and leaves those aside that are damaged. Any other
+// error ends it.
+func DecodeAll[T any](items iter.Seq2[backend.Item, error], decode func(backend.Item) (T, error)) (all []T, damaged []*DamageError, err error) {
+	for it, err := range items {
+		var one T
+		if err == nil {
+			one, err = decode(it)
+		}
+		switch damage := AsDamaged(err); {
+		case damage != nil:
+			damaged = append(damaged, damage)
+		case err != nil:
+			return nil, nil, err
+		default:
+			all = append(all, one)
+		}
+	}
+	return all, damaged, nil
 }
 
 // maxDigits bounds the length of a sequence number: DynamoDB's have up to 40 digits,

@@ -2,6 +2,7 @@ package item
 
 import (
 	"errors"
+	"iter"
 	"log/slog"
 	"strings"
 	"testing"
@@ -134,6 +135,28 @@ func TestFormat(t *testing.T) {
 		if (AsDamaged(err) != nil) != strings.Contains(want, "damaged") {
 			t.Errorf("%v: damaged %v", err, AsDamaged(err))
 		}
+	}
+}
+
+// What is damaged is left aside; what a newer program wrote, or cannot be read, ends it.
+func TestDecodeAll(t *testing.T) {
+	t.Parallel()
+	good, damaged, unread := New(key, 1), New(key, 0), errors.New("no answer")
+	decode := func(it backend.Item) (backend.Key, error) { return backend.KeyOf(it), Decode(it, 1).Err() }
+	read := func(last backend.Item, err error) iter.Seq2[backend.Item, error] {
+		return func(yield func(backend.Item, error) bool) {
+			_ = yield(good, nil) && yield(damaged, nil) && yield(last, err)
+		}
+	}
+	all, bad, err := DecodeAll(read(good, nil), decode)
+	if len(all) != 2 || all[1] != key || len(bad) != 1 || bad[0].Key != key || err != nil {
+		t.Errorf("%v, %v, %v", all, bad, err)
+	}
+	if all, bad, err := DecodeAll(read(nil, unread), decode); len(all)+len(bad) > 0 || !errors.Is(err, unread) {
+		t.Errorf("%v, %v, %v", all, bad, err)
+	}
+	if all, bad, err := DecodeAll(read(New(key, 2), nil), decode); len(all)+len(bad) > 0 || err == nil {
+		t.Errorf("%v, %v, %v", all, bad, err)
 	}
 }
 

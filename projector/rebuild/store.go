@@ -120,24 +120,10 @@ func change(ctx context.Context, control backend.Table, id string, how func(*Job
 // store is the part of the control table that rebuilds own.
 type store struct{ table batch.Table }
 
-func (s store) read(ctx context.Context) (all []Job, damaged []*item.DamageError, err error) {
-	for it, err := range s.table.Query(ctx, backend.Query{PK: partition, Consistent: true}) {
-		if err != nil {
-			return nil, nil, err
-		}
-		j, err := decode(it)
-		damage := item.AsDamaged(err)
-		switch {
-		case damage != nil:
-			damaged = append(damaged, damage)
-		case err != nil:
-			return nil, nil, err
-		default:
-			all = append(all, j)
-		}
-	}
+func (s store) read(ctx context.Context) ([]Job, []*item.DamageError, error) {
+	all, damaged, err := item.DecodeAll(s.table.Query(ctx, backend.Query{PK: partition, Consistent: true}), decode)
 	slices.SortStableFunc(all, func(a, b Job) int { return a.AskedAt.Compare(b.AskedAt) })
-	return all, damaged, nil
+	return all, damaged, err
 }
 
 // write writes a rebuild. The error is errOvertaken if the condition fails, unless it was

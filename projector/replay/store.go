@@ -74,22 +74,8 @@ func load(ctx context.Context, table batch.Table, name string) (Replay, error) {
 }
 
 // List reads all replays, in the order of their names, and the items that are damaged.
-func List(ctx context.Context, control backend.Table) (all []Replay, damaged []*item.DamageError, err error) {
-	for it, err := range batch.NewTable(control).Query(ctx, backend.Query{PK: partition, Consistent: true}) {
-		if err != nil {
-			return nil, nil, err
-		}
-		r, err := decode(it)
-		if damage := item.AsDamaged(err); damage != nil {
-			damaged = append(damaged, damage)
-			continue
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		all = append(all, r)
-	}
-	return all, damaged, nil
+func List(ctx context.Context, control backend.Table) ([]Replay, []*item.DamageError, error) {
+	return item.DecodeAll(batch.NewTable(control).Query(ctx, backend.Query{PK: partition, Consistent: true}), decode)
 }
 
 // Stop has everybody who carries a replay out stop within seconds. It goes on once it is
