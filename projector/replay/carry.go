@@ -118,7 +118,7 @@ func (c *carrier) save(ctx context.Context, done bool) error {
 	}
 	written := next
 	err := c.loop.Do(ctx, "progress", func(ctx context.Context) (err error) {
-		written, err = write(ctx, c.table, before, next, time.Now())
+		written, err = write(ctx, c.table, before, next)
 		return err
 	})
 	if err != nil {

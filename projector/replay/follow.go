@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -225,11 +224,4 @@ func (f *follower) forget(ctx context.Context) {
 	if err := stream.RemoveGroup(ctx, f.Stream, f.Control, f.group()); err != nil {
 		f.Logger.Info("the group of the replay is not removed by this worker", "replay", f.Name, "reason", err)
 	}
-}
-
-func cutPrefix(group string) (name string, ours bool) { return strings.CutPrefix(group, groupPrefix) }
-
-func isGone(err error) bool {
-	_, gone := errors.AsType[*NotFoundError](err)
-	return gone
 }

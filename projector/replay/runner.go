@@ -112,9 +112,8 @@ func policy() retry.Policy {
 	return retry.Policy{
 		Min: 20 * time.Millisecond, Max: 2 * time.Second, Patience: patience,
 		Final: func(err error) bool {
-			_, gone := errors.AsType[*NotFoundError](err)
 			_, tripped := errors.AsType[*quarantine.BreakerError](err)
-			return gone || tripped || errors.Is(err, errOvertaken)
+			return isGone(err) || tripped || errors.Is(err, errOvertaken)
 		},
 	}
 }

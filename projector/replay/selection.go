@@ -38,7 +38,8 @@ type selection struct {
 type caller func(ctx context.Context, call func(context.Context) error) error
 
 // newSelection finds the conversations of a replay. Those of a user are the ones of which
-// the user has a row that readers read. They are read upwards, as rows move, so that none is missed.
+// the user has a row that readers read. They are read upwards, as rows move, so that none
+// is missed.
 func newSelection(ctx context.Context, log backend.Table, do caller, d Definition) (*selection, error) {
 	log = longscan.NewPace(readUnits).Table(log)
 	s := &selection{Definition: d, log: log, do: do, groups: d.Groups, chosen: len(d.Groups)+len(d.Users) > 0}

@@ -3,6 +3,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/postroom/postroom"
@@ -182,7 +183,7 @@ func Forget(ctx context.Context, s backend.Stream, control backend.Table) error 
 		return err
 	}
 	for _, g := range groups {
-		name, ours := cutPrefix(g.Group)
+		name, ours := strings.CutPrefix(g.Group, groupPrefix)
 		if !ours || g.Workers > 0 {
 			continue
 		}

@@ -21,6 +21,11 @@ func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("there is no replay named %q: `postroom replay list` lists those that there are", e.Name)
 }
 
+func isGone(err error) bool {
+	_, gone := errors.AsType[*NotFoundError](err)
+	return gone
+}
+
 // DiffersError says that a replay of the name was created with another definition.
 type DiffersError struct{ Name, Difference string }
 
@@ -127,7 +132,7 @@ func update(ctx context.Context, control backend.Table, name string, change func
 			return before, err
 		}
 		r.writer = rand.Text()
-		r, err = write(ctx, table, before, r, time.Now())
+		r, err = write(ctx, table, before, r)
 		if !errors.Is(err, errOvertaken) || n == maxUpdates {
 			return r, err
 		}
@@ -137,8 +142,8 @@ func update(ctx context.Context, control backend.Table, name string, change func
 // write replaces a replay by what becomes of it, unless somebody has written it since it
 // was read: then the error is errOvertaken, unless it was our own write whose answer was
 // lost.
-func write(ctx context.Context, table batch.Table, before, r Replay, now time.Time) (Replay, error) {
-	r.version, r.UpdatedAt = before.version+1, now
+func write(ctx context.Context, table batch.Table, before, r Replay) (Replay, error) {
+	r.version, r.UpdatedAt = before.version+1, time.Now()
 	found, err := conditional.Put(ctx, table, r.encode(), before.unchanged(), decode)
 	switch {
 	case found == nil:
