@@ -175,6 +175,7 @@ func (f *follower) save(ctx context.Context, done bool) (now Replay, err error) 
 			if r.Source != Stream {
 				return nil // what the stream brought does not count
 			}
+			r.UpdatedAt = time.Now() // somebody carries it out
 			if r.Counts = r.Counts.add(counts); done && r.State == Running {
 				r.State, r.FinishedAt = Done, time.Now()
 			}

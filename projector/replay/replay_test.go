@@ -177,6 +177,37 @@ func TestReplayFasterWhileItRuns(t *testing.T) {
 	})
 }
 
+// TestReplayJoined: a command that goes on with a replay which runs does not hold it up.
+func TestReplayJoined(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		var want []postroom.Message
+		for n := range 180 {
+			if m := r.post(n%7, n); n >= 60 {
+				want = append(want, m)
+			}
+		}
+		r.create(func(d *Definition) { d.Rate = 10 })
+		ended := make(chan error, 2)
+		begun := time.Now()
+		for range 2 {
+			if _, err := Resume(t.Context(), r.store.Table("control"), "one", 0); err != nil {
+				t.Fatal(err)
+			}
+			go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
+			time.Sleep(5 * time.Second)
+		}
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(begun); took > 14*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		r.wantDone(want)
+	})
+}
+
 // TestReplayCreatedTwice is one replay if it is the same, and otherwise an error that says
 // what differs.
 func TestReplayCreatedTwice(t *testing.T) {

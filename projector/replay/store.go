@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/postroom/postroom/backend"
@@ -119,7 +120,8 @@ func Resume(ctx context.Context, control backend.Table, name string, rate int) (
 // it: whoever carries the replay out writes once a second.
 const maxUpdates = 20
 
-// update changes a replay as it is.
+// update changes a replay as it is. Where that changes nothing, whoever carries it out is not
+// disturbed by a write.
 func update(ctx context.Context, control backend.Table, name string, change func(*Replay) error) (Replay, error) {
 	table := batch.NewTable(control)
 	for n := 1; ; n++ {
@@ -128,7 +130,7 @@ func update(ctx context.Context, control backend.Table, name string, change func
 			return before, err
 		}
 		r := before
-		if err := change(&r); err != nil {
+		if err := change(&r); err != nil || reflect.DeepEqual(r, before) {
 			return before, err
 		}
 		r.writer = rand.Text()

@@ -85,7 +85,12 @@ func TestReplayThroughTheStream(t *testing.T) {
 		for range 2 {
 			go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
 		}
-		r.postFor(2 * time.Minute)
+		for range 2 {
+			r.postFor(time.Minute)
+			if now := r.load(); now.State != Done && time.Since(now.UpdatedAt) > 2*time.Second {
+				t.Errorf("it was written %v ago", time.Since(now.UpdatedAt))
+			}
+		}
 		for range 2 {
 			if err := <-ended; err != nil {
 				t.Error(err)
