@@ -68,10 +68,8 @@ func (p Projection) restore(ctx context.Context, group string, elsewhere *[]back
 		return false, ErrOpeningLost
 	case s.Members == nil:
 		return false, p.removeRows(ctx, s, *elsewhere)
-	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0 && s.table.generation > s.head.at.generation:
-		return true, p.adopt(ctx, s, now)
 	case s.sound && s.head.Last.Compare(s.newest.Position()) == 0:
-		return false, p.restoreRows(ctx, s, *elsewhere)
+		return p.restoreInPlace(ctx, s, *elsewhere, now)
 	case s.sound:
 		return true, p.catchUp(ctx, s, now)
 	}
@@ -97,44 +95,54 @@ func (p Projection) catchUp(ctx context.Context, s *survey, now time.Time) error
 	return p.Move(ctx, &s.Conversation, *s.newest, now)
 }
 
-// adopt brings the rows of a conversation, where they are, into the views that the table
-// has by now. The first transaction says so in the head, which counts as moved: whatever
-// others have planned from the head as it was then fails. The rows that did not fit into it
-// are put by the next pass; those in views that are no more are deleted with the views.
-func (p Projection) adopt(ctx context.Context, s *survey, now time.Time) error {
+// restoreInPlace restores the rows of a conversation that is where it should be, brings
+// them into the views that the table has by now, and says in the head that all of it is
+// done.
+func (p Projection) restoreInPlace(ctx context.Context, s *survey, elsewhere []backend.Key, now time.Time) (again bool, err error) {
+	if err := p.restoreRows(ctx, s, elsewhere); err != nil {
+		return false, err
+	}
+	switch {
+	case s.table.generation > s.head.at.generation:
+		open, err := p.adopt(ctx, s, now)
+		return open || len(elsewhere) > 0, err // which may be in views that are no more
+	case s.head.open:
+		return false, p.close(ctx, &s.Conversation)
+	}
+	return false, nil
+}
+
+// adopt brings the rows of a conversation, all of which are in their places, into the views
+// that the table has by now. The transaction says so in the head, which counts as moved:
+// whatever others have planned from the head as it was then fails. The rows that do not fit
+// into it are put by the next pass; those in views that are no more are deleted with the
+// views.
+func (p Projection) adopt(ctx context.Context, s *survey, now time.Time) (open bool, err error) {
 	added := slices.DeleteFunc(slices.Clone(s.table.all()), func(v postroom.View) bool {
 		return slices.Contains(s.head.at.all(), v)
 	})
-	rows := puts(s.last, s.Members, added)
 	to := *s.head
-	to.at = s.table
-	to.open = to.open || len(rows) > chunkRows
+	to.at, to.Old = s.table, ""
 	if to.MovedAt = now; !now.After(s.head.MovedAt.Add(time.Microsecond)) {
 		to.MovedAt = s.head.MovedAt.Add(time.Microsecond)
 	}
-	to.MovedBy = p.by
-	if len(rows) == 0 {
-		return p.transact(ctx, []backend.Action{s.replaceHead(to)})
-	}
-	return p.transact(ctx, fenced(s.replaceHead(to), rows)[0])
+	return p.replaceHead(ctx, s, to, puts(s.last, s.Members, added))
 }
 
-// putHead puts the head at the newest message in place of what is there, and with it
-// the first rows. The head is open where there are more: they are missing, and put by
-// the next pass.
+// putHead puts the head at the newest message in place of what is there.
 func (p Projection) putHead(ctx context.Context, s *survey, now time.Time) error {
 	at := s.placement().later(s.table)
-	rows := puts(*s.newest, s.Members, at.all())
-	to := Head{
-		Last: s.newest.Position(), OpenedBy: s.opener, open: len(rows) > chunkRows,
-		MovedAt: now, MovedBy: p.by, at: at, more: moreOf(s.raw),
-	}
-	return p.transact(ctx, fenced(s.replaceHead(to), rows)[0])
+	to := Head{Last: s.newest.Position(), OpenedBy: s.opener, MovedAt: now, at: at, more: moreOf(s.raw)}
+	_, err := p.replaceHead(ctx, s, to, puts(*s.newest, s.Members, at.all()))
+	return err
 }
 
-// replaceHead is the action that puts a head in place of what was read.
-func (s *survey) replaceHead(to Head) backend.Action {
-	return backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
+// replaceHead puts a head in place of what was read, and with it the first rows. The head is
+// open where there are more: they are missing, and put by the next pass.
+func (p Projection) replaceHead(ctx context.Context, s *survey, to Head, rows []backend.Action) (open bool, err error) {
+	to.open, to.MovedBy = len(rows) > chunkRows, p.by
+	head := backend.Action{Put: to.encode(s.Group), Condition: s.asRead()}
+	return to.open, p.transact(ctx, append([]backend.Action{head}, rows[:min(chunkRows, len(rows))]...))
 }
 
 // restoreRows puts the rows that are missing or wrong, as they are after the message at
@@ -159,10 +167,7 @@ func (p Projection) restoreRows(ctx context.Context, s *survey, elsewhere []back
 		}
 	}
 	elsewhere = append(slices.Clone(elsewhere), RowKeys(s.head.at.all(), s.Members, s.head.Old)...)
-	if err := p.deleteRows(ctx, s, elsewhere); err != nil || !s.head.open {
-		return err
-	}
-	return p.close(ctx, &s.Conversation)
+	return p.deleteRows(ctx, s, elsewhere)
 }
 
 // deleteRows deletes the rows at those of the keys that are not the members', while the

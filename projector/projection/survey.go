@@ -58,6 +58,10 @@ func (p Projection) survey(ctx context.Context, group string) (*survey, error) {
 	if err := p.surveyNewest(ctx, s); err != nil || s.head == nil {
 		return s, err
 	}
+	if s.head.Last.Compare(s.newest.Position()) == 0 {
+		s.last, s.sound = *s.newest, true
+		return s, nil
+	}
 	last, err := p.table.Get(ctx, backend.Key{PK: group, SK: s.head.key()})
 	if err != nil {
 		return nil, err

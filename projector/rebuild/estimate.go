@@ -18,7 +18,7 @@ const (
 	mostSegments = 1 << 16
 	// restoreUnits is what it costs to hold a conversation against its log, its members'
 	// rows not counted, and rowUnits what a row costs, as measured of conversations of two.
-	restoreUnits = 5
+	restoreUnits = 4
 	rowUnits     = 2
 )
 

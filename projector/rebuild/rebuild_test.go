@@ -384,7 +384,7 @@ func TestEstimate(t *testing.T) {
 		r.projected()
 		e, err := EstimateOf(t.Context(), r.store.Table("t"))
 		want := Estimate{Items: 6 * conversations, Messages: 3 * conversations, Conversations: conversations, Rows: 2 * conversations, ScanUnits: e.ScanUnits, Units: e.Units}
-		if e != want || err != nil || e.Units-e.ScanUnits != 9*conversations || e.ScanUnits < 1 || e.ScanUnits > 40 {
+		if e != want || err != nil || e.Units-e.ScanUnits != 8*conversations || e.ScanUnits < 1 || e.ScanUnits > 40 {
 			t.Errorf("of a small table: %+v (%v), want %+v", e, err, want)
 		}
 		for n := conversations; n < 4000; n++ {

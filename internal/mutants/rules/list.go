@@ -311,8 +311,8 @@ var projector = []Rule{
 	{
 		Name:  "a head that comes into a view is open until all rows are there",
 		File:  "projector/projection/restore.go",
-		Old:   "to.open = to.open || len(rows) > chunkRows",
-		New:   "to.open = to.open && len(rows) > chunkRows",
+		Old:   "to.open, to.MovedBy = len(rows) > chunkRows, p.by",
+		New:   "to.open, to.MovedBy = to.open && len(rows) > chunkRows, p.by",
 		Tests: "TestFilling",
 	},
 	{
@@ -451,8 +451,8 @@ var projector = []Rule{
 	{
 		Name:  "a head whose message is not in the log is no place to move on from",
 		File:  "projector/projection/survey.go",
-		Old:   "s.last, s.sound = s.shown(last); s.sound &&",
-		New:   "s.last, _ = s.shown(last); !s.sound &&",
+		Old:   "	if s.last, s.sound = s.shown(last); s.sound &&",
+		New:   "	s.last, _ = s.shown(last)\n	if s.sound = true; s.sound &&",
 		Tests: "TestRestore|TestRepair",
 	},
 	{
