@@ -34,7 +34,10 @@ const (
 	// callTimeout bounds one call, its retries included; a Receive may take longer by
 	// the time that it waits.
 	callTimeout = 5 * time.Second
-	openTimeout = 5 * time.Second
+	// openTimeout bounds the search for credentials: a role's may come over the network,
+	// a profile's from another program. Nobody retries it, so that a program that is
+	// short of processor time must not exceed it.
+	openTimeout = 30 * time.Second
 	dialTimeout = 2 * time.Second
 	// idleConns is how many idle connections to one host are kept: about as many as a
 	// busy projector uses at once. Each further connection costs a TLS handshake.
@@ -59,8 +62,8 @@ type Backend struct {
 var _ backend.Backend = (*Backend)(nil)
 
 // Open prepares the clients of the three services. It fails if there are no
-// credentials, for which it may ask the machine's role, or if a setting cannot be
-// right, with a [*ConfigError]; it does not call the services.
+// credentials, for which it may ask the machine's role, for up to half a minute, or if a
+// setting cannot be right, with a [*ConfigError]; it does not call the services.
 func Open(ctx context.Context, o Options) (*Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()

@@ -3,7 +3,6 @@ package aws
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/postroom/postroom/backend/backendtest"
 	"github.com/postroom/postroom/internal/emulator"
@@ -38,7 +37,7 @@ func TestConformance(t *testing.T) {
 			deviations := alone.Deviations()
 			suite(t, func(t *testing.T) backendtest.Harness {
 				return backendtest.Harness{
-					Backend:      openAt(t, url, time.Minute), // some take seconds on a busy machine
+					Backend:      openAt(t, url),
 					Capabilities: alone.Capabilities(),
 					Deviations:   deviations,
 				}

@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/retry"
 )
 
 var testItem = backend.Item{"PK": str("p"), "SK": str("s"), "a": str("1")}
@@ -137,45 +141,70 @@ func TestNobodyListens(t *testing.T) {
 	}
 	url := "http://" + l.Addr().String()
 	l.Close()
-	b := openAt(t, url, 0)
-	start := time.Now()
+	b := openAt(t, url)
 	_, err = b.DescribeTable(t.Context(), "postroom")
 	wantError(t, err, backend.KindUnavailable, "DescribeTable postroom", "DynamoDB at "+url, "refused", "AWS_ENDPOINT_URL_DYNAMODB")
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("it took %s", took)
-	}
 	_, err = b.Queue("q").Depth(t.Context())
 	wantError(t, err, backend.KindUnavailable, "Depth q", "SQS at "+url, "AWS_ENDPOINT_URL_SQS")
+
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		b := openFunc(t, func(*http.Request) (*http.Response, error) {
+			calls++
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		})
+		began := time.Now()
+		_, err := b.DescribeTable(t.Context(), "postroom")
+		wantError(t, err, backend.KindUnavailable, "refused")
+		if took := time.Since(began); took > 2*time.Second || calls != maxAttempts {
+			t.Errorf("%d calls took %s", calls, took)
+		}
+	})
 }
 
+// TestNobodyAnswers: nor is the call made again, for which there is no time left.
 func TestNobodyAnswers(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	f := newFake(t, func(http.ResponseWriter) { <-release })
-	defer close(release)
-	b := openAt(t, f.URL, 300*time.Millisecond)
-	_, err := b.Table("postroom").Query(t.Context(), backend.Query{PK: "p"})
-	wantError(t, err, backend.KindUnavailable, "Query postroom", f.URL, "did not answer within 300ms")
-	if f.count() != 1 {
-		t.Errorf("%d calls, want 1", f.count())
-	}
-	if errors.Is(err, context.DeadlineExceeded) || !backend.Retryable(err) {
-		t.Errorf("%v is taken for the caller's own deadline", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		b := openFunc(t, func(r *http.Request) (*http.Response, error) {
+			calls++
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		began := time.Now()
+		_, err := b.Table("postroom").Query(t.Context(), backend.Query{PK: "p"})
+		wantError(t, err, backend.KindUnavailable, "Query postroom", "http://in.test", "did not answer within 5s")
+		if took := time.Since(began); took != callTimeout || calls != 1 {
+			t.Errorf("%d calls took %s, want one of %s", calls, took, callTimeout)
+		}
+		if errors.Is(err, context.DeadlineExceeded) || !backend.Retryable(err) {
+			t.Errorf("%v is taken for the caller's own deadline", err)
+		}
+	})
 }
 
-// A receive may take its wait longer than other calls. The timeout is long enough for
-// the call before it on a slow machine, and the wait for the receive.
+// TestReceiveHasTimeToWait: it may take its wait longer than other calls.
 func TestReceiveHasTimeToWait(t *testing.T) {
 	t.Parallel()
-	const timeout = 3 * time.Second
-	f := newFake(t, ok(`{"QueueUrl":"http://q/1/q"}`), func(w http.ResponseWriter) {
-		<-time.After(timeout + timeout/10)
-		ok("{}")(w)
-	})
-	b := openAt(t, f.URL, timeout)
-	if _, err := b.Queue("q").Receive(t.Context(), 10, backend.MaxWait, 30*time.Second); err != nil {
-		t.Fatal(err)
+	for takes, late := range map[time.Duration]bool{
+		backend.MaxWait + callTimeout - 1: false, backend.MaxWait + callTimeout + 1: true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := openFunc(t, func(r *http.Request) (*http.Response, error) {
+				body := "{}"
+				if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetQueueUrl") {
+					body = `{"QueueUrl":"http://in.test/1/q"}`
+				} else if retry.Sleep(r.Context(), takes, nil) != nil {
+					return nil, r.Context().Err()
+				}
+				return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+			})
+			_, err := b.Queue("q").Receive(t.Context(), 10, backend.MaxWait, 30*time.Second)
+			if (err != nil) != late {
+				t.Errorf("a receive that takes %s: %v", takes, err)
+			}
+		})
 	}
 }
 
@@ -185,7 +214,7 @@ func TestCallerGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, func(http.ResponseWriter) { cancel(); <-release })
 	defer close(release)
-	b := openAt(t, f.URL, 0)
+	b := openAt(t, f.URL)
 	_, err := b.Table("postroom").Put(ctx, testItem, backend.Condition{})
 	wantError(t, err, backend.KindUnavailable, "context canceled")
 	if !errors.Is(err, context.Canceled) {

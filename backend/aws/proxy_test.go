@@ -138,7 +138,7 @@ func TestF19AnswersAreBounded(t *testing.T) {
 			_, _ = io.CopyN(out, zeros{}, maxErrorBytes+1<<20) // fails once the client has enough
 			_ = out.Close()
 		})
-		b := openAt(t, f.URL, time.Minute) // of a machine that is busy
+		b := openAt(t, f.URL)
 		_, err := b.Queue("q").Depth(t.Context())
 		wantError(t, err, backend.KindUnavailable, "status 400")
 		if len(err.Error()) > 1<<10 {

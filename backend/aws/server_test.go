@@ -126,18 +126,33 @@ func (f *fake) last() map[string]any {
 func openFake(t *testing.T, answers ...answer) (*Backend, *fake) {
 	t.Helper()
 	f := newFake(t, answers...)
-	return openAt(t, f.URL, 0), f
+	return openAt(t, f.URL), f
 }
 
-func openAt(t *testing.T, url string, timeout time.Duration) *Backend {
+// openAt opens a backend that has more time for its calls than any machine needs,
+// however busy it is.
+func openAt(t *testing.T, url string) *Backend {
+	t.Helper()
+	b := openIn(t, url)
+	for _, s := range []*service{b.onDB, b.onStreams, b.onSQS} {
+		s.timeout = 10 * time.Minute
+	}
+	return b
+}
+
+func openIn(t *testing.T, url string) *Backend {
 	t.Helper()
 	b, err := Open(t.Context(), Options{EndpointURL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if timeout != 0 {
-		b.onDB.timeout, b.onStreams.timeout, b.onSQS.timeout = timeout, timeout, timeout
-	}
+	must(t, err)
 	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// openFunc opens a backend in whose place of the network there is a function, for
+// virtual time.
+func openFunc(t *testing.T, f roundTripper) *Backend {
+	t.Helper()
+	b := openIn(t, "http://in.test")
+	b.pool.RegisterProtocol("http", f)
 	return b
 }
