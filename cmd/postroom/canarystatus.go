@@ -25,9 +25,12 @@ type canaryStateJSON struct {
 	InARow       int    `json:"failures_in_a_row"`
 }
 
-func (a *app) canaryStatus(ctx context.Context, now time.Time) ([]canaryStateJSON, []*stream.DamageError, error) {
+// canaryStatus adds how the canaries of all processes went.
+func (a *app) canaryStatus(ctx context.Context, out *statusJSON) ([]*stream.DamageError, error) {
+	now := time.Now()
 	states, damaged, err := canary.ReadStates(ctx, a.control(), now)
-	return canariesOf(states, now), damaged, err
+	out.Canaries = canariesOf(states, now)
+	return damaged, err
 }
 
 func canariesOf(states []canary.State, now time.Time) []canaryStateJSON {

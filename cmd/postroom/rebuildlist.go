@@ -150,10 +150,11 @@ func rebuildOf(j rebuild.Job) rebuildJSON {
 	return out
 }
 
-// rebuildStatus returns the rebuilds that are not done, and those that are damaged.
-func (a *app) rebuildStatus(ctx context.Context) ([]rebuildJSON, []*stream.DamageError, error) {
+// rebuildStatus adds the rebuilds that are not done.
+func (a *app) rebuildStatus(ctx context.Context, out *statusJSON) ([]*stream.DamageError, error) {
 	all, damaged, err := rebuild.Read(ctx, a.control())
-	return openRebuilds(all), damaged, err
+	out.Rebuilds = openRebuilds(all)
+	return damaged, err
 }
 
 func openRebuilds(all []rebuild.Job) []rebuildJSON {

@@ -9,8 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/views"
 	"github.com/postroom/postroom/projector/rebuild"
+	"github.com/postroom/postroom/stream"
 )
 
 // fillView adds a view and has it filled, or goes on with that.
@@ -79,6 +81,16 @@ func viewsOf(set views.Set) []viewJSON {
 
 func viewOf(v views.View, live bool) viewJSON {
 	return viewJSON{v.Name, v.Format, string(v.State), live}
+}
+
+// viewStatus adds the views of the table.
+func (a *app) viewStatus(ctx context.Context, out *statusJSON) ([]*stream.DamageError, error) {
+	set, err := views.Read(ctx, a.table())
+	out.Views = viewsOf(set)
+	if damaged := item.AsDamaged(err); damaged != nil {
+		return []*stream.DamageError{damaged}, nil
+	}
+	return nil, err
 }
 
 // text is a view for people.

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postroom/postroom"
-	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/projector/replay"
+	"github.com/postroom/postroom/stream"
 )
 
 func newReplayList(p process, g *global) *cobra.Command {
@@ -131,10 +131,11 @@ func (j replayJSON) text() string {
 	return text
 }
 
-// replayStatus returns the replays that are not done.
-func (a *app) replayStatus(ctx context.Context, now time.Time) ([]replayJSON, []*item.DamageError, error) {
+// replayStatus adds the replays that are not done.
+func (a *app) replayStatus(ctx context.Context, out *statusJSON) ([]*stream.DamageError, error) {
 	all, damaged, err := replay.List(ctx, a.control())
-	return openReplays(all, now), damaged, err
+	out.Replays = openReplays(all, time.Now())
+	return damaged, err
 }
 
 func openReplays(all []replay.Replay, now time.Time) []replayJSON {
