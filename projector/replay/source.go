@@ -2,7 +2,9 @@ package replay
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,9 @@ const (
 	// was made: the clock of its producer may be ahead, and the stream's times are not
 	// exact.
 	lateness = postroom.MaxClockSkew + time.Minute
+	// silence is how old the last heartbeat of a group is that has no place any more, most
+	// likely: if it has one, the replay finds that out.
+	silence = time.Minute
 	// maxEmpty is after how many empty pages in a row a shard most likely holds no more.
 	maxEmpty = 10
 )
@@ -60,7 +65,13 @@ func Choose(ctx context.Context, s backend.Stream, control backend.Table, d Defi
 		case g.Group == stream.DefaultGroup && !g.BegunAt.IsZero() && g.BegunAt.Before(d.Begin.Add(-lateness)):
 			source = Stream // it was there at that time
 		case g.Group != stream.DefaultGroup && g.Group != d.group() && g.Workers > 0:
-			return Log, nil
+			status, err := stream.ReadStatus(ctx, s, control, g.Group)
+			if err != nil {
+				return "", err
+			}
+			if slices.ContainsFunc(status.Workers, func(w stream.WorkerStatus) bool { return now.Sub(w.RenewedAt) < silence }) {
+				return Log, nil
+			}
 		}
 	}
 	return source, nil
@@ -184,14 +195,14 @@ func Forget(ctx context.Context, s backend.Stream, control backend.Table) error 
 	}
 	for _, g := range groups {
 		name, ours := strings.CutPrefix(g.Group, groupPrefix)
-		if !ours || g.Workers > 0 {
+		if !ours {
 			continue
 		}
 		r, err := Load(ctx, control, name)
 		if isGone(err) || err == nil && r.State == Done {
 			err = stream.RemoveGroup(ctx, s, control, g.Group)
 		}
-		if err != nil {
+		if _, alive := errors.AsType[*stream.GroupAliveError](err); err != nil && !alive {
 			return err
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,14 +63,36 @@ func (r *rig) createRecent(from, to time.Duration, rate int) (one Replay, want f
 
 func (r *rig) groups() (names []string) {
 	r.t.Helper()
+	for _, g := range r.readGroups() {
+		names = append(names, g.Group)
+	}
+	return names
+}
+
+func (r *rig) readGroups() []stream.GroupStatus {
+	r.t.Helper()
 	groups, err := stream.ReadGroups(r.t.Context(), r.store.Stream("t"), r.store.Table("control"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, g := range groups {
-		names = append(names, g.Group)
+	return groups
+}
+
+// allRead reports whether the group of the replay has read all of it.
+func (r *rig) allRead() bool {
+	return slices.ContainsFunc(r.readGroups(), func(g stream.GroupStatus) bool { return g.Group == "replay-one" && !g.DoneAt.IsZero() })
+}
+
+// readStream has the default group read the stream for a minute.
+func (r *rig) readStream() {
+	r.t.Helper()
+	ctx, stop := context.WithTimeout(r.t.Context(), time.Minute)
+	defer stop()
+	reader := stream.NewReader(r.store.Stream("t"), r.store.Table("control"), func(context.Context, []*stream.Record) error { return nil },
+		stream.Options{OnDataLoss: func(context.Context, *stream.DataLossError) error { return nil }})
+	if err := reader.Run(ctx); err != nil {
+		r.t.Error(err)
 	}
-	return names
 }
 
 // TestReplayThroughTheStream: the messages of the range, by their own times, and nothing
@@ -196,18 +220,18 @@ func TestReplayStoppedAtItsEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		all := r.postFor(2 * time.Hour)
 		_, in := r.createRecent(time.Hour, 0, 100)
-		control, stopped := r.store.Table("control"), false
+		control := r.store.Table("control")
+		var stopped atomic.Bool
 		w := &worker{rig: r}
 		w.call = func(_ *backend.TableCall, next func(context.Context) error) error {
-			groups, err := stream.ReadGroups(t.Context(), r.store.Stream("t"), control)
-			if err == nil && !stopped && len(groups) == 1 && !groups[0].DoneAt.IsZero() {
-				stopped = true
+			var err error
+			if r.allRead() && stopped.CompareAndSwap(false, true) {
 				_, err = Stop(t.Context(), control, "one")
 			}
 			return errors.Join(err, next(t.Context()))
 		}
-		if err := w.run(t.Context(), "one"); !errors.Is(err, ErrStopped) || !stopped {
-			t.Errorf("%v, stopped: %v", err, stopped)
+		if err := w.run(t.Context(), "one"); !errors.Is(err, ErrStopped) {
+			t.Error(err)
 		}
 		if _, err := Resume(t.Context(), control, "one", 0); err != nil {
 			t.Fatal(err)
@@ -220,6 +244,68 @@ func TestReplayStoppedAtItsEnd(t *testing.T) {
 			t.Errorf("left are the groups %v", groups)
 		}
 	})
+}
+
+// TestKilledReplaysAreNoReaders: what a worker that was killed has left among the groups of
+// the stream is removed once its replay is done, and keeps no other replay from the stream.
+func TestKilledReplaysAreNoReaders(t *testing.T) {
+	for name, doneFirst := range map[string]bool{"done": true, "given up": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, r *rig) {
+				r.readStream()
+				r.postFor(3 * time.Hour)
+				_, _ = r.createRecent(time.Hour, 0, 100)
+				var running sync.WaitGroup
+				for n := range 2 {
+					running.Go(func() {
+						r.runUntil(func() bool {
+							now := r.load()
+							if n == 0 && doneFirst {
+								return now.State == Done
+							}
+							return now.Counts.Replayed > 0 && (!doneFirst || r.allRead())
+						})
+					})
+				}
+				running.Wait()
+				if groups := r.groups(); !slices.Contains(groups, "replay-one") {
+					t.Fatalf("left are the groups %v", groups)
+				}
+				time.Sleep(10 * time.Minute)
+				s, control := r.store.Stream("t"), r.store.Table("control")
+				d := Definition{Name: "two", Begin: time.Now().Add(-time.Hour)}
+				if source, err := Choose(t.Context(), s, control, d, 0, time.Now()); source != Stream || err != nil {
+					t.Errorf("another replay reads the %s, %v", source, err)
+				}
+				if err := Forget(t.Context(), s, control); err != nil {
+					t.Error(err)
+				}
+				if left := slices.Contains(r.groups(), "replay-one"); left == doneFirst {
+					t.Errorf("left are the groups %v", r.groups())
+				}
+			})
+		})
+	}
+}
+
+// runUntil has a worker carry a replay out that is killed once something holds.
+func (r *rig) runUntil(killed func() bool) {
+	ctx, stop := context.WithCancel(r.t.Context())
+	defer stop()
+	w := &worker{rig: r}
+	w.call = func(_ *backend.TableCall, next func(context.Context) error) error {
+		err := next(r.t.Context())
+		if killed() {
+			w.mu.Lock()
+			w.dead = true
+			w.mu.Unlock()
+			stop()
+		}
+		return err
+	}
+	if err := w.run(ctx, "one"); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // TestReplayKilledInTheStream: whatever dies or freezes, each message is replayed.
@@ -286,17 +372,7 @@ func TestWhatIsRead(t *testing.T) {
 		since := func(age time.Duration) Definition { return Definition{Name: "one", Begin: time.Now().Add(-age)} }
 		time.Sleep(48 * time.Hour)
 		choose(Log, since(time.Hour), 0) // nobody has read the stream: it may be new
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		reader := stream.NewReader(s, control, func(context.Context, []*stream.Record) error { return nil }, stream.Options{
-			OnDataLoss: func(context.Context, *stream.DataLossError) error { return nil },
-		})
-		go func() { ended <- reader.Run(ctx) }()
-		time.Sleep(time.Minute)
-		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		r.readStream()
 		time.Sleep(2*time.Hour - time.Minute)
 		choose(Stream, since(time.Hour), time.Hour)
 		choose(Log, since(2*time.Hour), 0) // it may have been switched on then
