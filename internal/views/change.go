@@ -29,7 +29,7 @@ func Add(ctx context.Context, t backend.Table, v postroom.View, now time.Time) (
 	if err := v.Validate(); err != nil {
 		return View{}, err
 	}
-	set, err := change(ctx, t, 0, func(s *Set) error {
+	set, err := change(ctx, t, func(s *Set) error {
 		was, ok := s.View(v.Name)
 		switch {
 		case ok && was.State == Dropping:
@@ -55,7 +55,7 @@ func Add(ctx context.Context, t backend.Table, v postroom.View, now time.Time) (
 // Filled says that a view has the rows of every conversation. The view must be the one that
 // was added by the generation since.
 func Filled(ctx context.Context, t backend.Table, name string, since int64) error {
-	_, err := change(ctx, t, 0, func(s *Set) error {
+	_, err := change(ctx, t, func(s *Set) error {
 		n := s.index(name)
 		if n < 0 || s.Views[n].Since != since || s.Views[n].State == Dropping {
 			return refuse("view %s was dropped while it was filled", name)
@@ -69,7 +69,7 @@ func Filled(ctx context.Context, t backend.Table, name string, since int64) erro
 // Switch makes readers read another view, and returns the name of the one that they read
 // before; empty if it was that one.
 func Switch(ctx context.Context, t backend.Table, name string) (before string, err error) {
-	_, err = change(ctx, t, 0, func(s *Set) error {
+	_, err = change(ctx, t, func(s *Set) error {
 		v, ok := s.View(name)
 		switch {
 		case !ok:
@@ -92,7 +92,7 @@ func Switch(ctx context.Context, t backend.Table, name string) (before string, e
 // has passed once more, and at last it is to be forgotten, see [Remove].
 // It returns the generation by which it was dropped, or a later one.
 func Drop(ctx context.Context, t backend.Table, name string, now func() time.Time) (generation int64, err error) {
-	set, err := change(ctx, t, Settle, func(s *Set) error {
+	set, err := change(ctx, t, func(s *Set) error {
 		n := s.index(name)
 		switch {
 		case n < 0:
@@ -104,7 +104,7 @@ func Drop(ctx context.Context, t backend.Table, name string, now func() time.Tim
 		}
 		s.next(now())
 		s.Views[n].State = Dropping
-		return nil
+		return retry.Sleep(ctx, Settle, nil)
 	})
 	return set.Generation, err
 }
@@ -116,7 +116,7 @@ func Remove(ctx context.Context, t backend.Table, name string, generation int64)
 	if err := batch.NewTable(t).Put(ctx, gone, backend.Condition{}); err != nil {
 		return err
 	}
-	_, err := change(ctx, t, 0, func(s *Set) error {
+	_, err := change(ctx, t, func(s *Set) error {
 		s.Views = slices.DeleteFunc(s.Views, func(o View) bool {
 			return o.Name == name && o.Since < generation && o.State == Dropping
 		})
@@ -146,8 +146,8 @@ func (s *Set) names() string {
 }
 
 // change changes the item, unless edit changes nothing, on the condition that nobody else
-// has since it was read; otherwise again. It waits in between.
-func change(ctx context.Context, t backend.Table, wait time.Duration, edit func(*Set) error) (Set, error) {
+// has since it was read; otherwise again.
+func change(ctx context.Context, t backend.Table, edit func(*Set) error) (Set, error) {
 	table := batch.NewTable(t)
 	for {
 		was, err := read(ctx, table)
@@ -161,11 +161,6 @@ func change(ctx context.Context, t backend.Table, wait time.Duration, edit func(
 		}
 		if set.Live == was.Live && slices.Equal(set.Views, was.Views) {
 			return set, nil
-		}
-		if wait > 0 {
-			if err := retry.Sleep(ctx, wait, nil); err != nil {
-				return Set{}, err
-			}
 		}
 		err = table.Put(ctx, set.Encode(), was.condition())
 		if backend.KindOf(err) != backend.KindConditionFailed {

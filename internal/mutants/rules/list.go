@@ -367,8 +367,8 @@ var projector = []Rule{
 	{
 		Name:  "a view is dropped when readers have been elsewhere for a while",
 		File:  "internal/views/change.go",
-		Old:   "change(ctx, t, Settle, func",
-		New:   "change(ctx, t, 0, func",
+		Old:   "retry.Sleep(ctx, Settle, nil)",
+		New:   "retry.Sleep(ctx, 0*Settle, nil)",
 		Tests: "TestDrop",
 	},
 	{
