@@ -36,7 +36,7 @@ func salvage(it backend.Item, now time.Time) Set {
 			View:  postroom.View{Name: m.String(attrName), Format: int(m.Int(attrRowFormat, 1))},
 			State: State(m.String(attrState)), Since: m.Int(attrSince, 0),
 		}
-		if v.Validate() != nil || s.index(v.Name) >= 0 || len(s.Views) == maxViews-1 {
+		if v.Validate() != nil || s.index(v.Name) >= 0 || len(s.Views) == maxViews {
 			return
 		}
 		if known := slices.Contains([]State{Filling, Ready, Dropping}, v.State); !known || v.Since > s.Generation {
@@ -51,7 +51,7 @@ func salvage(it backend.Item, now time.Time) Set {
 		}
 	}
 	if s.index(s.Live) < 0 {
-		s.Views = append(s.Views, none().Views...)
+		s.Views = append(s.Views[:min(len(s.Views), maxViews-1)], none().Views...)
 	}
 	s.Views[s.index(s.Live)].State = Ready
 	return s

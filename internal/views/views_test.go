@@ -258,7 +258,16 @@ func TestRepair(t *testing.T) {
 		"the live state":  {func(s *Set) { s.Views[1].State = "?" }, "next", map[string]State{"default": Ready, "next": Ready, "another": Dropping}},
 		"the live name":   {func(s *Set) { s.Views[1].Name = "?" }, "default", map[string]State{"default": Ready, "another": Dropping}},
 		"nothing is left": {func(s *Set) { s.Views, s.Live = nil, "" }, "default", map[string]State{"default": Ready}},
-		"the only one":    {func(s *Set) { s.Views, s.Live = s.Views[1:2], "?" }, "next", map[string]State{"next": Ready}},
+		"one of four": {func(s *Set) {
+			s.Live, s.Views = "x", append(s.Views, View{postroom.View{Name: "fourth", Format: 1}, Filling, 6})
+		}, "default", map[string]State{"default": Ready, "next": Ready, "another": Dropping, "fourth": Filling}},
+		"four, and none is ready": {func(s *Set) {
+			s.Live, s.Views = "x", []View{{next, Filling, 1}, {another, Filling, 2}}
+			for _, name := range []string{"third", "fourth"} {
+				s.Views = append(s.Views, View{postroom.View{Name: name, Format: 1}, Filling, 6})
+			}
+		}, "default", map[string]State{"default": Ready, "next": Filling, "another": Filling, "third": Filling}},
+		"the only one": {func(s *Set) { s.Views, s.Live = s.Views[1:2], "?" }, "next", map[string]State{"next": Ready}},
 	} {
 		s := good
 		s.Views = slices.Clone(good.Views)
