@@ -1,6 +1,9 @@
 package backend
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // TableCall is one call of a table, as an interceptor sees it.
 type TableCall struct {
@@ -22,6 +25,15 @@ type TableCall struct {
 	// came back unprocessed.
 	Units       Units
 	Unprocessed int
+}
+
+// Consumed returns the units that the call consumed, given the error with which it ended,
+// if it did: those of an [Error] included.
+func (c *TableCall) Consumed(err error) Units {
+	if failed, ok := errors.AsType[*Error](err); ok {
+		return c.Units.Add(failed.Units)
+	}
+	return c.Units
 }
 
 // TableInterceptor stands between a caller and a table. It makes the call with

@@ -2,7 +2,6 @@ package backend
 
 import (
 	"context"
-	"errors"
 	"sync"
 )
 
@@ -24,13 +23,9 @@ func (m *Meter) Units() Units {
 func (m *Meter) Table(t Table) Table {
 	return Intercept(t, func(ctx context.Context, call *TableCall, next func(context.Context) error) error {
 		err := next(ctx)
-		units := call.Units
-		if failed, ok := errors.AsType[*Error](err); ok {
-			units = units.Add(failed.Units)
-		}
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		m.units = m.units.Add(units)
+		m.units = m.units.Add(call.Consumed(err))
 		return err
 	})
 }

@@ -2,7 +2,6 @@ package longscan
 
 import (
 	"context"
-	"errors"
 	"math"
 	"sync"
 	"time"
@@ -63,12 +62,8 @@ func (p *Pace) Table(t backend.Table) backend.Table {
 			return err
 		}
 		err := next(ctx)
-		units := call.Units
-		if failed, ok := errors.AsType[*backend.Error](err); ok {
-			units = units.Add(failed.Units)
-		}
-		if consumed := units.Read + units.Write; consumed > 0 {
-			p.Charge(consumed - 1)
+		if units := call.Consumed(err); units != (backend.Units{}) {
+			p.Charge(units.Read + units.Write - 1)
 		}
 		return err
 	})

@@ -151,10 +151,7 @@ type account struct {
 func (a *account) table(t backend.Table) backend.Table {
 	return backend.Intercept(t, func(ctx context.Context, call *backend.TableCall, next func(context.Context) error) error {
 		err := next(ctx)
-		units := call.Units
-		if failed, ok := errors.AsType[*backend.Error](err); ok {
-			units = units.Add(failed.Units)
-		}
+		units := call.Consumed(err)
 		if a.units += units.Read + units.Write; units == (backend.Units{}) {
 			a.units++
 		}
