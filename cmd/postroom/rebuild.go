@@ -180,6 +180,9 @@ func (a *app) estimate(ctx context.Context, o rebuildOptions) (estimateJSON, err
 	if err != nil {
 		return estimateJSON{}, err
 	}
+	if o.scope.Drop {
+		e.Items *= 2 // the rows are deleted once all heads are past them
+	}
 	units := e.Units
 	if len(o.scope.Users) > 0 {
 		units = e.ScanUnits // and a little for the users' conversations

@@ -58,6 +58,11 @@ func TestShadowRebuild(t *testing.T) {
 		says(s.run("rebuild", "drop", "default"), exitFailed, "switch them to another one first")
 		s.ok("rebuild", "switch", "new")
 		says(s.run("rebuild", "drop", "default"), exitDone, "dropping view default, done")
+		for _, r := range s.rebuilds() {
+			if r.Read != r.Expected {
+				t.Errorf("%s: %d items were read, expected were %d", r.scope(), r.Read, r.Expected)
+			}
+		}
 		wantRows(true)
 		says(s.run("verify"), exitDone, "4 group items: 0 differences")
 		says(s.run("status"), exitDone, "new, rows of format 2: live")
