@@ -133,10 +133,10 @@ func (a *app) rebuild(ctx context.Context, o rebuildOptions) error {
 		same := j.Scope.Same(o.scope)
 		switch {
 		case j.State == rebuild.Stopped && same:
-			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same was stopped: `postroom rebuild resume %[1]s` goes on with it, this one begins anew\n", j.ID)
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same was stopped: `%[2]s rebuild resume %[1]s` goes on with it, this one begins anew\n", j.ID, a.commandLine())
 		case j.State == rebuild.Running && same && !o.dryRun:
-			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same is under way since %[2]s, at %[3]s units a second: `postroom rebuild resume %[1]s --rate N` changes that\n",
-				j.ID, formatTime(j.AskedAt), count(j.Rate))
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s of the same is under way since %[2]s, at %[3]s units a second: `%[4]s rebuild resume %[1]s --rate N` changes that\n",
+				j.ID, formatTime(j.AskedAt), count(j.Rate), a.commandLine())
 			return a.follow(ctx, j, o.wait)
 		case j.State == rebuild.Running:
 			waiting++
@@ -147,7 +147,7 @@ func (a *app) rebuild(ctx context.Context, o rebuildOptions) error {
 		return err
 	}
 	if waiting > 0 {
-		fmt.Fprintf(a.stderr, "%d others are under way or wait, and come first: see `postroom rebuild list`\n", waiting)
+		fmt.Fprintf(a.stderr, "%d others are under way or wait, and come first: see `%s rebuild list`\n", waiting, a.commandLine())
 	}
 	if o.dryRun {
 		return a.print(e, "")

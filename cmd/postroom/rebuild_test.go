@@ -150,7 +150,7 @@ func TestRebuildUsage(t *testing.T) {
 		}
 	}
 	for _, command := range []string{"stop", "resume"} {
-		if r := s.run("rebuild", command, "abc"); r.code != exitFailed || !strings.Contains(r.stderr, "there is no rebuild \"abc\": `postroom rebuild list`") {
+		if r := s.run("rebuild", command, "abc"); r.code != exitFailed || !strings.Contains(r.stderr, "there is no rebuild \"abc\": `postroom --data "+s.path("postroom.db")+" rebuild list`") {
 			t.Errorf("%s: %+v", command, r)
 		}
 	}

@@ -27,7 +27,7 @@ func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
 	id := j.ID
 	defer func() {
 		if ctx.Err() != nil {
-			fmt.Fprintf(a.stderr, "Rebuild %[1]s goes on where a projector runs: `postroom rebuild list` shows how far it is, `postroom rebuild stop %[1]s` stops it\n", id)
+			fmt.Fprintf(a.stderr, "Rebuild %[1]s goes on where a projector runs: `%[2]s rebuild list` shows how far it is, `%[2]s rebuild stop %[1]s` stops it\n", id, a.commandLine())
 		}
 	}()
 	s, err := a.streamStatus(ctx)
@@ -52,7 +52,7 @@ func (a *app) follow(ctx context.Context, j rebuild.Job, wait bool) error {
 	}
 	switch {
 	case j.State == rebuild.Stopped:
-		return fmt.Errorf("rebuild %s was stopped: `postroom rebuild resume %s` goes on with it", j.ID, j.ID)
+		return fmt.Errorf("rebuild %[1]s was stopped: `%[2]s rebuild resume %[1]s` goes on with it", j.ID, a.commandLine())
 	case j.State == rebuild.Done && j.Counts.Failed > 0 && j.Scope.View == "": // that of a view is judged by the view
 		return fmt.Errorf("%s conversations could not be rebuilt", count(j.Counts.Failed))
 	}

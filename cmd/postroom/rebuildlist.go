@@ -88,7 +88,7 @@ func newRebuildResume(p process, g *global) *cobra.Command {
 // unknownRebuild adds to an error of an unknown rebuild how to find out which there are.
 func (a *app) unknownRebuild(err error) error {
 	if _, unknown := errors.AsType[*rebuild.UnknownError](err); unknown {
-		return fmt.Errorf("%w: `postroom rebuild list` lists them", err)
+		return fmt.Errorf("%w: `%s rebuild list` lists them", err, a.commandLine())
 	}
 	return err
 }

@@ -38,7 +38,7 @@ func (a *app) fillView(ctx context.Context, o rebuildOptions) error {
 		return err
 	}
 	if added.State == views.Ready {
-		return a.printView(added, false, "View %s is filled: compare it with `postroom verify --shadow %s`, switch to it with `postroom rebuild switch %s`\n", v.Name, v.Name, v.Name)
+		return a.printView(added, false, "%s", a.filled(v.Name))
 	}
 	fmt.Fprintf(a.stderr, "View %s with rows of format %d: every move writes it from now on; the others are brought in when all workers know it, in %v\n", v.Name, v.Format, views.Settle)
 	o.scope = rebuild.Scope{View: v.Name, Generation: added.Since}
@@ -55,12 +55,17 @@ func (a *app) checkFilled(ctx context.Context, name string) error {
 		return err
 	}
 	if v, _ := set.View(name); v.State != views.Ready {
-		return fmt.Errorf("view %s is not ready, since conversations could not be brought into it: mend those, then `postroom rebuild --shadow %s` goes on", name, name)
+		return fmt.Errorf("view %[1]s is not ready, since conversations could not be brought into it: mend those, then `%[2]s rebuild --shadow %[1]s` goes on", name, a.commandLine())
 	}
 	if !a.json {
-		_, err = fmt.Fprintf(a.stdout, "View %s is filled: compare it with `postroom verify --shadow %s`, switch to it with `postroom rebuild switch %s`\n", name, name, name)
+		_, err = fmt.Fprint(a.stdout, a.filled(name))
 	}
 	return err
+}
+
+// filled says what to do with a view that is.
+func (a *app) filled(name string) string {
+	return fmt.Sprintf("View %[1]s is filled: compare it with `%[2]s verify --shadow %[1]s`, switch to it with `%[2]s rebuild switch %[1]s`\n", name, a.commandLine())
 }
 
 // viewJSON is a view of the table.
@@ -137,7 +142,7 @@ func (a *app) switchView(ctx context.Context, name string) error {
 	if before == "" {
 		return a.printView(set.LiveView(), true, "Readers read the view %s already\n", name)
 	}
-	return a.printView(set.LiveView(), true, "Within a second all readers read the view %s; `postroom rebuild switch %s` goes back\n", name, before)
+	return a.printView(set.LiveView(), true, "Within a second all readers read the view %s; `%s rebuild switch %s` goes back\n", name, a.commandLine(), before)
 }
 
 // viewRefused adds to a refusal what helps.
@@ -147,9 +152,9 @@ func (a *app) viewRefused(ctx context.Context, name string, err error) error {
 	switch {
 	case !errors.Is(err, views.ErrRefused) || readErr != nil:
 	case ok && v.State == views.Filling:
-		return fmt.Errorf("%w: `postroom rebuild --shadow %s` goes on", err, name)
+		return fmt.Errorf("%w: `%s rebuild --shadow %s` goes on", err, a.commandLine(), name)
 	case ok && v.State == views.Dropping:
-		return fmt.Errorf("%w: `postroom rebuild drop %s` goes on", err, name)
+		return fmt.Errorf("%w: `%s rebuild drop %s` goes on", err, a.commandLine(), name)
 	}
 	return err
 }

@@ -39,7 +39,7 @@ func TestShadowRebuild(t *testing.T) {
 			t.Errorf("the dry run says %s", out)
 		}
 		s.ok("rebuild", "--shadow", "new", "--row-format", "2", "--wait=false")
-		says(s.run("rebuild", "switch", "new"), exitFailed, "`postroom rebuild --shadow new` goes on")
+		says(s.run("rebuild", "switch", "new"), exitFailed, "`postroom --data "+s.path("postroom.db")+" rebuild --shadow new` goes on")
 		says(s.run("verify", "--shadow", "new"), exitDiffers, "not_in_view")
 		says(s.run("status"), exitDone, "new, rows of format 2: filling")
 		says(s.run("rebuild", "--shadow", "new"), exitDone, "filling view new, done")
@@ -47,7 +47,7 @@ func TestShadowRebuild(t *testing.T) {
 		says(s.run("rebuild", "--shadow", "new"), exitDone, "is filled")
 		says(s.run("rebuild", "--shadow", "new", "--row-format", "1"), exitFailed, "row format 2")
 		wantRows(false)
-		says(s.run("rebuild", "switch", "new"), exitDone, "`postroom rebuild switch default` goes back")
+		says(s.run("rebuild", "switch", "new"), exitDone, "`postroom --data "+s.path("postroom.db")+" rebuild switch default` goes back")
 		wantRows(true)
 		s.ok("post", "--from", bob, "--to", ada, "--message", "Hello again")
 		s.pipeline()
