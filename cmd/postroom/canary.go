@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +12,7 @@ import (
 	"github.com/postroom/postroom/canary"
 	"github.com/postroom/postroom/consumer/dedup"
 	"github.com/postroom/postroom/producer"
+	"github.com/postroom/postroom/stream"
 )
 
 // canaryOptions are the flags of canary.
@@ -85,7 +84,6 @@ func (o *canaryOptions) check(given func(flag string) bool) error {
 
 func (a *app) canary(ctx context.Context, o canaryOptions) error {
 	now := a.serverClock(ctx)
-	host, _ := os.Hostname() // "": it is not known
 	config := canary.Config{
 		Table: a.table(), Control: a.control(),
 		Producer: producer.New(a.table(), producer.Options{Now: now, TracerProvider: a.tracing}),
@@ -95,7 +93,7 @@ func (a *app) canary(ctx context.Context, o canaryOptions) error {
 	}
 	var failed error
 	c, err := canary.New(config, canary.Options{
-		Name: o.name, Host: fmt.Sprintf("%s:%d", host, os.Getpid()), Every: o.every, Timeout: o.timeout, Now: now, Logger: a.log,
+		Name: o.name, Host: stream.WorkerName(), Every: o.every, Timeout: o.timeout, Now: now, Logger: a.log,
 		Report: func(r canary.Result) {
 			failed = errors.Join(r.Err, a.printCanary(canaryOf(o.name, r), o.until))
 		},

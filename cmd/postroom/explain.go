@@ -33,8 +33,8 @@ record on, as far as --reads goes.
 With --dead-letters it also looks for the notifications among the dead letters. A queue
 shows what is in it only to those who receive it: all dead letters are received and
 released again, as in "redrive --dry-run", so that they are hidden for a moment and
-their receive counts rise. Nothing else is changed. The last lines say what it comes to; the exit code is 3 if
-something is missing.`,
+their receive counts rise. Nothing else is changed. The last lines say what it comes to;
+the exit code is 3 if something is missing.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				return arguments("GROUP", "MESSAGE")(cmd, args)

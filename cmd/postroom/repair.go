@@ -26,10 +26,10 @@ func newRepair(p process, g *global) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repair",
 		Short: "Repair damaged items of the control table",
-		Long: `Looks at every item of the control table, and at the one that names the table's views, and repairs those that are damaged, which
-status lists: it replaces each by one that loses nothing, or deletes it. Prints the
-item as it was, and what follows. With --dry-run nothing is changed. Projectors and
-consumers may run meanwhile, and go on by themselves.`,
+		Long: `Looks at every item of the control table, and at the one that names the table's views,
+and repairs those that are damaged, which status lists: it replaces each by one that
+loses nothing, or deletes it. Prints the item as it was, and what follows. With --dry-run
+nothing is changed. Projectors and consumers may run meanwhile, and go on by themselves.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withApp(cmd.Context(), p, g, need{}, func(ctx context.Context, a *app) error {

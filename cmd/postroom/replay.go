@@ -59,8 +59,7 @@ replayed and how long that takes at least, before it begins; with --dry-run that
 A replay has a name. If the command is interrupted or dies, replay resume NAME goes on
 with it, on any machine, or the same command with the same --name. Several may run: they
 share the shards of the stream; of the log one works, and another takes over when it dies.
-The exit code is 1 if a message cannot be
-processed, and was quarantined.`,
+The exit code is 1 if a message cannot be processed, and was quarantined.`,
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()

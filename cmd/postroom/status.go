@@ -26,7 +26,7 @@ are. With --check the exit code says what is wrong, the worst first:
   6  the projection is more than a minute behind, or how far is not known
   7  something is left aside: quarantined records, dead letters, or damaged items
      of the control table
-  8  a backfill, a rebuild or a replay is under way
+  8  a backfill, a rebuild or a replay is under way, or a replay is left undone
   9  the last canary has not arrived
 
 With --watch it looks again and again until it is stopped, and shows how fast each
