@@ -204,33 +204,35 @@ func (m *message) inQuarantine() []copied {
 // adopt reports whether m stands for a message that waits in quarantine. Then m
 // removes it there in the end, and its recipients are notified if they are owed it
 // by either. Once a silent message is enqueued, it does not stand for one that is
-// owed to somebody.
+// owed to somebody. Of a record that m stands for already, what was read last counts.
 func (m *message) adopt(w copied) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch begun := m.state > waiting; {
 	case m.Position() != w.Message.Position():
 		return false
-	case m.stands(w):
-		return true
 	case begun && m.record.Silent && !w.Silent:
 		return false
 	case !begun && !w.Silent:
 		m.record.Silent, m.replay = false, nil // what is owed comes first
 	}
-	m.copies = append(m.copies, w)
-	return true
-}
-
-// stands reports whether m stands for a record in quarantine already. What was read of it
-// last counts.
-func (m *message) stands(w copied) bool {
 	i := slices.IndexFunc(m.copies, func(c copied) bool { return c.ID() == w.ID() })
-	if i >= 0 {
+	switch {
+	case i < 0:
+		m.copies = append(m.copies, w)
+	case m.copies[i].Silent || !w.Silent: // another has not processed it and put it anew
 		m.copies = slices.Clone(m.copies) // somebody may look at the others
 		m.copies[i] = w
 	}
-	return i >= 0
+	return true
+}
+
+// kept reports whether m is in quarantine as it is: by a record that owes a notification
+// to somebody, if m does.
+func (m *message) kept() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.copies, func(c copied) bool { return m.record.Silent || !c.Silent })
 }
 
 // requeue makes a message of one that waited in quarantine. m is not acknowledged

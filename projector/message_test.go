@@ -1,10 +1,13 @@
 package projector
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/sim"
+	"github.com/postroom/postroom/projector/projection"
 	"github.com/postroom/postroom/projector/quarantine"
 )
 
@@ -78,6 +81,50 @@ func TestMessageAdopts(t *testing.T) {
 		}
 		if got := m.adopt(c.copy); got != c.adopts || m.record.Silent != c.silently {
 			t.Errorf("%s: adopts %t, silent %t", name, got, m.record.Silent)
+		}
+	}
+}
+
+// TestS12AdoptsWhatWasReadLast of one record: also whether somebody is owed a notification,
+// and whether it is kept by its copies.
+func TestS12AdoptsWhatWasReadLast(t *testing.T) {
+	t.Parallel()
+	m := conversationOf(1, 3, 1)[0]
+	q := quarantine.New(sim.NewStore(1).Table("control"), 1, slog.New(slog.DiscardHandler))
+	read := func(silent bool) copied {
+		r := quarantine.LogRecord(m.Item())
+		r.Silent = silent
+		if err := q.PutWaiting(t.Context(), r, projection.ErrNoMembers); err != nil {
+			t.Fatal(err)
+		}
+		w, err := q.WaitingOf(t.Context(), m.GroupUUID)
+		if err != nil || len(w) != 1 || w[0].Silent != silent {
+			t.Fatalf("%+v, %v", w, err)
+		}
+		return copied{w[0], func() error { return nil }}
+	}
+	silent, owed := read(true), read(false)
+	for name, c := range map[string]struct {
+		silent, enqueued       bool
+		copies                 []copied
+		adopts, silently, kept bool
+	}{
+		"silent, then owed":           {true, false, []copied{silent, owed}, true, false, true},
+		"silent, enqueued, then owed": {true, true, []copied{silent, owed}, false, true, true},
+		"owed, then put silently":     {true, false, []copied{owed, silent}, true, false, true},
+		"owed itself, silent copy":    {false, false, []copied{silent, silent}, true, false, false},
+		"owed itself, silent, owed":   {false, true, []copied{silent, owed}, true, false, true},
+		"silent, without any":         {true, false, nil, false, true, false},
+	} {
+		msg, adopts := newMessage(m, quarantine.Record{Silent: c.silent}, func(*message) {}), false
+		for i, w := range c.copies {
+			if c.enqueued && i == len(c.copies)-1 {
+				msg.enqueue(m.Members)
+			}
+			adopts = msg.adopt(w)
+		}
+		if adopts != c.adopts || msg.record.Silent != c.silently || msg.kept() != c.kept || len(msg.copies) > 1 {
+			t.Errorf("%s: adopts %t, silent %t, kept %t, by %d copies", name, adopts, msg.record.Silent, msg.kept(), len(msg.copies))
 		}
 	}
 }

@@ -22,23 +22,19 @@ var errOtherMembers = errors.New("the message names other members than the conve
 
 // quarantineMessage quarantines a message that cannot be processed, for good.
 func (p *Projector) quarantineMessage(ctx context.Context, m *message, reason error, attempts int) error {
-	copies := m.inQuarantine()
-	if m.retries != nil {
-		if err := p.stay(ctx, m, reason, false); err != nil {
-			return err
+	var err error
+	switch {
+	case m.retries != nil:
+		err = p.stay(ctx, m, reason, false)
+	case m.kept():
+		for _, c := range m.inQuarantine() {
+			err = errors.Join(err, p.quarantine.Keep(ctx, c.Kept, reason))
 		}
-		m.setQuarantined()
-		return nil
+	default:
+		err = p.quarantine.Put(ctx, m.record, reason, attempts)
 	}
-	for _, c := range copies {
-		if err := p.quarantine.Keep(ctx, c.Kept, reason); err != nil {
-			return err
-		}
-	}
-	if len(copies) == 0 {
-		if err := p.quarantine.Put(ctx, m.record, reason, attempts); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	m.setQuarantined()
 	return nil
@@ -94,7 +90,7 @@ func (p *Projector) quarantineLate(ctx context.Context, l *lane) error {
 		switch {
 		case m.retries != nil:
 			err = p.stay(ctx, m, projection.ErrNoMembers, true)
-		case len(m.inQuarantine()) > 0:
+		case m.kept():
 			continue
 		default:
 			err = p.quarantine.PutWaiting(ctx, m.record, projection.ErrNoMembers)

@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -174,6 +175,38 @@ func TestS12RetriedInVainTwice(t *testing.T) {
 		r.wantQuarantined(1, "invalid request")
 		if s := r.records()[0]; s.Attempts != 3 || s.Waiting {
 			t.Errorf("%+v, want 3 attempts, and that it waits for nothing", s)
+		}
+	})
+}
+
+// TestS12OwedBesideASilentCopy: a message that somebody is owed a notification of is not
+// kept in quarantine by a copy that says that nobody is.
+func TestS12OwedBesideASilentCopy(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.tuned(tuning{MaxQuarantined: 1})
+		ms := conversationOf(1, 2, 2)
+		silent := quarantine.LogRecord(ms[1].Item())
+		silent.Silent = true
+		q := quarantine.New(r.store.Table("control"), 1, slog.New(slog.DiscardHandler))
+		if err := q.PutWaiting(t.Context(), silent, projection.ErrNoMembers); err != nil {
+			t.Fatal(err)
+		}
+		r.table.set(func() {
+			r.table.onTransact = func(actions []backend.Action) error {
+				if slices.ContainsFunc(actions, func(a backend.Action) bool { return backend.Text(a.Put, "last_message") == ms[1].Text }) {
+					return failure(backend.KindInvalid)
+				}
+				return nil
+			}
+		})
+		r.run()
+		defer r.end()
+		r.post(ms...)
+		r.settled()
+		r.wantLast(ms[0], 2)
+		r.wantQuarantined(1, "invalid request")
+		if s := r.records()[0]; s.Silent || s.Origin != quarantine.Stream {
+			t.Errorf("%+v, want it to be owed, as it is in the stream", s)
 		}
 	})
 }

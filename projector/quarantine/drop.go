@@ -9,16 +9,20 @@ import (
 )
 
 // Drop removes a record for good, whole or not at all, if it still is as it was read:
-// nobody has retried or dropped it meanwhile. It reports whether it did.
+// nobody has retried or dropped it meanwhile, or is owed a notification of it by now. It
+// reports whether it did.
 func Drop(ctx context.Context, control backend.Table, s *Stored) (dropped bool, err error) {
-	var actions []backend.Action
-	for i, key := range s.keys() {
-		actions = append(actions, backend.Action{Delete: key})
-		if i == 0 {
-			actions[0].Condition = same(s.EventID, s.Attempts, s.Reason)
-		}
+	return remove(ctx, batch.NewTable(control), s.keys(), same(s.EventID, s.Attempts, s.Reason, s.Silent))
+}
+
+// remove removes the parts of a record, all or none, if a condition holds of the first.
+func remove(ctx context.Context, table batch.Table, parts []backend.Key, c backend.Condition) (removed bool, err error) {
+	actions := make([]backend.Action, len(parts))
+	for i, key := range parts {
+		actions[i].Delete = key
 	}
-	err = batch.NewTable(control).Transact(ctx, rand.Text(), actions)
+	actions[0].Condition = c
+	err = table.Transact(ctx, rand.Text(), actions)
 	if backend.KindOf(err) == backend.KindConditionFailed {
 		return false, nil
 	}

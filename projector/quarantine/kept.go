@@ -98,8 +98,8 @@ func (q *Quarantine) Keep(ctx context.Context, k *Kept, reason error) error {
 
 // Again says why a message that was tried again stays in quarantine, and whether it waits
 // for its members; it counts the attempt. If the record is not as it was read, somebody has
-// said so already, or has processed or dropped it: then nothing is written. Whoever asks
-// for retries trips no breaker.
+// said so already, or has processed or dropped it, or has found that somebody is owed a
+// notification: then nothing is written. Whoever asks for retries trips no breaker.
 func (q *Quarantine) Again(ctx context.Context, k *Kept, reason error, waiting bool) error {
 	first := item.Loose(k.first)
 	attempts := first.Int(attrAttempts, 0)
@@ -108,14 +108,20 @@ func (q *Quarantine) Again(ctx context.Context, k *Kept, reason error, waiting b
 	it[attrWaiting] = item.Bool(waiting)
 	it[attrAttempts] = item.Int(attempts + 1)
 	it[attrQuarantinedAt] = item.Time(time.Now())
-	err := q.table.Put(ctx, it, same(first.String(attrEventID), attempts, first.String(attrReason)))
+	err := q.table.Put(ctx, it, same(first.String(attrEventID), attempts, first.String(attrReason), k.Silent))
 	if backend.KindOf(err) == backend.KindConditionFailed {
 		return nil
 	}
 	return err
 }
 
-// Remove takes a message that was processed out of quarantine.
-func (q *Quarantine) Remove(ctx context.Context, w *Kept) error {
-	return q.table.Delete(ctx, w.keys)
+// Remove takes a message that was processed out of quarantine. One that was processed
+// silently stays if somebody is owed a notification by now: another has put its record
+// since, who found that, and relies on the record.
+func (q *Quarantine) Remove(ctx context.Context, k *Kept) error {
+	if !k.Silent {
+		return q.table.Delete(ctx, k.keys)
+	}
+	_, err := remove(ctx, q.table, k.keys, backend.Condition{Equals: backend.Item{attrSilent: item.Bool(true)}})
+	return err
 }

@@ -100,7 +100,8 @@ func (q *Quarantine) putOnce(ctx context.Context, r Record, parts []backend.Item
 }
 
 // write puts the first part last, and reports whether the record was not there
-// before: its notifications to two recipients may both be refused.
+// before: its notifications to two recipients may both be refused. One that is there
+// stays where nobody is owed a notification by the new one: somebody may be by the old.
 func (q *Quarantine) write(ctx context.Context, parts []backend.Item) (added bool, err error) {
 	for _, part := range slices.Backward(parts[1:]) {
 		if err := q.table.Put(ctx, part, backend.Condition{}); err != nil {
@@ -118,6 +119,9 @@ func (q *Quarantine) write(ctx context.Context, parts []backend.Item) (added boo
 		}
 		if added = answerLost && backend.EqualItems(there.Item, first); added {
 			return nil // an earlier attempt put it
+		}
+		if item.Loose(first).Bool(attrSilent) {
+			return nil
 		}
 		_, err = q.table.Table.Put(ctx, first, backend.Condition{})
 		return err

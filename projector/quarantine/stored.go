@@ -168,11 +168,12 @@ func Load(ctx context.Context, control backend.Table, p Place) (*Whole, error) {
 	return w, nil
 }
 
-// same is the condition that a record is there, and that nobody has tried it again since
-// it was read.
-func same(eventID string, attempts int64, reason string) backend.Condition {
+// same is the condition that a record is there, that nobody has tried it again since it
+// was read, and that nobody has been found since who is owed a notification of it.
+func same(eventID string, attempts int64, reason string, silent bool) backend.Condition {
 	return backend.Condition{Equals: backend.Item{
-		attrEventID: item.String(eventID), attrAttempts: item.Int(attempts), attrReason: item.String(reason),
+		attrEventID: item.String(eventID), attrAttempts: item.Int(attempts),
+		attrReason: item.String(reason), attrSilent: item.Bool(silent),
 	}}
 }
 
