@@ -26,22 +26,19 @@ func (a *app) fillView(ctx context.Context, o rebuildOptions) error {
 		v.Format = there.Format
 	}
 	v.Format = max(v.Format, postroom.PlainRows)
+	o.scope.View = v.Name
 	if o.dryRun {
-		e, err := a.estimate(ctx, o)
-		if err != nil {
-			return err
-		}
-		return a.print(e, "")
+		return a.rebuild(ctx, o)
 	}
 	added, err := views.Add(ctx, a.table(), v, time.Now())
 	if err != nil {
 		return err
 	}
 	if added.State == views.Ready {
-		return a.printView(added, false, "%s", a.filled(v.Name))
+		return a.printView(added, v.Name == set.Live, "%s", a.filled(v.Name))
 	}
 	fmt.Fprintf(a.stderr, "View %s with rows of format %d: every move writes it from now on; the others are brought in when all workers know it, in %v\n", v.Name, v.Format, views.Settle)
-	o.scope = rebuild.Scope{View: v.Name, Generation: added.Since}
+	o.scope.Generation = added.Since
 	if err := a.rebuild(ctx, o); err != nil || !o.wait {
 		return err
 	}

@@ -49,6 +49,7 @@ func TestShadowRebuild(t *testing.T) {
 		wantRows(false)
 		says(s.run("rebuild", "switch", "new"), exitDone, "`postroom --data "+s.path("postroom.db")+" rebuild switch default` goes back")
 		wantRows(true)
+		says(s.run("rebuild", "--shadow", "new", "--json"), exitDone, `{"view":"new","row_format":2,"state":"ready","live":true}`)
 		s.ok("post", "--from", bob, "--to", ada, "--message", "Hello again")
 		s.pipeline()
 		wantRows(true)
