@@ -1,11 +1,13 @@
 package stream
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/stream/internal/lease"
 	"github.com/postroom/postroom/stream/internal/lineage"
 )
@@ -73,6 +75,48 @@ func TestFrozenLeaderUndoesNothingOfTheHistory(t *testing.T) {
 				if h, err := lineage.DecodeHistory(history()); err != nil || h.DoneAt.Before(o.Until) {
 					t.Errorf("in the end the history is %+v (%v)", h, err)
 				}
+			})
+		})
+	}
+}
+
+// Somebody damages or deletes the history while a worker leads: it is made anew, and the
+// worker goes on. Of a deleted one nothing is known, so the stream is read for the first time.
+func TestHistoryMeddledWithUnderItsLeader(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		meddle           func(c *fakeTable, key backend.Key)
+		losses, replaced int
+	}{
+		"when it was listed last": {func(c *fakeTable, key backend.Key) { c.damage(key, "listed_at", item.Bool(true)) }, 1, 1},
+		"when it was read first":  {func(c *fakeTable, key backend.Key) { c.damage(key, "first_read_at", item.Int(1)) }, 1, 1},
+		"all of it":               {func(c *fakeTable, key backend.Key) { c.set(func() { delete(c.items, key) }) }, 2, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s, table, log := newStream(openShard("a", "", "1")), newTable(), &logs{}
+				losses := 0
+				w := work(t, s, table, config{Logger: logger(log), OnDataLoss: func(_ context.Context, l *DataLossError) error {
+					if losses++; !l.FirstStart {
+						t.Error(l)
+					}
+					return nil
+				}}, nil)
+				pass(5 * time.Minute)
+				key := lineage.HistoryKey(daemons(s.arn))
+				c.meddle(table, key)
+				pass(5 * time.Minute)
+				if h, err := lineage.DecodeHistory(table.items[key]); err != nil || time.Since(h.ListedAt) > 2*time.Minute || h.MaybeFirst {
+					t.Errorf("the history is %+v (%v)", h, err)
+				}
+				if n := log.count("fails, trying again"); n > 0 {
+					t.Errorf("%d operations fail", n)
+				}
+				if n := log.count("was damaged, and was replaced"); losses != c.losses || n != c.replaced {
+					t.Errorf("%d losses, and %d times replaced", losses, n)
+				}
+				wantStop(t, w)
 			})
 		})
 	}

@@ -181,8 +181,9 @@ func (s *Sync) replace(ctx context.Context, h History, damaged backend.Item, dam
 	return h, nil
 }
 
-// errOvertaken says that another worker has written the history since it was read.
-var errOvertaken = errors.New("another worker leads the group, and has written its history")
+// errOvertaken says that somebody else has written the history since it was read: another
+// leader, or whoever damages it.
+var errOvertaken = errors.New("somebody else has written the group's history")
 
 // unchanged holds while nobody has written the history since it was h: each write changes
 // one of its attributes.
@@ -193,10 +194,10 @@ func (h History) unchanged(id lease.GroupID) backend.Condition { return item.Sam
 // and not be known.
 func (s *Sync) write(ctx context.Context, before backend.Condition, h History) error {
 	found, err := conditional.Put(ctx, s.Leases.Table, h.Encode(s.Leases.ID), before, DecodeHistory)
-	if err == nil && found != nil && !conditional.Same(found.unchanged(s.Leases.ID), h.unchanged(s.Leases.ID)) {
-		return errOvertaken
+	if found == nil || err == nil && conditional.Same(found.unchanged(s.Leases.ID), h.unchanged(s.Leases.ID)) {
+		return err
 	}
-	return err
+	return errOvertaken
 }
 
 // otherStreams returns the streams of the table that the group has ever read, except

@@ -62,7 +62,7 @@ func (s *Sync) Run(ctx context.Context) error {
 			return nil
 		case errors.Is(err, ErrReplaced), errors.Is(err, ErrStart), errors.Is(err, ErrDone), errors.As(err, &loss):
 			return err
-		case errors.Is(err, errOvertaken): // and this one will hear of it
+		case errors.Is(err, errOvertaken): // it is read anew
 			s.known, pause = nil, min(pause, endPause)
 		case err != nil:
 			soon, giveUp := s.Loop.Failed(ctx, s.ARN, err)
