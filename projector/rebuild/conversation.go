@@ -26,6 +26,7 @@ type outcome struct {
 	Counts
 
 	units    float64
+	changed  []string // conversations
 	failures []Failure
 	cause    error // of the failure, if there is one
 }
@@ -33,6 +34,7 @@ type outcome struct {
 func (o *outcome) add(p outcome) {
 	o.Counts = o.Counts.add(p.Counts)
 	o.units += p.units
+	o.changed = append(o.changed, p.changed...)
 	o.failures = append(o.failures, p.failures...)
 }
 
@@ -125,7 +127,7 @@ func (r *run) restore(ctx context.Context, group string, how func(context.Contex
 	})
 	o.units = a.units
 	if a.wrote {
-		o.Changed = 1
+		o.changed = []string{group}
 	}
 	if unable, ok := errors.AsType[*unableError](err); ok {
 		o.Failed = 1

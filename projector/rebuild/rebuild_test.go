@@ -18,6 +18,7 @@ import (
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/incident"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/sim"
 )
 
@@ -423,4 +424,28 @@ func TestStartRefuses(t *testing.T) {
 	if n := len(store.Items("control")); n > 0 {
 		t.Errorf("%d items are there", n)
 	}
+}
+
+// TestChangedIsCountedOnce of a conversation, in how many places rows of it are left over.
+func TestChangedIsCountedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, r *rig) {
+		r.projected()
+		for _, it := range r.store.Items("t") {
+			key := backend.KeyOf(it)
+			if _, _, err := postroom.ParseRowKey(key.SK); err != nil || !strings.HasSuffix(key.SK, id(3)) {
+				continue
+			}
+			for n := range 5 {
+				row := maps.Clone(it)
+				row["PK"] = item.String(postroom.InboxKey(id(7000 + n)))
+				if _, err := r.store.Table("t").Put(t.Context(), row, backend.Condition{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		defer r.lead(r.worker("a", nil))()
+		if j := r.await(r.start(MaxRate).ID); j.Counts.Changed != 1 {
+			t.Errorf("%+v", j)
+		}
+	})
 }

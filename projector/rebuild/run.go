@@ -29,6 +29,7 @@ type run struct {
 	rate     int // capacity units a second
 	segments int
 	placed   *projection.Cache[*projection.Conversation] // where rows were seen in their places
+	changed  *projection.Cache[struct{}]                 // what counts as changed
 
 	mu    sync.Mutex
 	job   Job       // as it was written last, but for what was done since
@@ -41,7 +42,8 @@ type run struct {
 func (r *Rebuilder) carryOut(ctx context.Context, j Job) error {
 	one := &run{
 		by: r, pace: longscan.NewPace(j.Rate), scope: j.Scope, rate: j.Rate, segments: len(j.segments),
-		placed: projection.NewCache[*projection.Conversation](), job: j.clone(), since: time.Now(),
+		placed: projection.NewCache[*projection.Conversation](), changed: projection.NewCache[struct{}](),
+		job: j.clone(), since: time.Now(),
 	}
 	if err := one.save(ctx, Running, r.Worker); err != nil {
 		return err
@@ -102,6 +104,12 @@ func (r *run) done(o outcome, note func(*Job)) {
 	r.units += o.units
 	o.Units = int64(r.units)
 	r.units -= float64(o.Units)
+	for _, group := range o.changed { // where its log comes by, and each row that is left over
+		if _, again := r.changed.Get(group); !again {
+			o.Changed++
+		}
+		r.changed.Put(group, struct{}{}, 1)
+	}
 	for _, f := range o.failures {
 		again := slices.ContainsFunc(r.job.Failures, func(g Failure) bool { return g.GroupUUID == f.GroupUUID })
 		switch {
