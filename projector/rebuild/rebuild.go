@@ -51,7 +51,7 @@ type Rebuilder struct {
 
 	mu     sync.Mutex
 	leads  bool
-	open   int       // rebuilds, when last looked
+	open   int       // rebuilds that it is to carry out, when last looked
 	since  time.Time // when there was none any more; zero: there is, or that is not known
 	counts Counts
 }
@@ -110,8 +110,9 @@ func (r *Rebuilder) next(ctx context.Context) (bool, error) {
 	}
 	r.aside.Set("rebuilds", damaged)
 	running := slices.DeleteFunc(all, func(j Job) bool { return j.State != Running })
-	r.note(len(running))
-	if len(running) == 0 || !r.mayTake(running[0]) {
+	mine := len(running) > 0 && r.mayTake(running[0])
+	r.note(len(running), mine)
+	if !mine {
 		return false, nil
 	}
 	return true, r.carryOut(ctx, running[0])
@@ -144,7 +145,7 @@ func (r *Rebuilder) Damaged() []*item.DamageError { return r.aside.All() }
 
 // Stats counts what rebuilds did since the Rebuilder was made.
 type Stats struct {
-	Open   int `metric:"postroom_rebuild_open" help:"Rebuilds that are under way or wait for others, as the leader sees them; 0 elsewhere."`
+	Open   int `metric:"postroom_rebuild_open" help:"Rebuilds that are under way or wait for others, as the leader sees them; 0 elsewhere, and while another process carries them out."`
 	Counts Counts
 }
 
@@ -172,10 +173,13 @@ func (r *Rebuilder) setLeads(leads bool) {
 	r.leads, r.open, r.since = leads, 0, time.Time{}
 }
 
-func (r *Rebuilder) note(open int) {
+// note notes how many rebuilds there are, and whether this worker is to carry them out.
+func (r *Rebuilder) note(open int, mine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open = open
+	if r.open = 0; mine {
+		r.open = open
+	}
 	switch {
 	case open > 0:
 		r.since = time.Time{}

@@ -210,14 +210,20 @@ func TestTwoWorkersAtOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
 		want := r.projected()
 		j := r.start(20)
-		defer r.lead(r.worker("a", nil))()
-		defer r.lead(r.worker("b", nil))()
+		all := map[string]*Rebuilder{"a": r.worker("a", nil), "b": r.worker("b", nil)}
+		defer r.lead(all["a"])()
+		defer r.lead(all["b"])()
 		workers := map[string]bool{}
 		for range 100 {
 			time.Sleep(50 * time.Millisecond)
 			workers[r.job(j.ID).Worker] = true
 		}
-		delete(workers, "") // nobody yet
+		delete(workers, "")     // nobody yet
+		for name := range all { // the alarm waits for progress of each that says so
+			if _, idle := all[name].IdleSince(true); idle || (all[name].Stats().Open == 1) != workers[name] {
+				t.Errorf("%s, of those at work %v, says %+v", name, workers, all[name].Stats())
+			}
+		}
 		j = r.await(j.ID)
 		if len(workers) != 1 || !workers[j.Worker] || int(j.Counts.Read) != len(want) || j.Counts.Changed != 0 {
 			t.Errorf("carried out by %v, done as %+v", workers, j)
