@@ -21,7 +21,7 @@ func newHealth(p process, g *global) *cobra.Command {
 	var addr string
 	cmd := &cobra.Command{
 		Use:   "health",
-		Short: "Ask a running project, consume or dev whether it is healthy",
+		Short: "Ask a running dev, project, consume or canary whether it is healthy",
 		Long:  "Asks http://ADDR/healthz. It is the health check of an image that has no shell.",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
