@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,14 +101,11 @@ func (o *rebuildOptions) check() error {
 		}
 	}
 	for flag, uuids := range map[string]*[]string{"group": &o.scope.Groups, "user": &o.scope.Users} {
-		*uuids = slices.Compact(slices.Sorted(slices.Values(*uuids)))
+		if err := checkUUIDs(flag, uuids); err != nil {
+			return err
+		}
 		if len(*uuids) > rebuild.MaxTargets {
 			return usagef("--%s is given %d times, may be at most %d", flag, len(*uuids), rebuild.MaxTargets)
-		}
-		for _, uuid := range *uuids {
-			if err := postroom.CheckUUID(uuid); err != nil {
-				return usagef("--%s: %w", flag, err)
-			}
 		}
 	}
 	return checkUnits(o.rate)

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,8 +89,7 @@ The exit code is 1 if a message cannot be processed, and was quarantined.`,
 // definition checks the flags and returns what they ask for.
 func (f *replayFlags) definition(queue string, now time.Time) (replay.Definition, error) {
 	d := replay.Definition{
-		Name: f.name, From: f.from, To: f.to, Notify: f.notify, Rate: f.rate, Queue: queue,
-		Groups: slices.Compact(slices.Sorted(slices.Values(f.groups))), Users: slices.Compact(slices.Sorted(slices.Values(f.users))),
+		Name: f.name, From: f.from, To: f.to, Groups: f.groups, Users: f.users, Notify: f.notify, Rate: f.rate, Queue: queue,
 	}
 	if d.Name == "" {
 		d.Name = now.UTC().Format("20060102T150405Z")
@@ -115,12 +114,8 @@ func (f *replayFlags) definition(queue string, now time.Time) (replay.Definition
 	if d.End.After(now) {
 		return d, usagef("--to is in the future: only what is posted can be replayed")
 	}
-	for flag, uuids := range map[string][]string{"group": d.Groups, "user": d.Users} {
-		for _, uuid := range uuids {
-			if err := postroom.CheckUUID(uuid); err != nil {
-				return d, usagef("--%s: %w", flag, err)
-			}
-		}
+	if err := cmp.Or(checkUUIDs("group", &d.Groups), checkUUIDs("user", &d.Users)); err != nil {
+		return d, err
 	}
 	if f.rate < 1 || f.rate > replay.MaxRate {
 		return d, usagef("--rate is %d, must be 1 to %d", f.rate, replay.MaxRate)

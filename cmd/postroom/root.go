@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/postroom/postroom"
 )
 
 // Exit codes, a part of the contract. Those of status --check come worst first.
@@ -47,6 +49,18 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
 	return &usageError{fmt.Errorf(format, args...)}
+}
+
+// checkUUIDs sorts the values of a flag and drops repetitions. The error names one that is
+// not a uuid.
+func checkUUIDs(flag string, uuids *[]string) error {
+	*uuids = slices.Compact(slices.Sorted(slices.Values(*uuids)))
+	for _, uuid := range *uuids {
+		if err := postroom.CheckUUID(uuid); err != nil {
+			return usagef("--%s: %w", flag, err)
+		}
+	}
+	return nil
 }
 
 // findingError is what a command found that did its work, with an exit code of its own.

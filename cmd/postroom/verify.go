@@ -82,18 +82,8 @@ func checkVerify(o *verify.Options, share string) error {
 			return usagef("--shadow: %w", err)
 		}
 	}
-	for _, group := range o.Groups {
-		if err := postroom.CheckUUID(group); err != nil {
-			return usagef("--group: %w", err)
-		}
-	}
-	for _, user := range o.Users {
-		if err := postroom.CheckUUID(user); err != nil {
-			return usagef("--user: %w", err)
-		}
-	}
-	if share == "" {
-		return nil
+	if err := cmp.Or(checkUUIDs("group", &o.Groups), checkUUIDs("user", &o.Users)); err != nil || share == "" {
+		return err
 	}
 	number, percent := strings.CutSuffix(share, "%")
 	n, err := strconv.ParseFloat(number, 64)
