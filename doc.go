@@ -14,6 +14,8 @@
 //	inbox entry   grp#<user_uuid>        <last_reply_at>#<message_group_uuid>
 //	of a [View]   grp.<view>#<user_uuid> <last_reply_at>#<message_group_uuid>
 //	the views     views                  VIEWS
+//	profile       usr#<user_uuid>        PROFILE
+//	handle        handle#<handle>        HANDLE
 //
 // Times are UTC, in RFC 3339 of a fixed width down to the microsecond, so that they
 // sort as text and a prefix ("MSG#2026-05") selects a year, a month or a day. UUIDs are

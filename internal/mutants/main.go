@@ -1,7 +1,7 @@
 // Command mutants shows what the tests notice: it removes rules from the projector,
-// the stream's reader, the consumer, the canary and the backend on AWS, one at a time, and expects
-// that TestSimulation fails each time, or another test if the simulation would need
-// too many seeds.
+// the stream's reader, the consumer, the canary, the directory and the backend on AWS,
+// one at a time, and expects that TestSimulation fails each time, or another test if
+// the simulation would need too many seeds.
 //
 // Run it in the repository's root: go run ./internal/mutants [-seeds 1000] [-run name]
 package main

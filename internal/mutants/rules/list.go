@@ -3,7 +3,7 @@ package rules
 import "slices"
 
 // All is every rule there is.
-var All = slices.Concat(projector, stream, consumer, aws, canary, replay)
+var All = slices.Concat(projector, stream, consumer, aws, canary, directory, replay)
 
 // projector is the rules of the projector.
 var projector = []Rule{
