@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
@@ -51,11 +52,15 @@ func (p Projection) By(worker string) Projection {
 	return p
 }
 
+// beforeHead sorts just before the key of a head: items of others may come before that.
+const beforeHead = "HEAC~"
+
 // Load reads how far a conversation is projected and who its members are. One
 // query is enough unless clocks differed when it was opened. The error is
 // ErrNoMembers, a *DamagedError, or the backend's.
 func (p Projection) Load(ctx context.Context, group string) (*Conversation, error) {
-	page, err := p.table.Page(ctx, backend.Query{PK: group, Limit: 2, Consistent: true})
+	q := backend.Query{PK: group, After: backend.Key{PK: group, SK: beforeHead}, Limit: 2, Consistent: true}
+	page, err := p.table.Page(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +122,10 @@ func (p Projection) findMembers(ctx context.Context, c *Conversation, page backe
 		if page.Last == nil {
 			return ErrNoMembers
 		}
-		q := backend.Query{PK: c.Group, SKPrefix: postroom.MessagePrefix, After: *page.Last, Consistent: true}
+		q := backend.Query{PK: c.Group, SKPrefix: postroom.MessagePrefix, Consistent: true}
+		if strings.HasPrefix(page.Last.SK, postroom.MessagePrefix) { // and not an item of others
+			q.After = *page.Last
+		}
 		var err error
 		if page, err = p.table.Page(ctx, q); err != nil {
 			return err

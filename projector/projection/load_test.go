@@ -6,7 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
+	"github.com/postroom/postroom/internal/item"
 	"github.com/postroom/postroom/internal/sim"
 )
 
@@ -60,4 +62,27 @@ func TestLoadTakesOneQuery(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLoadBesideItemsOfOthers: an application may keep items of its own in a conversation's
+// partition, before, between and after ours.
+func TestLoadBesideItemsOfOthers(t *testing.T) {
+	inViews(t, func(t *testing.T, r *restoreRig) {
+		for _, sk := range []string{"A-NOTE", "HEAC", "HEADER", "LIKES", "READ#1"} {
+			r.put(item.New(backend.Key{PK: r.ms[0].GroupUUID, SK: sk}, 1))
+		}
+		r.put(r.ms[3].Item())
+		r.move(r.ms[3])
+		r.wantViews(r.ms[3], defaultView())
+		opening := r.ms[0]
+		opening.GroupUUID = id(2)
+		for _, sk := range []string{"A-NOTE", "HEADER", "LIKES"} {
+			r.put(item.New(backend.Key{PK: id(2), SK: sk}, 1))
+		}
+		r.put(opening.Item())
+		r.move(opening)
+		if r.get(backend.Key{PK: id(2), SK: postroom.HeadKey}) == nil {
+			t.Error("a new conversation was not opened")
+		}
+	})
 }
