@@ -194,8 +194,11 @@ func (h History) unchanged(id lease.GroupID) backend.Condition { return item.Sam
 // and not be known.
 func (s *Sync) write(ctx context.Context, before backend.Condition, h History) error {
 	found, err := conditional.Put(ctx, s.Leases.Table, h.Encode(s.Leases.ID), before, DecodeHistory)
-	if found == nil || err == nil && conditional.Same(found.unchanged(s.Leases.ID), h.unchanged(s.Leases.ID)) {
+	switch {
+	case found == nil || err == nil && conditional.Same(found.unchanged(s.Leases.ID), h.unchanged(s.Leases.ID)):
 		return err
+	case err == nil && found.FirstReadAt.IsZero() && !before.Absent: // it was deleted, and what it said is known
+		return s.write(ctx, backend.Condition{Absent: true}, h)
 	}
 	return errOvertaken
 }
