@@ -78,7 +78,7 @@ func none() Set {
 	}
 }
 
-// Written are the views that moves write. None of them means the default one alone.
+// Written are the views that moves write.
 func (s Set) Written() []postroom.View {
 	var written []postroom.View
 	for _, v := range s.Views {

@@ -79,9 +79,6 @@ type Scope struct {
 	Drop       bool
 }
 
-// view is the view by its name.
-func (s Scope) view() postroom.View { return postroom.View{Name: s.View} }
-
 // Same reports whether two scopes are the same.
 func (s Scope) Same(o Scope) bool {
 	return slices.Equal(s.Groups, o.Groups) && slices.Equal(s.Users, o.Users) &&

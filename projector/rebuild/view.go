@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/internal/batch"
 	"github.com/postroom/postroom/internal/longscan"
@@ -48,22 +49,18 @@ func (r *run) finish(ctx context.Context) error {
 		}
 	}
 	return r.by.loop.Do(ctx, "view", func(ctx context.Context) error {
-		return known(views.Filled(ctx, r.by.Log, r.scope.View, r.scope.Generation))
+		err := views.Filled(ctx, r.by.Log, r.scope.View, r.scope.Generation)
+		if errors.Is(err, views.ErrRefused) {
+			return nil // it was dropped meanwhile
+		}
+		return err
 	})
-}
-
-// known is an error unless it is that the view is not what it was.
-func known(err error) error {
-	if errors.Is(err, views.ErrRefused) {
-		return nil
-	}
-	return err
 }
 
 // drop deletes all rows of the view, and then forgets it. Every head is past it, so nobody
 // puts any more.
 func (r *run) drop(ctx context.Context) error {
-	view := views.View{View: r.scope.view()}
+	view := views.View{View: postroom.View{Name: r.scope.View}}
 	err := r.each(ctx, func(ctx context.Context, page backend.Page) error {
 		var keys []backend.Key
 		for _, it := range page.Items {
