@@ -2,6 +2,7 @@ package deploy_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
@@ -25,7 +26,7 @@ func everywhere(t *testing.T, test func(t *testing.T, b backend.Backend, o deplo
 		},
 		"aws": func(t *testing.T) (backend.Backend, error) {
 			emulators.Start(t)
-			return aws.Open(t.Context(), aws.Options{})
+			return aws.Open(t.Context(), aws.Options{CallTimeout: 2 * time.Minute}) // of a machine that is busy
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

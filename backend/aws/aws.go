@@ -28,11 +28,12 @@ type Options struct {
 	// "http://localhost:4566". Default: that of the environment or the profile, or
 	// else AWS itself.
 	EndpointURL string
+	// CallTimeout bounds one call, its retries included; a Receive may take longer by
+	// the time that it waits. Default: 5 s.
+	CallTimeout time.Duration
 }
 
 const (
-	// callTimeout bounds one call, its retries included; a Receive may take longer by
-	// the time that it waits.
 	callTimeout = 5 * time.Second
 	// openTimeout bounds the search for credentials: a role's may come over the network,
 	// a profile's from another program. Nobody retries it, so that a program that is
@@ -126,9 +127,10 @@ func newBackend(cfg awssdk.Config, o Options) *Backend {
 		c.DisableValidateResponseChecksum = true
 		c.APIOptions = append(c.APIOptions, b.clock.observe)
 	})
-	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region)
-	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region)
-	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region)
+	timeout := cmp.Or(o.CallTimeout, callTimeout)
+	b.onDB = b.service("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB", b.db.Options().BaseEndpoint, cfg.Region, timeout)
+	b.onStreams = b.service("DynamoDB Streams", "AWS_ENDPOINT_URL_DYNAMODB_STREAMS", b.streams.Options().BaseEndpoint, cfg.Region, timeout)
+	b.onSQS = b.service("SQS", "AWS_ENDPOINT_URL_SQS", b.sqs.Options().BaseEndpoint, cfg.Region, timeout)
 	return b
 }
 

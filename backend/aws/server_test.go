@@ -133,16 +133,12 @@ func openFake(t *testing.T, answers ...answer) (*Backend, *fake) {
 // however busy it is.
 func openAt(t *testing.T, url string) *Backend {
 	t.Helper()
-	b := openIn(t, url)
-	for _, s := range []*service{b.onDB, b.onStreams, b.onSQS} {
-		s.timeout = 10 * time.Minute
-	}
-	return b
+	return openWith(t, Options{EndpointURL: url, CallTimeout: 10 * time.Minute})
 }
 
-func openIn(t *testing.T, url string) *Backend {
+func openWith(t *testing.T, o Options) *Backend {
 	t.Helper()
-	b, err := Open(t.Context(), Options{EndpointURL: url})
+	b, err := Open(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { b.Close() })
 	return b
@@ -152,7 +148,7 @@ func openIn(t *testing.T, url string) *Backend {
 // virtual time.
 func openFunc(t *testing.T, f roundTripper) *Backend {
 	t.Helper()
-	b := openIn(t, "http://in.test")
+	b := openWith(t, Options{EndpointURL: "http://in.test"})
 	b.pool.RegisterProtocol("http", f)
 	return b
 }

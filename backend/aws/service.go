@@ -26,12 +26,12 @@ type service struct {
 	closed   *atomic.Bool
 }
 
-func (b *Backend) service(name, variable string, endpoint *string, region string) *service {
+func (b *Backend) service(name, variable string, endpoint *string, region string, timeout time.Duration) *service {
 	place := name + " in " + region
 	if endpoint != nil {
 		place = name + " at " + *endpoint
 	}
-	return &service{place, variable, callTimeout, b.closed}
+	return &service{place, variable, timeout, b.closed}
 }
 
 var errClosed = errors.New("the backend is closed")

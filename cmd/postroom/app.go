@@ -105,7 +105,7 @@ func newLog(p process, level slog.Level, daemon bool) *slog.Logger {
 
 func (a *app) open(ctx context.Context, n need) error {
 	if a.global.backend == "aws" {
-		b, err := aws.Open(ctx, aws.Options{Region: a.region, EndpointURL: a.endpoint})
+		b, err := aws.Open(ctx, aws.Options{Region: a.region, EndpointURL: a.endpoint, CallTimeout: a.callTimeout})
 		if err != nil {
 			return a.explainOpen(err)
 		}

@@ -27,7 +27,7 @@ func (s *shell) daemon(args ...string) (addr string, stop func()) {
 	go func() {
 		code <- run(ctx, args, process{
 			stdin: strings.NewReader(""), stdout: io.Discard, stderr: in,
-			getenv: func(string) string { return "" }, command: "postroom",
+			getenv: func(string) string { return "" }, command: "postroom", callTimeout: callTimeout,
 		})
 		_ = in.Close()
 	}()

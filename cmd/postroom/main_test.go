@@ -66,6 +66,9 @@ func (s *shell) file(name, content string) string {
 	return s.path(name)
 }
 
+// callTimeout is for calls to servers on a machine that is busy.
+const callTimeout = 2 * time.Minute
+
 // result is what came of a command line.
 type result struct {
 	code           int
@@ -104,6 +107,7 @@ func (s *shell) endless(ctx context.Context, stdin io.Reader, args ...string) re
 		},
 		command:     "postroom",
 		interactive: s.typed,
+		callTimeout: callTimeout,
 	})
 	return result{code, stdout.String(), stderr.String()}
 }

@@ -209,7 +209,7 @@ func TestQ16RedriveOnAWS(t *testing.T) {
 	s := newShell(t)
 	s.env["POSTROOM_BACKEND"], s.env["POSTROOM_QUEUE"] = "aws", "redriven.fifo"
 	s.ok("provision", "--deletion-protection=false")
-	b, err := aws.Open(t.Context(), aws.Options{})
+	b, err := aws.Open(t.Context(), aws.Options{CallTimeout: callTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

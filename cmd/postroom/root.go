@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,6 +40,9 @@ type process struct {
 	interactive    bool   // stdin is one too: a person answers
 	screen         bool   // stdout is one
 	command        string // how a person starts this program again
+
+	// callTimeout is how long a call to AWS may take. Default: that of aws.Options.
+	callTimeout time.Duration
 }
 
 // usageError is a wrong flag, argument or setting.
