@@ -40,7 +40,7 @@ func TestRebuildKilledAndStartedAgain(t *testing.T) {
 	file := manyConversations(t, conversations)
 	s.ok("post", "--file", s.file("messages.jsonl", file))
 	for n := range kills {
-		s.killRebuild(int64((n + 1) * conversations / (kills + 2)))
+		s.killRebuild(int64((n + 1) * conversations / 10))
 	}
 	out := s.ok("rebuild", "--all", "--rate", "100000")
 	all := s.rebuilds()
@@ -55,11 +55,11 @@ func TestRebuildKilledAndStartedAgain(t *testing.T) {
 }
 
 // killRebuild rebuilds in a process of its own, and kills it once so many conversations
-// are done.
+// are done. It is so slow that a busy machine sees that before all are.
 func (s *shell) killRebuild(done int64) {
 	s.t.Helper()
 	child := exec.CommandContext(s.t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), childArgs+"=rebuild --all --rate 800 --data "+s.path("postroom.db"))
+	child.Env = append(os.Environ(), childArgs+"=rebuild --all --rate 600 --data "+s.path("postroom.db"))
 	if err := child.Start(); err != nil {
 		s.t.Fatal(err)
 	}
