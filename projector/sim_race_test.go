@@ -3,5 +3,5 @@
 package projector_test
 
 // usualSeeds is fewer under the race detector, where each takes eight times as
-// long.
-const usualSeeds = 300
+// long. A race is in many of them.
+const usualSeeds = 100
