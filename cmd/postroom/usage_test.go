@@ -134,7 +134,7 @@ func TestEnvironment(t *testing.T) {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
-	for _, args := range [][]string{nil, {"--help"}, {"help", "post"}, {"dev", "--help"}} {
+	for _, args := range [][]string{{}, {"--help"}, {"help", "post"}, {"dev", "--help"}} {
 		if out := s.ok(args...); !strings.Contains(out, "Usage:") {
 			t.Errorf("postroom %v printed %s", args, out)
 		}
