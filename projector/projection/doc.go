@@ -95,6 +95,6 @@
 //
 // A row is replaced as a whole, so an attribute that somebody else adds to one is
 // gone with the next reply: what an application keeps for a user and a
-// conversation belongs in an item of its own. Attributes that a later version adds
-// to the head are carried along.
+// conversation belongs in an item of its own, which may be in the conversation's
+// partition. Attributes that a later version adds to the head are carried along.
 package projection
