@@ -60,7 +60,7 @@ func TestShadowRebuild(t *testing.T) {
 		s.ok("rebuild", "switch", "new")
 		says(s.run("rebuild", "drop", "default"), exitDone, "dropping view default, done")
 		for _, r := range s.rebuilds() {
-			if r.Read != r.Expected {
+			if r.Drop && r.Read != r.Expected { // filling also meets rows that it has written
 				t.Errorf("%s: %d items were read, expected were %d", r.scope(), r.Read, r.Expected)
 			}
 		}
