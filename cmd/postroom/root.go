@@ -177,7 +177,7 @@ func newRoot(p process) *cobra.Command {
 	f.BoolVar(&g.json, "json", false, "print JSON")
 	root.AddCommand(
 		newDev(p, &g), newProvision(p, &g), newDestroy(p, &g),
-		newPost(p, &g), newInbox(p, &g), newMessages(p, &g),
+		newPost(p, &g), newInbox(p, &g), newMessages(p, &g), newUser(p, &g),
 		newProject(p, &g), newConsume(p, &g), newQuarantine(p, &g), newRedrive(p, &g),
 		newReplay(p, &g), newStatus(p, &g), newCanary(p, &g), newExplain(p, &g), newRepair(p, &g), newVerify(p, &g), newRebuild(p, &g), newHealth(p, &g),
 	)
