@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/cmd/postroom/sample"
 )
 
@@ -137,8 +138,9 @@ func TestQ10DevStaysUp(t *testing.T) {
 	if code := <-ended; code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
-	// Two seconds are promised; a machine that is busy with tests may take longer.
-	if took := time.Since(start); took > 10*time.Second {
+	// Two seconds are promised; a machine that is busy with tests may take longer, but not
+	// as long as a receive waits.
+	if took := time.Since(start); took > backend.MaxWait*3/4 {
 		t.Errorf("stopping took %v", took)
 	}
 	s.ok("verify")
