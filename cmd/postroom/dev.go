@@ -15,6 +15,7 @@ import (
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/cmd/postroom/sample"
 	"github.com/postroom/postroom/consumer"
+	"github.com/postroom/postroom/directory"
 	"github.com/postroom/postroom/internal/terminal"
 	"github.com/postroom/postroom/producer"
 	"github.com/postroom/postroom/projector"
@@ -79,8 +80,9 @@ type devRun struct {
 	quiet     quiet
 
 	imported producer.Summary
-	sample   bool // the sample was imported
-	dead     int  // letters, at the start
+	people   *directory.Filler // of what is imported
+	sample   bool              // the sample was imported
+	dead     int               // letters, at the start
 }
 
 func (d *devRun) run(ctx context.Context) error {
@@ -116,6 +118,7 @@ func (d *devRun) consumerIdle(context.Context) (time.Time, bool, error) {
 
 // script runs beside the daemons, from the import to the end.
 func (d *devRun) script(ctx context.Context) error {
+	d.people = directory.New(d.table(), directory.Options{}).Filler()
 	if err := d.importAll(ctx); err != nil {
 		return err
 	}
@@ -152,9 +155,9 @@ func (d *devRun) script(ctx context.Context) error {
 func (d *devRun) importAll(ctx context.Context) error {
 	for _, name := range d.opts.files {
 		d.say("Importing %s …\n", name)
-		s, err := d.importFile(ctx, name)
+		s, err := d.importFile(ctx, name, d.people)
 		d.addImported(s)
-		if err != nil {
+		if err := errors.Join(err, d.fillDirectory(ctx)); err != nil {
 			return err
 		}
 	}
@@ -177,9 +180,9 @@ func (d *devRun) importSample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s, err := d.importFrom(ctx, "sample", in, sample.Messages)
+	s, err := d.importFrom(ctx, "sample", in, sample.Messages, d.people)
 	d.addImported(s)
-	if err != nil {
+	if err := errors.Join(err, d.fillDirectory(ctx)); err != nil {
 		return err
 	}
 	return d.setSampleState(ctx, sampleDone)

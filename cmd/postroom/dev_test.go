@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postroom/postroom"
 	"github.com/postroom/postroom/backend"
 	"github.com/postroom/postroom/cmd/postroom/sample"
 )
@@ -70,6 +71,47 @@ func TestDevInterruptedImportGoesOn(t *testing.T) {
 	}
 	s.file("all.jsonl", manyMessages(t, 3))
 	s.ok("dev", "--until-idle", "--idle-after", "50ms", "--addr", "127.0.0.1:0", "--import", s.path("all.jsonl"))
+	s.ok("verify")
+}
+
+// TestDevFillsTheDirectory: the people in what dev imports are in the directory, the
+// latest names of each, and post leaves it alone.
+func TestDevFillsTheDirectory(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	people := func(m *postroom.Message) {
+		m.Members = []postroom.Member{{UserUUID: ada, DisplayName: "Old", Handle: "@old"}, {UserUUID: bob, DisplayName: "Bob", Handle: "@ADA"}}
+		m.GroupUUID = postroom.PairUUID(ada, bob)
+		m.UserUUID, m.DisplayName, m.Handle = ada, "Old", "@old"
+	}
+	file := s.file("people.jsonl", message(t, people)+message(t, func(m *postroom.Message) {
+		people(m)
+		m.Members, m.MessageUUID, m.CreatedAt = nil, chloe, m.CreatedAt.Add(time.Hour)
+		m.DisplayName, m.Handle = "Ada", "@ada"
+	}))
+	s.ok("post", "--file", file)
+	if out := s.ok("user", "list", "--json"); out != "" {
+		t.Errorf("post has filled the directory: %s", out)
+	}
+	dev := []string{"dev", "--until-idle", "--idle-after", "50ms", "--addr", "127.0.0.1:0", "--import", file}
+	out := s.ok(dev...)
+	if !strings.Contains(out, "The directory has 2 profiles by what was imported.") ||
+		strings.Count(out, "Handles left out, as somebody else's or none at all: 1. The first: user "+bob) != 1 {
+		t.Errorf("dev printed %s", out)
+	}
+	for user, want := range map[string]string{ada: "Ada", bob: "Bob"} {
+		got := lines[profileJSON](t, s.ok("user", "show", user, "--json"))[0]
+		if got.DisplayName != want || (got.Handle == "ada") != (user == ada) {
+			t.Errorf("%s is %+v", want, got)
+		}
+	}
+	s.ok("user", "rename", "ada", "--name", "Countess")
+	if out := s.ok(dev...); strings.Contains(out, "profiles") {
+		t.Errorf("the second time dev printed %s", out)
+	}
+	if out := s.ok("user", "show", ada); !strings.Contains(out, "Countess") {
+		t.Errorf("what was renamed became %s", out)
+	}
 	s.ok("verify")
 }
 

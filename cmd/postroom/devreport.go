@@ -85,8 +85,22 @@ func (d *devRun) say(format string, args ...any) {
 	_ = printText(out, format, args...) // nobody may be listening
 }
 
+// fillDirectory writes the profiles of the people in what was imported.
+func (d *devRun) fillDirectory(ctx context.Context) error { return d.people.Flush(ctx) }
+
+// reportPeople says whom the directory knows by what was imported.
+func (d *devRun) reportPeople() {
+	if d.people.Written > 0 {
+		d.say("The directory has %s profiles by what was imported.\n", count(d.people.Written))
+	}
+	if d.people.Without > 0 {
+		d.say("Handles left out, as somebody else's or none at all: %s. The first: %v\n", count(d.people.Without), d.people.Example)
+	}
+}
+
 // report prints what happened until the pipeline caught up.
 func (d *devRun) report(ctx context.Context, held holdings, units backend.Units, took time.Duration) error {
+	d.reportPeople()
 	sent, worked := d.projector.Stats().NotificationsSent, d.worker.Stats()
 	if d.json && d.opts.idle.until {
 		return printJSON(d.stdout, devJSON{

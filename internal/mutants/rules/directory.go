@@ -65,4 +65,11 @@ var directory = []Rule{
 		New:   "for _, form := range []string{handle} {",
 		Tests: "TestHandlesThatAreRefused",
 	},
+	{
+		Name:  "an import never replaces newer names",
+		File:  "directory/fill.go",
+		Old:   "was.damage != nil || was.item != nil && !s.at.After(was.UpdatedAt) {",
+		New:   "was.damage != nil {",
+		Tests: "TestFillAndRename",
+	},
 }
