@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
+	"golang.org/x/text/secure/bidirule"
 	"golang.org/x/text/secure/precis"
 	"golang.org/x/text/width"
 
@@ -103,6 +104,10 @@ func fold(handle string) (string, error) {
 }
 
 func unclear(err error) error {
+	if errors.Is(err, bidirule.ErrInvalid) {
+		return errors.New("it has letters that are read from right to left, and does not begin with one of them, or ends in a sign: " +
+			"write such a letter first, and a letter or a digit last")
+	}
 	return fmt.Errorf("it can be read in several ways (%w): write it with letters of one script", err)
 }
 

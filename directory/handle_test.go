@@ -84,6 +84,7 @@ func TestHandlesThatAreRefused(t *testing.T) {
 		"a\\b":                            "not one of the signs",
 		"did:plc:x":                       "not one of the signs",
 		"<b>":                             "not one of the signs",
+		"נועה_":                           "a letter or a digit last",
 		"___":                             "neither a letter nor a digit",
 		"ﬁn":                              "plain one", // a ligature
 		"𝒶𝒹𝒶":                             "plain one",
@@ -93,7 +94,7 @@ func TestHandlesThatAreRefused(t *testing.T) {
 		"ada\u02bc":                       "belongs to no script",
 		"\xff":                            "UTF-8",
 		"נa":                              "among",
-		"1נ":                              "several ways", // its direction is not certain
+		"1נ":                              "right to left",
 		ada:                               "uuid",
 		"@" + strings.ToUpper("aaaaaaaa-1111-4111-8111-111111111111"): "uuid",
 		strings.Repeat("a", 64):          "64 characters, at most 63",
