@@ -1,0 +1,110 @@
+package rules
+
+// projector is the rules of how messages are scheduled, notified and acknowledged.
+var projector = []Rule{
+	{
+		Name: "of two messages of one time the uuid decides",
+		File: "projector/message.go",
+		Old:  "return a.Position().Compare(b.Position())",
+		New:  "return a.CreatedAt.Compare(b.CreatedAt)",
+	},
+	{
+		Name: "what was cached is void after an error",
+		File: "projector/process.go",
+		Old:  "	p.cache.Forget(l.group)\n",
+		New:  "",
+	},
+	{
+		Name: "a message is acknowledged only when everybody is notified",
+		File: "projector/message.go",
+		Old:  "	if m.state == enqueued {\n		m.state = projected\n	} else {\n		m.state = finished\n	}\n",
+		New:  "	m.state = finished\n",
+	},
+	{
+		Name: "a failed entry of a batch is sent again",
+		File: "projector/notify.go",
+		Old:  "again[f.Index] = true",
+		New:  "again[f.Index] = f.SenderFault",
+	},
+	{
+		Name: "what nobody had opened is requeued",
+		File: "projector/process.go",
+		Old:  "	return c, p.requeueWaiting(ctx, l)\n",
+		New:  "	return c, nil\n",
+	},
+	{
+		Name: "what was requeued is removed from quarantine",
+		File: "projector/message.go",
+		Old:  "	if m.quarantined {\n		copies = nil\n	}\n",
+		New:  "	if !m.quarantined {\n		copies = nil\n	}\n",
+	},
+	{
+		Name:  "a condition that failed comes before the other reasons",
+		File:  "projector/process.go",
+		Old:   "case is(err, backend.KindConditionFailed):",
+		New:   "case backend.KindOf(err) == backend.KindConditionFailed:",
+		Tests: "TestP10",
+	},
+	{
+		Name:  "a read that fails condemns no message",
+		File:  "projector/process.go",
+		Old:   "case errors.As(err, &refused):",
+		New:   "case errors.As(err, &refused), backend.KindOf(err) == backend.KindInvalid:",
+		Tests: "TestF15",
+	},
+	{
+		Name:  "a silent copy keeps no message that is owed to somebody",
+		File:  "projector/message.go",
+		Old:   "return m.record.Silent || !c.Silent",
+		New:   "return true",
+		Tests: "TestS12OwedBesideASilentCopy",
+	},
+	{
+		Name:  "a message is owed to somebody if its record is by now",
+		File:  "projector/message.go",
+		Old:   "	case !begun && !w.Silent:",
+		New:   "	case !begun && !w.Silent && len(m.copies) == 0:",
+		Tests: "TestS12AdoptsWhatWasReadLast",
+	},
+	{
+		Name:  "what is throttled holds back all calls of the table",
+		File:  "projector/limiter.go",
+		Old:   "l.limit = max(leastCalls, min(l.limit, float64(l.busy))/2)",
+		New:   "l.limit = max(leastCalls, l.limit)",
+		Tests: "TestP10LimitOfTheTable",
+	},
+	{
+		Name:  "one hot conversation does not hold back the others",
+		File:  "projector/limiter.go",
+		Old:   "	l.cutBy[who] = now\n",
+		New:   "",
+		Tests: "TestP10HotConversations",
+	},
+	{
+		Name:  "large conversations leave movers for the others",
+		File:  "projector/projector.go",
+		Old:   "newLanes(max(1, t.Movers/2))",
+		New:   "newLanes(t.Movers)",
+		Tests: "TestP12LargeConversations",
+	},
+	{
+		Name: "nobody is notified before the head decides who the members are",
+		File: "projector/process.go",
+		Old:  "if !c.Certain() {",
+		New:  "if c == nil {",
+	},
+	{
+		Name:  "a message from the future is counted",
+		File:  "projector/clocks.go",
+		Old:   "if ahead <= postroom.MaxClockSkew {",
+		New:   "if ahead != 0 {",
+		Tests: "TestF10",
+	},
+	{
+		Name:  "a clock that is wrong itself makes no message one from the future",
+		File:  "projector/clocks.go",
+		Old:   "recorded.After(latest) {",
+		New:   "recorded.Before(latest) {",
+		Tests: "TestF10",
+	},
+}
