@@ -30,27 +30,16 @@ var (
 // so. [Directory.Put] of the user writes both anew.
 type DamageError = item.DamageError
 
-// Options of a [Directory].
-type Options struct {
-	// Now is the clock that dates changes. Default time.Now.
-	Now func() time.Time
-}
-
 // Directory is the profiles and the handles of one table. It may be used concurrently, by
 // any number of processes: what is read is consistent, and what is written is written on
 // the condition of what was read.
 type Directory struct {
 	table batch.Table
-	now   func() time.Time
+	now   func() time.Time // dates changes
 }
 
 // New returns the directory of a table. It makes no call.
-func New(table backend.Table, opts Options) *Directory {
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	return &Directory{batch.NewTable(table), opts.Now}
-}
+func New(table backend.Table) *Directory { return &Directory{batch.NewTable(table), time.Now} }
 
 // Get returns the profiles of users, by their uuids, those left out who have none. It reads
 // a hundred at a time. A profile that is damaged is left out, and is a [DamageError] among

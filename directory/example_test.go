@@ -22,7 +22,7 @@ func Example() {
 	if err := b.CreateTable(ctx, backend.TableSpec{Name: table, PartitionKey: backend.AttrPK, SortKey: backend.AttrSK}); err != nil {
 		log.Fatal(err)
 	}
-	users := directory.New(b.Table(table), directory.Options{})
+	users := directory.New(b.Table(table))
 
 	const ada, bob = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 	_, err = users.Add(ctx, directory.Profile{UserUUID: ada, DisplayName: "Ada Lovelace", Handle: "@Ada"})

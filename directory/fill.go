@@ -15,7 +15,7 @@ import (
 	"github.com/postroom/postroom/internal/item"
 )
 
-// maxSeen bounds how many users a [Filler] remembers before it writes their profiles.
+// maxSeen is how many users a [Filler] remembers before it writes their profiles.
 const maxSeen = 1 << 14
 
 // Filler fills a directory with the people of messages that are imported. Later names
@@ -47,8 +47,8 @@ type sighting struct {
 func (d *Directory) Filler() *Filler { return &Filler{d: d, seen: map[string]sighting{}} }
 
 // See notes the names in a valid message: those of the sender, and of the members if the
-// message has them. It holds at most 16,384 users, and writes their profiles when there
-// are more; an error is that of the table.
+// message has them. Once it holds 16,384 users, or more with the members of the last
+// message, it writes their profiles; an error is that of the table.
 func (f *Filler) See(ctx context.Context, m postroom.Message) error {
 	f.see(postroom.Member{UserUUID: m.UserUUID, DisplayName: m.DisplayName, Handle: m.Handle}, m.CreatedAt)
 	for _, p := range m.Members {

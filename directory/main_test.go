@@ -64,5 +64,5 @@ func (c *clock) now() time.Time {
 }
 
 func open(table backend.Table) *directory.Directory {
-	return directory.New(table, directory.Options{Now: (&clock{time.Date(2026, 5, 21, 10, 0, 0, 0, time.UTC)}).now})
+	return directory.NewAt(table, (&clock{time.Date(2026, 5, 21, 10, 0, 0, 0, time.UTC)}).now)
 }

@@ -103,7 +103,7 @@ func (w *town) begin(i, life int) {
 		if w.seed%2 == 0 {
 			table = forgetful{table}
 		}
-		d := directory.New(table, directory.Options{})
+		d := directory.New(table)
 		for w.left.Add(-1) >= 0 {
 			w.change(ctx, d, rng)
 			time.Sleep(time.Duration(1 + rng.Int64N(int64(50*time.Millisecond))))

@@ -118,7 +118,7 @@ func (d *devRun) consumerIdle(context.Context) (time.Time, bool, error) {
 
 // script runs beside the daemons, from the import to the end.
 func (d *devRun) script(ctx context.Context) error {
-	d.people = directory.New(d.table(), directory.Options{}).Filler()
+	d.people = directory.New(d.table()).Filler()
 	if err := d.importAll(ctx); err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (d *devRun) importAll(ctx context.Context) error {
 		d.say("Importing %s …\n", name)
 		s, err := d.importFile(ctx, name, d.people)
 		d.addImported(s)
-		if err := errors.Join(err, d.fillDirectory(ctx)); err != nil {
+		if err := errors.Join(err, d.people.Flush(ctx)); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func (d *devRun) importSample(ctx context.Context) error {
 	}
 	s, err := d.importFrom(ctx, "sample", in, sample.Messages, d.people)
 	d.addImported(s)
-	if err := errors.Join(err, d.fillDirectory(ctx)); err != nil {
+	if err := errors.Join(err, d.people.Flush(ctx)); err != nil {
 		return err
 	}
 	return d.setSampleState(ctx, sampleDone)

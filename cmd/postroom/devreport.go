@@ -85,9 +85,6 @@ func (d *devRun) say(format string, args ...any) {
 	_ = printText(out, format, args...) // nobody may be listening
 }
 
-// fillDirectory writes the profiles of the people in what was imported.
-func (d *devRun) fillDirectory(ctx context.Context) error { return d.people.Flush(ctx) }
-
 // reportPeople says whom the directory knows by what was imported.
 func (d *devRun) reportPeople() {
 	if d.people.Written > 0 {

@@ -103,7 +103,7 @@ func parseUser(s string) (userUUID, foreignDID string, err error) {
 }
 
 func (a *app) addUser(ctx context.Context, profile directory.Profile) error {
-	d := directory.New(a.table(), directory.Options{})
+	d := directory.New(a.table())
 	added, err := d.Add(ctx, profile)
 	damage, damaged := errors.AsType[*directory.DamageError](err)
 	if damaged && damage.Key.PK == "usr#"+profile.UserUUID {
@@ -173,7 +173,7 @@ not given stays. The handle that the user had is free with the same write.`,
 				return err
 			}
 			return withUser(cmd.Context(), p, g, need{}, args[0], func(ctx context.Context, a *app, user string) error {
-				renamed, err := directory.New(a.table(), directory.Options{}).Rename(ctx, user, n)
+				renamed, err := directory.New(a.table()).Rename(ctx, user, n)
 				if err != nil {
 					return a.explainUser(err)
 				}
@@ -193,7 +193,7 @@ func newUserShow(p process, g *global) *cobra.Command {
 		Args:  arguments("USER"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withUser(cmd.Context(), p, g, need{read: true}, args[0], func(ctx context.Context, a *app, user string) error {
-				found, err := directory.New(a.table(), directory.Options{}).Get(ctx, user)
+				found, err := directory.New(a.table()).Get(ctx, user)
 				if err != nil {
 					return a.explainUser(err)
 				}
@@ -220,7 +220,7 @@ func withUser(ctx context.Context, p process, g *global, n need, text string, wo
 	}
 	return withApp(ctx, p, g, n, func(ctx context.Context, a *app) error {
 		if byHandle {
-			found, err := directory.New(a.table(), directory.Options{}).ByHandle(ctx, text)
+			found, err := directory.New(a.table()).ByHandle(ctx, text)
 			if err != nil {
 				return a.explainUser(err)
 			}

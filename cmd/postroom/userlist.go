@@ -44,7 +44,7 @@ func newUserList(p process, g *global) *cobra.Command {
 
 func (a *app) listUsers(ctx context.Context, cursor string, limit int) error {
 	var page inbox.Page[profileJSON]
-	for p, err := range directory.New(a.table(), directory.Options{}).All(ctx, cursor) {
+	for p, err := range directory.New(a.table()).All(ctx, cursor) {
 		damage, damaged := errors.AsType[*directory.DamageError](err)
 		switch {
 		case damaged:
