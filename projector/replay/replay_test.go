@@ -109,17 +109,22 @@ func TestReplayQuarantines(t *testing.T) {
 	})
 }
 
+// slow posts messages of three hours, and creates a replay of the last two at ten a second.
+func (r *rig) slow() (want []postroom.Message) {
+	for n := range 180 {
+		if m := r.post(n%7, n); n >= 60 {
+			want = append(want, m)
+		}
+	}
+	r.create(func(d *Definition) { d.Rate = 10 })
+	return want
+}
+
 // TestReplayStoppedAndResumed, at another rate: it ends within seconds, and goes on where
 // it was.
 func TestReplayStoppedAndResumed(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
-		var want []postroom.Message
-		for n := range 180 {
-			if m := r.post(n%7, n); n >= 60 {
-				want = append(want, m)
-			}
-		}
-		r.create(func(d *Definition) { d.Rate = 10 })
+		want := r.slow()
 		ended := make(chan error, 2)
 		for range 2 {
 			go func() { ended <- (&worker{rig: r}).run(t.Context(), "one") }()
@@ -180,13 +185,7 @@ func TestReplayFasterWhileItRuns(t *testing.T) {
 // TestReplayJoined: a command that goes on with a replay which runs does not hold it up.
 func TestReplayJoined(t *testing.T) {
 	inBubble(t, func(t *testing.T, r *rig) {
-		var want []postroom.Message
-		for n := range 180 {
-			if m := r.post(n%7, n); n >= 60 {
-				want = append(want, m)
-			}
-		}
-		r.create(func(d *Definition) { d.Rate = 10 })
+		want := r.slow()
 		ended := make(chan error, 2)
 		begun := time.Now()
 		for range 2 {
